@@ -1,0 +1,380 @@
+//! Public keys and their set (RFC 7517), and the private keys that sign.
+//!
+//! A key has exactly one algorithm. A set is looked up by `kid` only; a token's header never brings a
+//! key, and its `alg` never chooses one.
+
+use crate::jws::Alg;
+use crate::{b64, json, sha256};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RsaPublicKeyComponents,
+};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Largest JWKS that is parsed, in bytes.
+pub const MAX_JWKS: usize = 64 * 1024;
+
+/// A key that verifies.
+pub struct PublicKey {
+    alg: Alg,
+    jwk: Map<String, Value>,
+    material: Material,
+}
+
+enum Material {
+    Parsed(ParsedPublicKey),
+    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({} {})", self.alg.name(), self.thumbprint())
+    }
+}
+
+/// Why a JWK is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyRefused {
+    /// A private or symmetric member is present.
+    #[error("the JWK holds secret members; publish public keys only")]
+    Secret,
+    /// `kty`, `crv`, `alg`, `use` or `key_ops` is not one that is used here.
+    #[error("the JWK is of a kind that is not used here")]
+    Unsupported,
+    /// A member is missing, of the wrong type, or not canonical.
+    #[error("the JWK is malformed")]
+    Malformed,
+    /// The key is weak or not a point of its curve.
+    #[error("the JWK's key material is invalid or too weak")]
+    Weak,
+}
+
+impl PublicKey {
+    /// Reads one JWK. `alg` may be absent where `kty` and `crv` name just one.
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, KeyRefused> {
+        const SECRET: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+        if SECRET.iter().any(|m| jwk.contains_key(*m)) || text(jwk, "kty")? == Some("oct") {
+            return Err(KeyRefused::Secret);
+        }
+        if text(jwk, "use")?.is_some_and(|u| u != "sig") {
+            return Err(KeyRefused::Unsupported);
+        }
+        if let Some(ops) = jwk.get("key_ops") {
+            let ops = ops.as_array().ok_or(KeyRefused::Malformed)?;
+            if !ops.iter().any(|op| op == "verify") {
+                return Err(KeyRefused::Unsupported);
+            }
+        }
+        let (alg, material, names) = match (text(jwk, "kty")?, text(jwk, "crv")?) {
+            (Some("EC"), Some("P-256")) => (Alg::Es256, p256(jwk)?, &["crv", "kty", "x", "y"][..]),
+            (Some("OKP"), Some("Ed25519")) => {
+                (Alg::Ed25519, ed25519(jwk)?, &["crv", "kty", "x"][..])
+            }
+            (Some("RSA"), None) => (Alg::Rs256, rsa(jwk)?, &["e", "kty", "n"][..]),
+            _ => return Err(KeyRefused::Unsupported),
+        };
+        match text(jwk, "alg")? {
+            None => {}
+            Some(name) if Alg::from_name(name) == Some(alg) => {}
+            Some(_) => return Err(KeyRefused::Unsupported),
+        }
+        let required = names
+            .iter()
+            .filter_map(|n| Some((n.to_string(), jwk.get(*n)?.clone())));
+        Ok(Self {
+            alg,
+            jwk: required.collect(),
+            material,
+        })
+    }
+
+    /// The one algorithm of this key.
+    pub fn alg(&self) -> Alg {
+        self.alg
+    }
+
+    /// RFC 7638 thumbprint: base64url SHA-256 over the required members in order.
+    pub fn thumbprint(&self) -> String {
+        // The map is sorted by name and holds only base64url and fixed names: its compact form is
+        // the canonical one.
+        b64::encode(sha256(&[Value::Object(self.jwk.clone())
+            .to_string()
+            .as_bytes()]))
+    }
+
+    /// The public JWK with `kid` (its thumbprint), `alg` and `use`.
+    pub fn to_jwk(&self) -> Value {
+        let mut jwk = self.jwk.clone();
+        jwk.insert("kid".into(), self.thumbprint().into());
+        jwk.insert("alg".into(), self.alg.name().into());
+        jwk.insert("use".into(), "sig".into());
+        Value::Object(jwk)
+    }
+
+    /// Verifies a signature in its JWS form (RFC 7518 §3).
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.material {
+            Material::Parsed(key) => key.verify_sig(message, signature).is_ok(),
+            Material::Rsa(key) => key
+                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+                .is_ok(),
+        }
+    }
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, KeyRefused> {
+    match jwk.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(KeyRefused::Malformed),
+    }
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyRefused> {
+    text(jwk, name)?
+        .and_then(b64::decode)
+        .ok_or(KeyRefused::Malformed)
+}
+
+fn p256(jwk: &Map<String, Value>) -> Result<Material, KeyRefused> {
+    let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
+    if x.len() != 32 || y.len() != 32 {
+        return Err(KeyRefused::Malformed);
+    }
+    let point = [&[4][..], &x, &y].concat();
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        .map(Material::Parsed)
+        .map_err(|_| KeyRefused::Weak)
+}
+
+fn ed25519(jwk: &Map<String, Value>) -> Result<Material, KeyRefused> {
+    let x = bytes(jwk, "x")?;
+    if x.len() != 32 {
+        return Err(KeyRefused::Malformed);
+    }
+    if small_order(&x) {
+        return Err(KeyRefused::Weak);
+    }
+    ParsedPublicKey::new(&ED25519, x)
+        .map(Material::Parsed)
+        .map_err(|_| KeyRefused::Weak)
+}
+
+/// Points of Ed25519 whose order divides 8: under such a key one signature fits many messages.
+/// The y coordinates, little-endian without the sign bit, canonical and not (RFC 8032 §5.1.7).
+fn small_order(encoded: &[u8]) -> bool {
+    const Y: [[u8; 32]; 7] = {
+        let mut zero = [0u8; 32];
+        zero[0] = 0;
+        let mut one = [0u8; 32];
+        one[0] = 1;
+        let mut p_minus_1 = [0xff; 32];
+        p_minus_1[0] = 0xec;
+        p_minus_1[31] = 0x7f;
+        let mut p = p_minus_1;
+        p[0] = 0xed;
+        let mut p_plus_1 = p_minus_1;
+        p_plus_1[0] = 0xee;
+        let order8a = [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ];
+        let order8b = [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ];
+        [zero, one, p_minus_1, p, p_plus_1, order8a, order8b]
+    };
+    let mut y = [0; 32];
+    y.copy_from_slice(encoded);
+    y[31] &= 0x7f;
+    Y.contains(&y)
+}
+
+fn rsa(jwk: &Map<String, Value>) -> Result<Material, KeyRefused> {
+    let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
+    let leading_zero = n.first() == Some(&0) || e.first() == Some(&0);
+    let odd_exponent_over_one = e.last().is_some_and(|b| b & 1 == 1) && e != [1];
+    let bits = n.len() * 8 - n.first().map_or(0, |b| b.leading_zeros() as usize);
+    if leading_zero || !odd_exponent_over_one || e.len() > 8 || !(2048..=8192).contains(&bits) {
+        return Err(KeyRefused::Weak);
+    }
+    Ok(Material::Rsa(RsaPublicKeyComponents { n, e }))
+}
+
+/// The keys that may verify access tokens, by `kid`.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: HashMap<String, PublicKey>,
+}
+
+/// Why a whole JWKS is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetRefused {
+    /// Over [`MAX_JWKS`] bytes, or not strict JSON with an array `keys` of objects.
+    #[error("the JWKS is malformed")]
+    Malformed,
+    /// Two keys share a `kid`.
+    #[error("the JWKS names two keys with one kid")]
+    DuplicateKid,
+}
+
+impl KeySet {
+    /// Reads a JWKS. Keys of another kind, without `kid`, or of an algorithm that is not `accepted` are
+    /// left out; each is given back with its place in the set and the reason.
+    pub fn from_jwks(
+        bytes: &[u8],
+        accepted: &[Alg],
+    ) -> Result<(Self, Vec<(usize, KeyRefused)>), SetRefused> {
+        if bytes.len() > MAX_JWKS {
+            return Err(SetRefused::Malformed);
+        }
+        let set = json::object(bytes).map_err(|_| SetRefused::Malformed)?;
+        let list = set
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or(SetRefused::Malformed)?;
+        let (mut keys, mut refused) = (HashMap::new(), Vec::new());
+        let mut kids = std::collections::HashSet::new();
+        for (place, jwk) in list.iter().enumerate() {
+            let jwk = jwk.as_object().ok_or(SetRefused::Malformed)?;
+            let kid = match jwk.get("kid") {
+                Some(Value::String(kid)) if !kid.is_empty() && kid.len() <= 128 => kid,
+                _ => {
+                    refused.push((place, KeyRefused::Malformed));
+                    continue;
+                }
+            };
+            if !kids.insert(kid) {
+                return Err(SetRefused::DuplicateKid);
+            }
+            match PublicKey::from_jwk(jwk) {
+                Ok(key) if accepted.contains(&key.alg) => {
+                    keys.insert(kid.clone(), key);
+                }
+                Ok(_) => refused.push((place, KeyRefused::Unsupported)),
+                Err(reason) => refused.push((place, reason)),
+            }
+        }
+        Ok((Self { keys }, refused))
+    }
+
+    /// The key of this `kid`.
+    pub fn find(&self, kid: &str) -> Option<&PublicKey> {
+        self.keys.get(kid)
+    }
+
+    /// How many keys may verify.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether nothing can be verified.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+/// A JWKS document of these public keys.
+pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a PublicKey>) -> String {
+    json!({ "keys": keys.into_iter().map(PublicKey::to_jwk).collect::<Vec<_>>() }).to_string()
+}
+
+/// A private key and the algorithm it signs with. `Debug` shows the `kid` only.
+pub struct SigningKey {
+    pair: Pair,
+    public: PublicKey,
+    kid: String,
+}
+
+enum Pair {
+    Es256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({} {})", self.public.alg.name(), self.kid)
+    }
+}
+
+/// Bytes that are not a usable private key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a PKCS#8 private key of this algorithm")]
+pub struct BadKey;
+
+impl SigningKey {
+    /// Draws a new key from the operating system's generator and gives its PKCS#8 form, which the
+    /// caller keeps secret.
+    pub fn generate(alg: Alg) -> Result<zeroize::Zeroizing<Vec<u8>>, BadKey> {
+        let random = SystemRandom::new();
+        let document = match alg {
+            Alg::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
+            Alg::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
+            Alg::Rs256 => return Err(BadKey),
+        };
+        Ok(zeroize::Zeroizing::new(
+            document.map_err(|_| BadKey)?.as_ref().to_vec(),
+        ))
+    }
+
+    /// Loads a PKCS#8 key.
+    pub fn from_pkcs8(alg: Alg, pkcs8: &[u8]) -> Result<Self, BadKey> {
+        let (pair, jwk) = match alg {
+            Alg::Es256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
+                    .map_err(|_| BadKey)?;
+                let (x, y) = pair
+                    .public_key()
+                    .as_ref()
+                    .get(1..)
+                    .ok_or(BadKey)?
+                    .split_at(32);
+                let jwk = json!({"kty":"EC","crv":"P-256","x":b64::encode(x),"y":b64::encode(y)});
+                (Pair::Es256(pair), jwk)
+            }
+            Alg::Ed25519 => {
+                let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| BadKey)?;
+                let x = b64::encode(pair.public_key().as_ref());
+                (
+                    Pair::Ed25519(pair),
+                    json!({"kty":"OKP","crv":"Ed25519","x":x}),
+                )
+            }
+            Alg::Rs256 => return Err(BadKey),
+        };
+        let jwk = jwk.as_object().ok_or(BadKey)?;
+        let public = PublicKey::from_jwk(jwk).map_err(|_| BadKey)?;
+        let kid = public.thumbprint();
+        Ok(Self { pair, public, kid })
+    }
+
+    /// Its `kid`: the thumbprint of the public key.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Its public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs in the JWS form. Fails only if the operating system gives no randomness.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BadKey> {
+        match &self.pair {
+            Pair::Es256(pair) => pair
+                .sign(&SystemRandom::new(), message)
+                .map(|s| s.as_ref().to_vec())
+                .map_err(|_| BadKey),
+            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+        }
+    }
+}

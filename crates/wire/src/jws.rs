@@ -1,0 +1,115 @@
+//! JWS in its compact form (RFC 7515 §7.1), strictly: three non-empty canonical base64url parts, a
+//! small known header, one signature. What is not understood is refused, never skipped.
+
+use crate::{b64, json};
+use serde_json::Value;
+
+/// Longest token that is looked at, in bytes.
+pub const MAX_TOKEN: usize = 8 * 1024;
+
+/// Signature algorithms, as the header names them (RFC 7518 §3.1, RFC 9864).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Alg {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    Ed25519,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+impl Alg {
+    /// The registered name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Alg::Es256 => "ES256",
+            Alg::Ed25519 => "Ed25519",
+            Alg::Rs256 => "RS256",
+        }
+    }
+
+    /// The algorithm of exactly this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Alg::Es256, Alg::Ed25519, Alg::Rs256]
+            .into_iter()
+            .find(|a| a.name() == name)
+    }
+}
+
+/// A compact JWS taken apart. Nothing in it may be believed before its signature was verified.
+#[derive(Debug)]
+pub struct Unverified<'a> {
+    /// Header `alg`.
+    pub alg: Alg,
+    /// Header `kid`.
+    pub kid: Option<String>,
+    /// Header `typ`.
+    pub typ: Option<String>,
+    /// The decoded payload.
+    pub payload: Vec<u8>,
+    /// What was signed.
+    pub signing_input: &'a [u8],
+    /// The decoded signature.
+    pub signature: Vec<u8>,
+}
+
+/// Why text is not a JWS that could be verified here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Over [`MAX_TOKEN`] bytes.
+    #[error("the token is too long")]
+    TooLong,
+    /// Not three non-empty parts of canonical base64url.
+    #[error("the token is not a compact JWS")]
+    NotCompact,
+    /// The header is not strict JSON or has a member of the wrong type.
+    #[error("the token's header is malformed")]
+    Header,
+    /// The header has a member that is not understood (`crit`, `b64`, `zip`, `jwk`, …).
+    #[error("the token's header has a member that is not accepted")]
+    UnknownHeader,
+    /// `alg` is missing, `none`, or not one of [`Alg`].
+    #[error("the token's algorithm is not accepted")]
+    Algorithm,
+}
+
+/// Takes a compact JWS apart. The header may hold `alg`, `kid`, `typ` and nothing else.
+pub fn split(token: &str) -> Result<Unverified<'_>, Malformed> {
+    if token.len() > MAX_TOKEN {
+        return Err(Malformed::TooLong);
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::NotCompact)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(Malformed::NotCompact)?;
+    if header.is_empty() || payload.is_empty() || signature.is_empty() {
+        return Err(Malformed::NotCompact);
+    }
+    // A fourth part would leave a dot in the payload, which base64url does not have.
+    let decode = |part: &str| b64::decode(part).ok_or(Malformed::NotCompact);
+    let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
+
+    let (mut alg, mut kid, mut typ) = (None, None, None);
+    for (name, value) in json::object(&header).map_err(|_| Malformed::Header)? {
+        let slot = match name.as_str() {
+            "alg" => &mut alg,
+            "kid" => &mut kid,
+            "typ" => &mut typ,
+            _ => return Err(Malformed::UnknownHeader),
+        };
+        match value {
+            Value::String(text) => *slot = Some(text),
+            _ => return Err(Malformed::Header),
+        }
+    }
+    let alg = alg
+        .as_deref()
+        .and_then(Alg::from_name)
+        .ok_or(Malformed::Algorithm)?;
+    Ok(Unverified {
+        alg,
+        kid,
+        typ,
+        payload,
+        signing_input: signing_input.as_bytes(),
+        signature,
+    })
+}

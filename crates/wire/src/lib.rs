@@ -1,0 +1,52 @@
+//! What the parts of Rescind say to each other.
+//!
+//! Owns every format that crosses the network: ids ([`id`]), the access token ([`token`]), keys
+//! ([`jwk`]), revocation entries ([`revocation`]), the signed frames of the feed ([`frame`]) and the
+//! problem codes ([`problem`]). Pure functions: no input or output, no async, no clock, no global.
+//! Randomness comes in as bytes.
+
+pub mod frame;
+pub mod id;
+pub mod json;
+pub mod jwk;
+pub mod jws;
+pub mod problem;
+pub mod revocation;
+pub mod token;
+
+/// Base64url without padding; decoding refuses padding and non-zero trailing bits (RFC 4648 §3.5).
+pub mod b64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    /// Encodes bytes.
+    pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Decodes text; `None` for anything that is not the one canonical encoding of its bytes.
+    pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        URL_SAFE_NO_PAD.decode(text).ok()
+    }
+
+    /// Decodes text into exactly `N` bytes.
+    pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
+        decode(text)?.try_into().ok()
+    }
+}
+
+/// SHA-256 of the concatenated parts.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// Compares two byte strings in a time that depends on their lengths only.
+pub fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
