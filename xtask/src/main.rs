@@ -1,1 +1,123 @@
-fn main() {}
+//! The project's own commands, run as `cargo xtask …`.
+//!
+//! Owns the command line. Each step of `cargo xtask test` is one module, listed in [`steps`];
+//! [`process`] runs other programs, [`summary`] prints the end. Holds no rule of the product.
+
+mod borders;
+mod checklist;
+mod deny;
+mod e2e;
+mod files;
+mod libtest;
+mod links;
+mod process;
+mod steps;
+mod suite;
+mod summary;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use steps::{Plan, STEPS};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root.parent().unwrap_or(root).to_path_buf();
+    match arguments.split_first() {
+        None => ask_for_help("no command given"),
+        Some((flag, [])) if matches!(flag.as_str(), "--help" | "-h" | "help") => {
+            println!("{}", help());
+            ExitCode::SUCCESS
+        }
+        Some((command, rest)) if command == "test" => match parse_test(rest) {
+            Ok(None) => {
+                println!("{}", help());
+                ExitCode::SUCCESS
+            }
+            Ok(Some(plan)) => steps::run(root, &plan),
+            Err(problem) => ask_for_help(&problem),
+        },
+        Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
+    }
+}
+
+/// Reads what follows `test`; `None` asks for the help text.
+fn parse_test(arguments: &[String]) -> Result<Option<Plan>, String> {
+    let mut plan = Plan::default();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--quick" => plan.quick = true,
+            "--only" => {
+                let name = arguments.next().ok_or("--only needs the name of a step")?;
+                let step = STEPS.iter().find(|step| step.name == name);
+                plan.only
+                    .push(step.ok_or(format!("no step is called {name}"))?.name);
+            }
+            other => return Err(format!("unknown option: {other}")),
+        }
+    }
+    Ok(Some(plan))
+}
+
+fn ask_for_help(problem: &str) -> ExitCode {
+    eprintln!("{problem}\n\n{}", help());
+    ExitCode::from(2)
+}
+
+fn help() -> String {
+    let mut text = String::from(
+        "Usage: cargo xtask test [--quick] [--only STEP]...
+
+Runs everything that must hold before a change is merged, to the end even if a step fails.
+The exit code is 0 only if every step that ran is ok.
+
+  --quick      leaves out the steps marked * and says so
+  --only STEP  runs only this step (may be given more than once)
+
+Steps, in order:
+",
+    );
+    for step in STEPS {
+        let mark = if step.slow { '*' } else { ' ' };
+        text.push_str(&format!("  {:<9}{mark} {}\n", step.name, step.about));
+    }
+    text.push_str(
+        "\nThe last line counts tests; a failed step without a failed test counts as one.",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(String::from).collect()
+    }
+
+    #[test]
+    fn options_of_test_are_read() {
+        let plan = parse_test(&words("--quick --only fmt --only checks"))
+            .unwrap()
+            .unwrap();
+        assert!(plan.quick);
+        assert_eq!(plan.only, ["fmt", "checks"]);
+    }
+
+    #[test]
+    fn unknown_steps_and_options_are_refused() {
+        for bad in ["--only", "--only nothing", "--fast", "fmt"] {
+            assert!(parse_test(&words(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_step() {
+        for step in STEPS {
+            assert!(help().contains(step.name), "{}", step.name);
+        }
+    }
+}

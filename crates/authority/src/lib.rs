@@ -1,1 +1,33 @@
+//! The rules: who may sign in, what a session's credential is worth, what a token may say, what is
+//! taken back, and in which order.
+//!
+//! [`Authority`] is the door. Each behaviour has a file: [`login`], [`refresh`], [`present`] (cookie and
+//! bearer on account routes), [`logout`], [`sessions`], [`mint`], [`revoke`]. What a rule decides is a pure
+//! function of what was loaded; the [`store::Store`] runs it inside one transaction. No HTTP, no SQL, no
+//! configuration files, no environment.
 
+pub mod account;
+pub mod authority;
+pub mod clients;
+pub mod clock;
+pub mod hash;
+pub mod keyring;
+pub mod line;
+pub mod login;
+pub mod logout;
+pub mod memory;
+pub mod mint;
+pub mod name;
+pub mod password;
+pub mod present;
+pub mod refresh;
+pub mod revoke;
+pub mod secret;
+pub mod session;
+pub mod sessions;
+pub mod settings;
+pub mod store;
+pub mod throttle;
+
+pub use authority::Authority;
+pub use settings::Settings;

@@ -26,12 +26,14 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadJson> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Strict {
     depth: u32,
 }
 
 impl Strict {
-    fn deeper<E: de::Error>(&self) -> Result<Self, E> {
+    /// Asked for on entering an array or object, so that an empty one counts as a level too.
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom("nested too deeply"));
         }
@@ -77,16 +79,18 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Null)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(self.deeper()?)? {
+        while let Some(item) = seq.next_element_seed(inner)? {
             items.push(item);
         }
         Ok(Value::Array(items))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value_seed(self.deeper()?)?;
+            let value = map.next_value_seed(inner)?;
             if members.insert(name, value).is_some() {
                 return Err(de::Error::custom("duplicate member"));
             }

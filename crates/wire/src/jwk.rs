@@ -4,7 +4,7 @@
 //! key, and its `alg` never chooses one.
 
 use crate::jws::Alg;
-use crate::{b64, json, sha256};
+use crate::{b64, json, sha256, weak};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
@@ -22,12 +22,7 @@ pub const MAX_JWKS: usize = 64 * 1024;
 pub struct PublicKey {
     alg: Alg,
     jwk: Map<String, Value>,
-    material: Material,
-}
-
-enum Material {
-    Parsed(ParsedPublicKey),
-    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+    material: ParsedPublicKey,
 }
 
 impl fmt::Debug for PublicKey {
@@ -118,12 +113,7 @@ impl PublicKey {
 
     /// Verifies a signature in its JWS form (RFC 7518 §3).
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Parsed(key) => key.verify_sig(message, signature).is_ok(),
-            Material::Rsa(key) => key
-                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-                .is_ok(),
-        }
+        self.material.verify_sig(message, signature).is_ok()
     }
 }
 
@@ -141,72 +131,40 @@ fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyRefused> {
         .ok_or(KeyRefused::Malformed)
 }
 
-fn p256(jwk: &Map<String, Value>) -> Result<Material, KeyRefused> {
+fn p256(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
     if x.len() != 32 || y.len() != 32 {
         return Err(KeyRefused::Malformed);
     }
     let point = [&[4][..], &x, &y].concat();
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-        .map(Material::Parsed)
-        .map_err(|_| KeyRefused::Weak)
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeyRefused::Weak)
 }
 
-fn ed25519(jwk: &Map<String, Value>) -> Result<Material, KeyRefused> {
-    let x = bytes(jwk, "x")?;
-    if x.len() != 32 {
-        return Err(KeyRefused::Malformed);
-    }
-    if small_order(&x) {
+fn ed25519(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
+    let x: [u8; 32] = bytes(jwk, "x")?
+        .try_into()
+        .map_err(|_| KeyRefused::Malformed)?;
+    if !weak::canonical(&x) || weak::small_order(&x) {
         return Err(KeyRefused::Weak);
     }
-    ParsedPublicKey::new(&ED25519, x)
-        .map(Material::Parsed)
-        .map_err(|_| KeyRefused::Weak)
+    ParsedPublicKey::new(&ED25519, x).map_err(|_| KeyRefused::Weak)
 }
 
-/// Points of Ed25519 whose order divides 8: under such a key one signature fits many messages.
-/// The y coordinates, little-endian without the sign bit, canonical and not (RFC 8032 §5.1.7).
-fn small_order(encoded: &[u8]) -> bool {
-    const Y: [[u8; 32]; 7] = {
-        let mut zero = [0u8; 32];
-        zero[0] = 0;
-        let mut one = [0u8; 32];
-        one[0] = 1;
-        let mut p_minus_1 = [0xff; 32];
-        p_minus_1[0] = 0xec;
-        p_minus_1[31] = 0x7f;
-        let mut p = p_minus_1;
-        p[0] = 0xed;
-        let mut p_plus_1 = p_minus_1;
-        p_plus_1[0] = 0xee;
-        let order8a = [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
-            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
-            0x6d, 0x53, 0xfc, 0x05,
-        ];
-        let order8b = [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
-            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
-            0x92, 0xac, 0x03, 0x7a,
-        ];
-        [zero, one, p_minus_1, p, p_plus_1, order8a, order8b]
-    };
-    let mut y = [0; 32];
-    y.copy_from_slice(encoded);
-    y[31] &= 0x7f;
-    Y.contains(&y)
-}
-
-fn rsa(jwk: &Map<String, Value>) -> Result<Material, KeyRefused> {
+fn rsa(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
     let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
     let leading_zero = n.first() == Some(&0) || e.first() == Some(&0);
-    let odd_exponent_over_one = e.last().is_some_and(|b| b & 1 == 1) && e != [1];
+    let odd = |number: &[u8]| number.last().is_some_and(|b| b & 1 == 1);
     let bits = n.len() * 8 - n.first().map_or(0, |b| b.leading_zeros() as usize);
-    if leading_zero || !odd_exponent_over_one || e.len() > 8 || !(2048..=8192).contains(&bits) {
+    if leading_zero || !odd(&n) || !odd(&e) || e == [1] || !(2048..=8192).contains(&bits) {
         return Err(KeyRefused::Weak);
     }
-    Ok(Material::Rsa(RsaPublicKeyComponents { n, e }))
+    if weak::roca(&n) {
+        return Err(KeyRefused::Weak);
+    }
+    // Parsed now, so that what could never verify (a vast exponent) is refused here.
+    RsaPublicKeyComponents { n, e }
+        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+        .map_err(|_| KeyRefused::Weak)
 }
 
 /// The keys that may verify access tokens, by `kid`.

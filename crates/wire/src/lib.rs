@@ -13,6 +13,7 @@ pub mod jws;
 pub mod problem;
 pub mod revocation;
 pub mod token;
+mod weak;
 
 /// Base64url without padding; decoding refuses padding and non-zero trailing bits (RFC 4648 §3.5).
 pub mod b64 {

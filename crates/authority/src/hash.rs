@@ -1,0 +1,197 @@
+//! Password hashing: Argon2id on threads of its own, each with the memory of one hash that it keeps,
+//! behind a queue with a limit. A flood of sign-ins fills the queue and nothing else.
+
+use crate::clock::{Entropy, random};
+use crate::password::Password;
+use crate::settings::{Argon2Cost, Settings};
+use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use rescind_wire::equal_in_constant_time;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+const OUTPUT: usize = 32;
+
+/// The queue is full. Try again shortly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("all hashing threads are busy")]
+pub struct Busy;
+
+/// What a password is against a stored hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the one. `outdated`: the hash was made with other parameters than those in force.
+    Right {
+        /// Hash it anew.
+        outdated: bool,
+    },
+    /// It is not, or there is no such hash.
+    Wrong,
+}
+
+enum Work {
+    Verify { stored: Option<String>, answer: oneshot::Sender<Verdict> },
+    Hash { salt: [u8; 16], answer: oneshot::Sender<Option<String>> },
+}
+
+struct Job {
+    password: Zeroizing<Vec<u8>>,
+    work: Work,
+}
+
+/// The threads that hash. They end when this is dropped.
+pub struct HashPool {
+    queue: mpsc::SyncSender<Job>,
+    computed: Arc<AtomicU64>,
+}
+
+impl HashPool {
+    pub(crate) fn new(settings: &Settings, entropy: &dyn Entropy) -> Self {
+        let (queue, jobs) = mpsc::sync_channel(settings.hash_queue);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let computed = Arc::new(AtomicU64::new(0));
+        // The dummy has the cost in force and an output that no password has.
+        let dummy = phc(settings.argon2, &random(entropy), &random::<OUTPUT>(entropy));
+        for _ in 0..settings.hash_threads.max(1) {
+            let worker = Worker {
+                cost: settings.argon2,
+                dummy: dummy.clone(),
+                memory: Vec::new(),
+                computed: Arc::clone(&computed),
+            };
+            let jobs = Arc::clone(&jobs);
+            std::thread::spawn(move || worker.run(&jobs));
+        }
+        Self { queue, computed }
+    }
+
+    /// Verifies a password against a stored hash. Without one, a dummy hash of the same cost is
+    /// verified and the answer is `Wrong`.
+    pub async fn verify(
+        &self,
+        stored: Option<String>,
+        password: &Password,
+    ) -> Result<Verdict, Busy> {
+        let (answer, verdict) = oneshot::channel();
+        self.submit(password, Work::Verify { stored, answer })?;
+        verdict.await.map_err(|_| Busy)
+    }
+
+    /// Hashes a password with the cost in force and this random salt, as a PHC string.
+    pub async fn hash(&self, password: &Password, salt: [u8; 16]) -> Result<String, Busy> {
+        let (answer, hash) = oneshot::channel();
+        self.submit(password, Work::Hash { salt, answer })?;
+        hash.await.ok().flatten().ok_or(Busy)
+    }
+
+    /// How many hashes were computed since the start.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    fn submit(&self, password: &Password, work: Work) -> Result<(), Busy> {
+        let password = Zeroizing::new(password.expose().to_vec());
+        self.queue.try_send(Job { password, work }).map_err(|_| Busy)
+    }
+}
+
+struct Worker {
+    cost: Argon2Cost,
+    dummy: Option<String>,
+    memory: Vec<Block>,
+    computed: Arc<AtomicU64>,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &Mutex<mpsc::Receiver<Job>>) {
+        loop {
+            let next = jobs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
+            let Ok(job) = next else { return };
+            match job.work {
+                // Whoever asked may have gone: then nobody needs the answer.
+                Work::Verify { answer, .. } if answer.is_closed() => {}
+                Work::Verify { stored, answer } => {
+                    let _ = answer.send(self.verify(stored, &job.password));
+                }
+                Work::Hash { salt, answer } => {
+                    let output = self.compute(self.cost, Algorithm::Argon2id, &salt, &job.password);
+                    let _ = answer.send(output.and_then(|o| phc(self.cost, &salt, &o)));
+                }
+            }
+        }
+    }
+
+    fn verify(&mut self, stored: Option<String>, password: &[u8]) -> Verdict {
+        let known = stored.is_some();
+        let Some(text) = stored.or_else(|| self.dummy.clone()) else { return Verdict::Wrong };
+        let Some((cost, salt, expected)) = parse(&text) else {
+            tracing::error!(event = "bad_password_hash", "a stored password hash is unreadable");
+            return Verdict::Wrong;
+        };
+        match self.compute(cost, Algorithm::Argon2id, &salt, password) {
+            Some(output) if equal_in_constant_time(&output, &expected) && known => {
+                Verdict::Right { outdated: cost != self.cost }
+            }
+            _ => Verdict::Wrong,
+        }
+    }
+
+    fn compute(
+        &mut self,
+        cost: Argon2Cost,
+        algorithm: Algorithm,
+        salt: &[u8],
+        password: &[u8],
+    ) -> Option<[u8; OUTPUT]> {
+        let params =
+            Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(OUTPUT)).ok()?;
+        let blocks = params.block_count();
+        if self.memory.len() < blocks {
+            self.memory.resize(blocks, Block::new());
+        }
+        let mut output = [0; OUTPUT];
+        Argon2::new(algorithm, Version::V0x13, params)
+            .hash_password_into_with_memory(
+                password,
+                salt,
+                &mut output,
+                &mut self.memory[..blocks],
+            )
+            .ok()?;
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        Some(output)
+    }
+}
+
+/// Writes `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
+fn phc(cost: Argon2Cost, salt: &[u8; 16], output: &[u8]) -> Option<String> {
+    let mut params = ParamsString::new();
+    params.add_decimal("m", cost.memory_kib).ok()?;
+    params.add_decimal("t", cost.passes).ok()?;
+    params.add_decimal("p", cost.lanes).ok()?;
+    let hash = PasswordHash {
+        algorithm: Ident::new("argon2id").ok()?,
+        version: Some(Version::V0x13.into()),
+        params,
+        salt: Some(Salt::new(salt).ok()?),
+        hash: Some(Output::new(output).ok()?),
+    };
+    Some(hash.to_string())
+}
+
+/// Reads a PHC string of Argon2id: cost, salt, output.
+fn parse(text: &str) -> Option<(Argon2Cost, Vec<u8>, Vec<u8>)> {
+    let hash = PasswordHash::new(text).ok()?;
+    if hash.algorithm.as_str() != "argon2id" || hash.version != Some(Version::V0x13.into()) {
+        return None;
+    }
+    let params = Params::try_from(&hash).ok()?;
+    let cost = Argon2Cost {
+        memory_kib: params.m_cost(),
+        passes: params.t_cost(),
+        lanes: params.p_cost(),
+    };
+    Some((cost, hash.salt?.as_ref().to_vec(), hash.hash?.as_bytes().to_vec()))
+}

@@ -1,0 +1,255 @@
+//! Signing in: throttle, hash, then one transaction that reads the head, reads the account again and
+//! inserts the session. A sign-in that commits after a ban is refused; one before it is dead by its
+//! entry.
+
+use crate::Authority;
+use crate::account::{Account, AccountState};
+use crate::authority::transact;
+use crate::clients::FIRST_PARTY;
+use crate::clock::random;
+use crate::hash::{Busy, Verdict};
+use crate::line::{Carrier, Line};
+use crate::mint::{AccessToken, MintError, Reading};
+use crate::name::Name;
+use crate::password::Password;
+use crate::refresh::end;
+use crate::secret::Secret;
+use crate::session::{Session, SessionState, Why};
+use crate::settings::micros;
+use crate::store::{AccountRef, Load, Loaded, StoreError, Write};
+use crate::throttle::{Charge, Source};
+use rescind_wire::id::{Sid, Sub};
+use std::sync::Arc;
+
+/// Longest text that a client may say of itself, in characters.
+pub const MAX_LABEL: usize = 200;
+
+/// A request to sign in, already parsed and bounded.
+#[derive(Debug)]
+pub struct LoginCommand {
+    /// Who.
+    pub name: Name,
+    /// The password.
+    pub password: Password,
+    /// Cookie, or tokens in the body.
+    pub carrier: Carrier,
+    /// Whether a cookie session shall outlive the day.
+    pub remember: bool,
+    /// The client; only the first-party one signs in with a password.
+    pub client_id: String,
+    /// Audiences asked for; empty for all.
+    pub audiences: Vec<String>,
+    /// A name for the device.
+    pub device: Option<String>,
+    /// How the program calls itself.
+    pub user_agent: Option<String>,
+    /// Where the request came from.
+    pub source: Source,
+    /// A session cookie that came along: its session is ended, never adopted.
+    pub presented: Option<Secret>,
+}
+
+/// A new session.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// The session.
+    pub session: Session,
+    /// Its account.
+    pub account: Account,
+    /// Its credential: the cookie's value or the refresh token.
+    pub credential: Secret,
+    /// An access token, if tokens were asked for.
+    pub access: Option<AccessToken>,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// Name or password is wrong, or the account may not sign in. The caller learns nothing else.
+    #[error("name or password is wrong")]
+    Credentials,
+    /// Too many failures: wait so many seconds.
+    #[error("too many attempts")]
+    Throttled {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// All hashing threads are busy and the queue is full.
+    #[error("too many sign-ins at this moment")]
+    Busy,
+    /// Another client than the first-party one.
+    #[error("only first-party clients sign in with a password")]
+    Client,
+    /// Tokens were asked for, but for an audience that does not exist.
+    #[error("no such audience: register the API server with `rescind client add`")]
+    Audience,
+    /// The store or the signing failed; nothing was changed.
+    #[error("the sign-in could not be made durable")]
+    Unavailable(#[source] StoreError),
+}
+
+impl From<Busy> for LoginError {
+    fn from(_: Busy) -> Self {
+        LoginError::Busy
+    }
+}
+
+/// What the password check has found out before the transaction.
+struct Checked {
+    sub: Sub,
+    version: u32,
+    rehashed: Option<String>,
+}
+
+impl Authority {
+    /// Signs in.
+    pub async fn login(self: &Arc<Self>, command: LoginCommand) -> Result<LoggedIn, LoginError> {
+        if command.client_id != FIRST_PARTY {
+            return Err(LoginError::Client);
+        }
+        let audiences = match command.carrier {
+            Carrier::Cookie => Vec::new(),
+            Carrier::Token => {
+                let all = self.audiences().await.map_err(LoginError::Unavailable)?;
+                Self::narrow(&all, &command.audiences)
+                    .ok()
+                    .filter(|a| !a.is_empty())
+                    .ok_or(LoginError::Audience)?
+            }
+        };
+        let charge = self
+            .throttle
+            .charge(&command.name, &command.source, self.clock.now().boot)
+            .map_err(|wait| LoginError::Throttled { retry_after: wait.as_secs().max(1) })?;
+        let outcome = self.login_charged(command, audiences).await;
+        match &outcome {
+            Ok(done) => {
+                charge.give_back(&self.throttle);
+                let session = &done.session;
+                tracing::info!(event = "signed_in", sub = %session.sub, sid = %session.sid);
+            }
+            Err(LoginError::Credentials) => {
+                tracing::info!(event = "sign_in_failed", address = %charge.address());
+                Charge::keep(charge);
+            }
+            Err(_) => charge.give_back(&self.throttle),
+        }
+        outcome
+    }
+
+    async fn login_charged(
+        self: &Arc<Self>,
+        command: LoginCommand,
+        audiences: Vec<String>,
+    ) -> Result<LoggedIn, LoginError> {
+        let checked = self.check_password(&command.name, &command.password).await?;
+        let session = self.new_session(&command, checked.sub);
+        let presented = command
+            .presented
+            .as_ref()
+            .and_then(|text| self.keyring.line.0.open(Carrier::Cookie, text.expose()))
+            .map(|line| line.sid);
+        let load = Load {
+            account: Some(AccountRef::Sub(checked.sub)),
+            session: presented,
+            siblings: false,
+        };
+        let me = Arc::clone(self);
+        let rule = move |loaded: &Loaded| me.login_in(loaded, session, &checked, audiences);
+        transact(&*self.store, load, rule).await.map_err(LoginError::Unavailable)?
+    }
+
+    /// Verifies the password against the account's hash, or a dummy hash of the same cost.
+    async fn check_password(
+        &self,
+        name: &Name,
+        password: &Password,
+    ) -> Result<Checked, LoginError> {
+        let load = Load { account: Some(AccountRef::Name(name.clone())), ..Load::default() };
+        let found = self.store.read(load).await.map_err(LoginError::Unavailable)?.account;
+        let stored = found.as_ref().map(|account| account.password_hash.clone());
+        let verdict = self.hasher.verify(stored, password).await?;
+        let (Some(account), Verdict::Right { outdated }) = (found, verdict) else {
+            return Err(LoginError::Credentials);
+        };
+        let rehashed = match outdated {
+            true => Some(self.hasher.hash(password, random(&*self.entropy)).await?),
+            false => None,
+        };
+        Ok(Checked { sub: account.sub, version: account.password_version, rehashed })
+    }
+
+    fn new_session(&self, command: &LoginCommand, sub: Sub) -> Session {
+        let now = self.clock.now().wall;
+        let long = command.remember || command.carrier == Carrier::Token;
+        let life = if long { self.settings.long_life } else { self.settings.cookie_life };
+        Session {
+            sid: Sid::from_bytes(random(&*self.entropy)),
+            sub,
+            client_id: command.client_id.clone(),
+            carrier: command.carrier,
+            rv: 0,
+            created_at: now,
+            auth_time: now,
+            amr: vec!["pwd".into()],
+            idle: micros(life.idle),
+            expires_at: now.saturating_add(micros(life.absolute)),
+            last_seen_at: now,
+            generation: 0,
+            reached_at: now,
+            seen_at: None,
+            move_key: None,
+            state: SessionState::Live,
+            device: command.device.clone(),
+            user_agent: command.user_agent.clone(),
+            address: command.source.address_text(),
+            remembered: command.remember,
+        }
+    }
+
+    fn login_in(
+        &self,
+        loaded: &Loaded,
+        session: Session,
+        checked: &Checked,
+        audiences: Vec<String>,
+    ) -> (Vec<Write>, Result<LoggedIn, LoginError>) {
+        let now = self.clock.now();
+        let unchanged = |account: &&Account| {
+            account.state == AccountState::Active && account.password_version == checked.version
+        };
+        let Some(account) = loaded.account.as_ref().filter(unchanged) else {
+            return (Vec::new(), Err(LoginError::Credentials));
+        };
+        let session = Session { rv: loaded.head.ts, ..session };
+        let mut writes = vec![Write::InsertSession(Box::new(session.clone()))];
+        if let Some(password_hash) = checked.rehashed.clone() {
+            let if_version = checked.version;
+            writes.push(Write::Rehash { sub: account.sub, if_version, password_hash });
+        }
+        if let Some(old) = &loaded.session {
+            writes.extend(end(&old.session, now.wall, Why::NewSignIn));
+        }
+        let access = match session.carrier {
+            Carrier::Cookie => None,
+            Carrier::Token => {
+                let reading = Reading::of_store(&loaded.head, now);
+                match self.mint(&reading, &session, account, audiences) {
+                    Ok((access, more)) => {
+                        writes.extend(more);
+                        Some(access)
+                    }
+                    Err(MintError::Audience) => return (Vec::new(), Err(LoginError::Audience)),
+                    Err(other) => {
+                        let error = StoreError::Failed(other.to_string());
+                        return (Vec::new(), Err(LoginError::Unavailable(error)));
+                    }
+                }
+            }
+        };
+        let line = Line { carrier: session.carrier, sid: session.sid, generation: 0 };
+        let credential = self.keyring.line.0.seal(line);
+        (writes, Ok(LoggedIn { session, account: account.clone(), credential, access }))
+    }
+}

@@ -1,0 +1,272 @@
+//! The in-memory reference store: what every other store must do, in the fewest words. Durable until
+//! the process ends.
+
+use crate::account::Account;
+use crate::clients::Client;
+use crate::clock::Clock;
+use crate::session::{Cutoff, Session, SessionState};
+use crate::store::{
+    AccountRef, Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, Swept, Write,
+};
+use async_trait::async_trait;
+use rescind_wire::id::{Epoch, Sid, Sub};
+use rescind_wire::revocation::{Digest, Entry, RevocationKey, kills};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// A store in memory.
+pub struct MemoryStore {
+    issuer: String,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    committed: watch::Sender<Head>,
+}
+
+#[derive(Clone)]
+struct State {
+    head: Head,
+    accounts: BTreeMap<Sub, Account>,
+    sessions: HashMap<Sid, Session>,
+    cutoffs: HashMap<RevocationKey, Cutoff>,
+    clients: BTreeMap<String, Client>,
+    log: BTreeMap<u64, Entry>,
+    /// Entries up to here have been pruned.
+    floor: u64,
+}
+
+impl MemoryStore {
+    /// An empty realm. `longest_life` is in seconds.
+    pub fn new(issuer: &str, epoch: Epoch, longest_life: u64, clock: Arc<dyn Clock>) -> Self {
+        let head = Head {
+            epoch,
+            pos: 0,
+            ts: clock.now().wall,
+            digest: Digest::first(issuer, epoch),
+            longest_life,
+            iat_limit: 0,
+        };
+        let state = State {
+            head,
+            accounts: BTreeMap::new(),
+            sessions: HashMap::new(),
+            cutoffs: HashMap::new(),
+            clients: BTreeMap::new(),
+            log: BTreeMap::new(),
+            floor: 0,
+        };
+        let committed = watch::Sender::new(head);
+        Self { issuer: issuer.to_owned(), clock, state: Mutex::new(state), committed }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn judged(&self, session: &Session, issuer: &str) -> Judged {
+        let keys = session.cutoff_keys(issuer);
+        let cutoffs = keys.iter().filter_map(|key| self.cutoffs.get(key).copied()).collect();
+        Judged { session: session.clone(), cutoffs }
+    }
+
+    fn load(&self, load: &Load, issuer: &str) -> Loaded {
+        let session = load.session.and_then(|sid| self.sessions.get(&sid));
+        let account = match (&load.account, session) {
+            (Some(AccountRef::Sub(sub)), _) => self.accounts.get(sub),
+            (Some(AccountRef::Name(name)), _) => self.accounts.values().find(|a| a.name == *name),
+            (None, Some(session)) => self.accounts.get(&session.sub),
+            (None, None) => None,
+        };
+        let mut siblings: Vec<&Session> = match (load.siblings, account) {
+            (true, Some(a)) => self.sessions.values().filter(|s| s.sub == a.sub).collect(),
+            _ => Vec::new(),
+        };
+        siblings.sort_by_key(|s| (std::cmp::Reverse(s.created_at), s.sid));
+        Loaded {
+            head: self.head,
+            account: account.cloned(),
+            session: session.map(|s| self.judged(s, issuer)),
+            siblings: siblings.into_iter().map(|s| self.judged(s, issuer)).collect(),
+        }
+    }
+
+    fn live(&mut self, sid: Sid) -> Result<&mut Session, StoreError> {
+        let live = |s: &&mut Session| s.state == SessionState::Live;
+        self.sessions.get_mut(&sid).filter(live).ok_or(StoreError::Conflict)
+    }
+
+    fn apply(&mut self, write: Write, issuer: &str, wall: u64) -> Result<(), StoreError> {
+        match write {
+            Write::InsertAccount(account) => {
+                let taken = self.accounts.values().any(|a| a.name == account.name);
+                if taken || self.accounts.contains_key(&account.sub) {
+                    return Err(StoreError::Conflict);
+                }
+                self.accounts.insert(account.sub, *account);
+            }
+            Write::Rehash { sub, if_version, password_hash } => {
+                if let Some(a) = self.accounts.get_mut(&sub)
+                    && a.password_version == if_version
+                {
+                    a.password_hash = password_hash;
+                }
+            }
+            Write::SetAccountState { sub, state } => {
+                self.accounts.get_mut(&sub).ok_or(StoreError::Conflict)?.state = state;
+            }
+            Write::InsertSession(session) => {
+                if self.sessions.contains_key(&session.sid) {
+                    return Err(StoreError::Conflict);
+                }
+                self.sessions.insert(session.sid, *session);
+            }
+            Write::MoveLine { sid, from, at, move_key } => {
+                let session = self.live(sid)?;
+                if session.generation != from {
+                    return Err(StoreError::Conflict);
+                }
+                session.generation = from.checked_add(1).ok_or(StoreError::Conflict)?;
+                session.reached_at = at;
+                session.last_seen_at = session.last_seen_at.max(at);
+                session.seen_at = None;
+                session.move_key = move_key;
+            }
+            Write::Seen { sid, generation, at } => {
+                let session = self.live(sid)?;
+                if session.generation == generation && session.seen_at.is_none() {
+                    session.seen_at = Some(at);
+                }
+            }
+            Write::Touch { sid, at } => {
+                let session = self.live(sid)?;
+                session.last_seen_at = session.last_seen_at.max(at);
+            }
+            Write::EndSession { sid, at, why } => {
+                if let Ok(session) = self.live(sid) {
+                    session.state = SessionState::Ended { at, why };
+                }
+            }
+            Write::NameSession { sid, device } => self.live(sid)?.device = device,
+            Write::Revoke(target) => {
+                let entry = self.head.append(issuer, &target, wall);
+                self.keep(entry, true);
+            }
+            Write::RaiseIatLimit(limit) => {
+                self.head.iat_limit = self.head.iat_limit.max(limit);
+            }
+            Write::InsertClient(client) => {
+                if self.clients.contains_key(&client.client_id) {
+                    return Err(StoreError::Conflict);
+                }
+                self.clients.insert(client.client_id.clone(), *client);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, entry: Entry, judges_sessions: bool) {
+        self.log.insert(entry.pos, entry);
+        if judges_sessions && entry.scope.judges_sessions() {
+            self.cutoffs.insert(entry.key, Cutoff { scope: entry.scope, ts: entry.ts });
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn head(&self) -> Result<Head, StoreError> {
+        Ok(self.lock().head)
+    }
+
+    async fn read(&self, load: Load) -> Result<Loaded, StoreError> {
+        Ok(self.lock().load(&load, &self.issuer))
+    }
+
+    async fn transact(&self, load: Load, decide: Decide) -> Result<Head, StoreError> {
+        let mut state = self.lock();
+        let wall = self.clock.now().wall;
+        let writes = decide(&state.load(&load, &self.issuer));
+        let mut next = state.clone();
+        for write in writes {
+            if let Err(error) = next.apply(write, &self.issuer, wall) {
+                // A log time that was given out is never used again.
+                state.head.ts = state.head.ts.max(next.head.ts);
+                return Err(error);
+            }
+        }
+        *state = next;
+        let head = state.head;
+        drop(state);
+        self.committed.send_replace(head);
+        Ok(head)
+    }
+
+    async fn log(&self, after: u64, most: usize) -> Result<LogPart, StoreError> {
+        let state = self.lock();
+        let whole = after >= state.floor && after <= state.head.pos;
+        let entries = || state.log.range(after + 1..).take(most).map(|(_, e)| *e).collect();
+        Ok(LogPart { head: state.head, entries: whole.then(entries) })
+    }
+
+    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {
+        let state = self.lock();
+        let live = state.log.values().filter(|e| e.until > now).copied().collect();
+        Ok((state.head, live))
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let mut all: Vec<Account> = self.lock().accounts.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn clients(&self) -> Result<Vec<Client>, StoreError> {
+        Ok(self.lock().clients.values().cloned().collect())
+    }
+
+    async fn sweep(&self, now: u64) -> Result<Swept, StoreError> {
+        let mut state = self.lock();
+        let (log, sessions, cutoffs) =
+            (state.log.len(), state.sessions.len(), state.cutoffs.len());
+        state.log.retain(|_, e| e.until > now / 1_000_000);
+        state.floor = match state.log.first_key_value() {
+            Some((pos, _)) => state.floor.max(pos - 1),
+            None => state.head.pos,
+        };
+        state.sessions.retain(|_, s| s.expires_at > now);
+        let State { sessions: left, cutoffs: rows, .. } = &mut *state;
+        rows.retain(|key, c| {
+            left.values().any(|s| {
+                kills(c.scope, c.ts, s.rv) && s.cutoff_keys(&self.issuer).contains(key)
+            })
+        });
+        Ok(Swept {
+            entries: (log - state.log.len()) as u64,
+            sessions: (sessions - state.sessions.len()) as u64,
+            cutoffs: (cutoffs - state.cutoffs.len()) as u64,
+        })
+    }
+
+    async fn open_epoch(
+        &self,
+        epoch: Epoch,
+        ts: u64,
+        end_sessions: bool,
+    ) -> Result<Head, StoreError> {
+        let mut state = self.lock();
+        state.log.clear();
+        state.floor = 0;
+        let entry = state.head.open_epoch(&self.issuer, epoch, ts);
+        state.keep(entry, end_sessions);
+        let head = state.head;
+        drop(state);
+        self.committed.send_replace(head);
+        Ok(head)
+    }
+
+    fn committed(&self) -> watch::Receiver<Head> {
+        self.committed.subscribe()
+    }
+}

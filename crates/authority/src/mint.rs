@@ -1,0 +1,150 @@
+//! Minting access tokens. A [`Reading`] is the only way to a signature: the log time is read first,
+//! the session is checked after it, and only then is anything signed. A token of a reading therefore
+//! dies with every revocation that its check has not seen.
+
+use crate::Authority;
+use crate::account::Account;
+use crate::clock::{Now, random};
+use crate::secret::Secret;
+use crate::session::Session;
+use crate::store::{Head, Write};
+use rescind_wire::id::Jti;
+use rescind_wire::token::{Claims, sign};
+use std::time::Duration;
+
+/// A reading older than this is not signed.
+const MAX_AGE: u64 = 5_000_000;
+/// How far ahead of the clock the limit for `iat` is raised, in seconds, so that it is seldom written.
+const IAT_STEP: u64 = 10;
+
+/// What was read of the log before the facts were checked that a token will state.
+///
+/// Two constructors, which must not be mixed: the head of the primary store with facts from memory
+/// would claim a freshness that the facts have not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    rv: u64,
+    longest_life: u64,
+    iat_limit: u64,
+    taken_at: u64,
+}
+
+impl Reading {
+    /// From the store: `head` was read first, the facts after it or in the same snapshot. `taken` is
+    /// the clock before that.
+    pub fn of_store(head: &Head, taken: Now) -> Self {
+        Self {
+            rv: head.ts,
+            longest_life: head.longest_life,
+            iat_limit: head.iat_limit,
+            taken_at: taken.boot,
+        }
+    }
+
+    /// From this node's memory: `applied` is the head that this node has *applied*, never one that it
+    /// only heard of; `stamp` is the log time that was read before the facts were loaded. `None` where
+    /// an applied entry that matches the session, CLAIMS included, is newer than the facts: then a
+    /// store reading is needed.
+    pub fn of_memory(
+        applied: &Head,
+        stamp: u64,
+        newest_match: Option<u64>,
+        taken: Now,
+    ) -> Option<Self> {
+        if newest_match.is_some_and(|ts| ts > stamp) {
+            return None;
+        }
+        Some(Self::of_store(applied, taken))
+    }
+
+    /// The log time that a token of this session carries: never below the session's own.
+    pub fn rv(&self, session_rv: u64) -> u64 {
+        self.rv.max(session_rv)
+    }
+}
+
+/// An access token with what its receiver needs to know.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret,
+    /// Seconds until it expires.
+    pub expires_in: u64,
+    /// The audiences it is for.
+    pub audiences: Vec<String>,
+}
+
+/// Why no token was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// The reading is older than 5 s: read again.
+    #[error("the reading is too old to sign")]
+    TooOld,
+    /// No audience is left: none is registered, or the one asked for is not.
+    #[error("the audience is not one that this client may ask for")]
+    Audience,
+    /// The key could not sign.
+    #[error("signing failed")]
+    Signing,
+}
+
+impl Authority {
+    /// Mints a token for a session that was found alive after `reading` was taken. The writes it needs
+    /// belong to the same transaction; the token may leave only if that commits.
+    pub(crate) fn mint(
+        &self,
+        reading: &Reading,
+        session: &Session,
+        account: &Account,
+        audiences: Vec<String>,
+    ) -> Result<(AccessToken, Vec<Write>), MintError> {
+        let now = self.clock.now();
+        if now.boot.saturating_sub(reading.taken_at) > MAX_AGE {
+            return Err(MintError::TooOld);
+        }
+        if audiences.is_empty() {
+            return Err(MintError::Audience);
+        }
+        let iat = now.seconds();
+        let ends = iat.saturating_add(self.settings.access_life.as_secs().min(reading.longest_life));
+        let exp = ends.min(session.expires_at / 1_000_000);
+        let claims = Claims {
+            iss: self.settings.issuer.clone(),
+            sub: session.sub,
+            aud: audiences.clone(),
+            exp,
+            iat,
+            nbf: None,
+            jti: Jti::from_bytes(random(&*self.entropy)),
+            sid: session.sid,
+            client_id: session.client_id.clone(),
+            scope: String::new(),
+            roles: account.roles.clone(),
+            auth_time: session.auth_time / 1_000_000,
+            amr: session.amr.clone(),
+            rv: reading.rv(session.rv),
+        };
+        let token = sign(&claims, self.keyring.token_key()).map_err(|_| MintError::Signing)?;
+        let raise = (iat > reading.iat_limit).then(|| Write::RaiseIatLimit(iat + IAT_STEP));
+        let expires_in = exp.saturating_sub(iat);
+        let token = AccessToken { token: Secret::new(token), expires_in, audiences };
+        Ok((token, raise.into_iter().collect()))
+    }
+
+    /// The audiences of a token: all of the realm, or the asked ones if all of them are the realm's.
+    pub(crate) fn narrow(all: &[String], asked: &[String]) -> Result<Vec<String>, MintError> {
+        if asked.is_empty() {
+            return Ok(all.to_vec());
+        }
+        if asked.iter().all(|a| all.contains(a)) {
+            return Ok(asked.to_vec());
+        }
+        Err(MintError::Audience)
+    }
+
+    /// Life of access tokens in force.
+    pub fn access_life(&self) -> Duration {
+        self.settings.access_life
+    }
+}

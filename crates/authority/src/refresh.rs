@@ -1,0 +1,228 @@
+//! `grant_type=refresh_token`: a refresh token is judged, the line moves to its next generation, and a
+//! fresh access token is minted. What a token used twice means is decided in [`judge`], a pure
+//! function; why so stands in `docs/attacks.md`.
+
+use crate::authority::transact;
+use crate::clients::FIRST_PARTY;
+use crate::line::{Carrier, Line};
+use crate::mint::{AccessToken, MintError, Reading};
+use crate::secret::Secret;
+use crate::session::{Session, Why};
+use crate::settings::micros;
+use crate::store::{Load, Loaded, StoreError, Write};
+use crate::Authority;
+use rescind_wire::equal_in_constant_time;
+use rescind_wire::revocation::Target;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Shortest Idempotency-Key, in characters: 128 random bits in base64url.
+pub const MIN_IDEMPOTENCY_KEY: usize = 22;
+/// Longest Idempotency-Key, in characters.
+pub const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+/// A request to refresh.
+#[derive(Debug)]
+pub struct RefreshCommand {
+    /// The refresh token as it came.
+    pub refresh_token: Secret,
+    /// The client that asks; authenticated if it is confidential.
+    pub client_id: String,
+    /// The Idempotency-Key header.
+    pub idempotency_key: Option<Secret>,
+    /// Audiences asked for; empty for all.
+    pub audiences: Vec<String>,
+}
+
+/// What a refresh gives.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The access token.
+    pub access: AccessToken,
+    /// The one current refresh token.
+    pub refresh_token: Secret,
+}
+
+/// Why a refresh gives nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The token is not good (any more). The caller learns nothing else.
+    #[error("the refresh token is not valid")]
+    InvalidGrant,
+    /// A quicker request of the same client has refreshed: its answer has the current token.
+    #[error("another request has just refreshed this session: use the token it was given")]
+    Superseded,
+    /// The Idempotency-Key is malformed, or was used for the move that led to this very token.
+    #[error("draw a new Idempotency-Key of 22 to 255 characters for each refresh")]
+    BadIdempotencyKey,
+    /// An audience was asked for that the client does not have.
+    #[error("the audience is not one that this client may ask for")]
+    Audience,
+    /// The store or the signing failed; nothing was changed.
+    #[error("the refresh could not be made durable")]
+    Unavailable(#[source] StoreError),
+}
+
+/// What a refresh token is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// The current one: the line moves.
+    Move,
+    /// The one before, sent again by the client that spent it: the same successor.
+    Repeat,
+    /// The one before, from another request of the session's client: nothing given, nothing ended.
+    Superseded,
+    /// The current one with the key of the move that led to it.
+    SpentKey,
+    /// A spent one: somebody has a copy.
+    Theft,
+    /// One that was never given out: the store was rolled back, or a key is stolen.
+    FromTheFuture,
+}
+
+/// Judges a generation of a live session's refresh token. First matching row of the table in
+/// `docs/architecture.md`. `now` is the wall clock in microseconds.
+pub fn judge(
+    session: &Session,
+    generation: u32,
+    move_key: Option<&[u8; 32]>,
+    grace: Duration,
+    now: u64,
+) -> Worth {
+    let key_fits = match (&session.move_key, move_key) {
+        (Some(stored), Some(sent)) => equal_in_constant_time(stored, sent),
+        _ => false,
+    };
+    if generation > session.generation {
+        return Worth::FromTheFuture;
+    }
+    if generation == session.generation {
+        return if key_fits { Worth::SpentKey } else { Worth::Move };
+    }
+    let within_grace = now <= session.reached_at.saturating_add(micros(grace));
+    let neither_has_a_key = session.move_key.is_none() && move_key.is_none();
+    if session.generation - generation > 1 {
+        Worth::Theft
+    } else if key_fits || (neither_has_a_key && within_grace) {
+        Worth::Repeat
+    } else if within_grace {
+        Worth::Superseded
+    } else {
+        Worth::Theft
+    }
+}
+
+/// The writes that end a session and tell every verifier.
+pub(crate) fn end(session: &Session, at: u64, why: Why) -> Vec<Write> {
+    vec![
+        Write::EndSession { sid: session.sid, at, why },
+        Write::Revoke(Target::Session(session.sid)),
+    ]
+}
+
+impl Authority {
+    /// Refreshes. A spent token ends the session in the same transaction although the request fails.
+    pub async fn refresh(
+        self: &Arc<Self>,
+        command: RefreshCommand,
+    ) -> Result<Refreshed, RefreshError> {
+        let opened = self.keyring.line.0.open(Carrier::Token, command.refresh_token.expose());
+        let line = opened.ok_or(RefreshError::InvalidGrant)?;
+        let move_key = match &command.idempotency_key {
+            None => None,
+            Some(key) if usable_idempotency_key(key.expose()) => {
+                Some(self.keyring.move_key(line.sid, key.expose()))
+            }
+            Some(_) => return Err(RefreshError::BadIdempotencyKey),
+        };
+        let all = self.audiences().await.map_err(RefreshError::Unavailable)?;
+        let audiences =
+            Self::narrow(&all, &command.audiences).map_err(|_| RefreshError::Audience)?;
+        let me = Arc::clone(self);
+        transact(&*self.store, Load::session(line.sid), move |loaded| {
+            me.refresh_in(loaded, line, &command.client_id, move_key, audiences)
+        })
+        .await
+        .map_err(RefreshError::Unavailable)?
+    }
+
+    fn refresh_in(
+        &self,
+        loaded: &Loaded,
+        line: Line,
+        client_id: &str,
+        move_key: Option<[u8; 32]>,
+        audiences: Vec<String>,
+    ) -> (Vec<Write>, Result<Refreshed, RefreshError>) {
+        let now = self.clock.now();
+        let refused = || (Vec::new(), Err(RefreshError::InvalidGrant));
+        let Some(judged) = &loaded.session else { return refused() };
+        let session = &judged.session;
+        if session.client_id != client_id || session.carrier != Carrier::Token {
+            return refused();
+        }
+        if let Err(reason) = session.check(loaded.account.as_ref(), &judged.cutoffs, now.wall) {
+            tracing::info!(event = "refresh_refused", sid = %session.sid, ?reason);
+            return refused();
+        }
+        let Some(account) = &loaded.account else { return refused() };
+
+        let worth = judge(session, line.generation, move_key.as_ref(), self.settings.grace, now.wall);
+        let (generation, mut writes) = match worth {
+            Worth::Move => {
+                let sid = session.sid;
+                let from = session.generation;
+                (from + 1, vec![Write::MoveLine { sid, from, at: now.wall, move_key }])
+            }
+            Worth::Repeat => (session.generation, Vec::new()),
+            Worth::Superseded => return (Vec::new(), Err(RefreshError::Superseded)),
+            Worth::SpentKey => return (Vec::new(), Err(RefreshError::BadIdempotencyKey)),
+            Worth::Theft | Worth::FromTheFuture => {
+                let why = if worth == Worth::Theft { Why::Reuse } else { Why::Rollback };
+                alarm(session, why);
+                return (end(session, now.wall, why), Err(RefreshError::InvalidGrant));
+            }
+        };
+        let reading = Reading::of_store(&loaded.head, now);
+        match self.mint(&reading, session, account, audiences) {
+            Err(error) => (Vec::new(), Err(minting_failed(error))),
+            Ok((access, more)) => {
+                writes.extend(more);
+                let next = Line { generation, ..line };
+                let refresh_token = self.keyring.line.0.seal(next);
+                tracing::info!(event = "refreshed", sid = %session.sid, sub = %session.sub, ?worth);
+                (writes, Ok(Refreshed { access, refresh_token }))
+            }
+        }
+    }
+
+    /// Whether this client may refresh without a secret.
+    pub fn is_public_client(client_id: &str) -> bool {
+        client_id == FIRST_PARTY
+    }
+}
+
+fn usable_idempotency_key(key: &str) -> bool {
+    (MIN_IDEMPOTENCY_KEY..=MAX_IDEMPOTENCY_KEY).contains(&key.len())
+        && key.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn minting_failed(error: MintError) -> RefreshError {
+    match error {
+        MintError::Audience => RefreshError::Audience,
+        other => RefreshError::Unavailable(StoreError::Failed(other.to_string())),
+    }
+}
+
+/// A credential was used that only a copy or a rollback can explain.
+pub(crate) fn alarm(session: &Session, why: Why) {
+    tracing::warn!(
+        event = "credential_reuse",
+        alarm = true,
+        sid = %session.sid,
+        sub = %session.sub,
+        why = why.name(),
+        "a spent credential was presented: the session is ended"
+    );
+}

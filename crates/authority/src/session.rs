@@ -1,0 +1,181 @@
+//! A session as the store keeps it, and what decides whether it lives.
+
+use crate::account::{Account, AccountState};
+use crate::line::Carrier;
+use rescind_wire::id::{Sid, Sub};
+use rescind_wire::revocation::{RevocationKey, Scope, Target, kills};
+
+/// One session. Times are microseconds since 1970 UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub sid: Sid,
+    /// Whose it is.
+    pub sub: Sub,
+    /// The client it was opened by.
+    pub client_id: String,
+    /// What carries its line.
+    pub carrier: Carrier,
+    /// Log time that was read before the session was born: it lives iff no cut-off is newer.
+    pub rv: u64,
+    /// When it was opened.
+    pub created_at: u64,
+    /// When the person last proved who they are.
+    pub auth_time: u64,
+    /// How (RFC 8176).
+    pub amr: Vec<String>,
+    /// Idle life, in microseconds.
+    pub idle: u64,
+    /// Absolute end. Never moves.
+    pub expires_at: u64,
+    /// Last request that was recorded.
+    pub last_seen_at: u64,
+    /// Current generation of the line.
+    pub generation: u32,
+    /// When the line reached it.
+    pub reached_at: u64,
+    /// When a credential of it was first presented.
+    pub seen_at: Option<u64>,
+    /// Keyed hash of the Idempotency-Key of the last move.
+    pub move_key: Option<[u8; 32]>,
+    /// Live, or why not.
+    pub state: SessionState,
+    /// The name its owner or device gave it.
+    pub device: Option<String>,
+    /// Browser or program, as it called itself, cut to 200 characters.
+    pub user_agent: Option<String>,
+    /// Network address at sign-in.
+    pub address: Option<String>,
+    /// Whether "remember me" was asked for.
+    pub remembered: bool,
+}
+
+/// The life of a session. It never goes back to `Live`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionState {
+    /// Credentials of it are judged.
+    Live,
+    /// Another session took its place.
+    Replaced {
+        /// The new one.
+        by: Sid,
+        /// When.
+        at: u64,
+    },
+    /// It is over.
+    Ended {
+        /// When.
+        at: u64,
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why a session was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its owner signed out.
+    SignedOut,
+    /// Its owner ended it from another session.
+    EndedElsewhere,
+    /// A spent credential was presented: somebody has a copy.
+    Reuse,
+    /// A credential from the future was presented: the store was rolled back, or a key is stolen.
+    Rollback,
+    /// The same browser signed in anew.
+    NewSignIn,
+    /// An administrator ended it.
+    Administrator,
+}
+
+impl Why {
+    /// All reasons with their names in the store and the logs.
+    pub const NAMES: [(Why, &'static str); 6] = [
+        (Why::SignedOut, "signed_out"),
+        (Why::EndedElsewhere, "ended_elsewhere"),
+        (Why::Reuse, "reuse"),
+        (Why::Rollback, "rollback"),
+        (Why::NewSignIn, "new_sign_in"),
+        (Why::Administrator, "administrator"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(w, _)| *w == self).map_or("", |(_, name)| name)
+    }
+
+    /// The reason of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(w, _)| *w)
+    }
+}
+
+/// A durable cut-off that matches a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cutoff {
+    /// Its scope.
+    pub scope: Scope,
+    /// The newest log time.
+    pub ts: u64,
+}
+
+/// Why a session is not alive. For logs and tests: callers learn nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dead {
+    /// Ended or replaced.
+    Over,
+    /// Idle for too long, or past its absolute end.
+    Expired,
+    /// A cut-off is newer than its birth.
+    CutOff,
+    /// Its account may not sign in, or is gone.
+    Account,
+}
+
+impl Session {
+    /// The keys of the durable cut-offs that judge this session.
+    pub fn cutoff_keys(&self, issuer: &str) -> [RevocationKey; 5] {
+        [
+            Target::Session(self.sid),
+            Target::Subject(self.sub),
+            Target::Grant(self.sub, self.client_id.clone()),
+            Target::Client(self.client_id.clone()),
+            Target::Everything,
+        ]
+        .map(|target| target.key(issuer))
+    }
+
+    /// Whether it lives at `now` (wall microseconds): not over, not expired, born after every matching
+    /// cut-off, and its account active. The log's own entries are not asked: they die earlier.
+    pub fn check(
+        &self,
+        account: Option<&Account>,
+        cutoffs: &[Cutoff],
+        now: u64,
+    ) -> Result<(), Dead> {
+        if self.state != SessionState::Live {
+            return Err(Dead::Over);
+        }
+        if cutoffs.iter().any(|c| c.scope.judges_sessions() && kills(c.scope, c.ts, self.rv)) {
+            return Err(Dead::CutOff);
+        }
+        if now >= self.ends_at() {
+            return Err(Dead::Expired);
+        }
+        match account {
+            Some(a) if a.sub == self.sub && a.state == AccountState::Active => Ok(()),
+            _ => Err(Dead::Account),
+        }
+    }
+
+    /// When it ends without another request: the earlier of idle and absolute end.
+    pub fn ends_at(&self) -> u64 {
+        self.expires_at.min(self.last_seen_at.saturating_add(self.idle))
+    }
+
+    /// Whether a request at `now` is worth recording: at most 60 times in an idle life, so that being
+    /// seen does not cost a write per request.
+    pub fn worth_recording(&self, now: u64) -> bool {
+        now.saturating_sub(self.last_seen_at) > self.idle / 60
+    }
+}

@@ -1,0 +1,138 @@
+//! A person's own sessions: seen, named, ended; and a short access token for a page.
+
+use crate::Authority;
+use crate::authority::transact_at;
+use crate::mint::{AccessToken, MintError, Reading};
+use crate::present::Present;
+use crate::refresh::end;
+use crate::session::{Session, Why};
+use crate::store::{AccountRef, Head, Judged, Load, Loaded, StoreError, Write};
+use rescind_wire::id::{Sid, Sub};
+use std::sync::Arc;
+
+/// Longest name of a session, in characters.
+pub const MAX_DEVICE: usize = 60;
+
+/// Why nothing was done to a session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// No such session, or somebody else's: the same answer.
+    #[error("no such session")]
+    NotFound,
+    /// An audience was asked for that the client does not have.
+    #[error("the audience is not one that this client may ask for")]
+    Audience,
+    /// The session ended while the request was under way.
+    #[error("the session has ended")]
+    Ended,
+    /// The store or the signing failed; nothing was changed.
+    #[error("the change could not be made durable")]
+    Unavailable(#[source] StoreError),
+}
+
+fn of_account(sub: Sub) -> Load {
+    Load { account: Some(AccountRef::Sub(sub)), session: None, siblings: true }
+}
+
+/// The sessions of a view that live at `now` (wall microseconds).
+fn living(loaded: &Loaded, now: u64) -> impl Iterator<Item = &Session> {
+    let alive = move |j: &&Judged| {
+        j.session.check(loaded.account.as_ref(), &j.cutoffs, now).is_ok()
+    };
+    loaded.siblings.iter().filter(alive).map(|j| &j.session)
+}
+
+impl Authority {
+    /// The live sessions of an account, newest first.
+    pub async fn sessions(&self, sub: Sub) -> Result<Vec<Session>, StoreError> {
+        let loaded = self.store.read(of_account(sub)).await?;
+        Ok(living(&loaded, self.clock.now().wall).cloned().collect())
+    }
+
+    /// Ends one session of an account. Another account's session is not found.
+    pub async fn end_session(&self, sub: Sub, sid: Sid) -> Result<Head, SessionError> {
+        let now = self.clock.now().wall;
+        let rule = move |loaded: &Loaded| match living(loaded, now).find(|s| s.sid == sid) {
+            Some(session) => (end(session, now, Why::EndedElsewhere), Ok(())),
+            None => (Vec::new(), Err(SessionError::NotFound)),
+        };
+        let (found, head) = transact_at(&*self.store, of_account(sub), rule)
+            .await
+            .map_err(SessionError::Unavailable)?;
+        found?;
+        tracing::info!(event = "session_ended", %sub, %sid);
+        Ok(head)
+    }
+
+    /// Ends all sessions of an account but the present one; says how many.
+    pub async fn end_others(&self, present: &Present) -> Result<(usize, Head), StoreError> {
+        let now = self.clock.now().wall;
+        let (sub, keep) = (present.session.sub, present.session.sid);
+        let (ended, head) = transact_at(&*self.store, of_account(sub), move |loaded| {
+            let others: Vec<&Session> = living(loaded, now).filter(|s| s.sid != keep).collect();
+            let writes = others.iter().flat_map(|s| end(s, now, Why::EndedElsewhere)).collect();
+            (writes, others.len())
+        })
+        .await?;
+        tracing::info!(event = "other_sessions_ended", %sub, ended);
+        Ok((ended, head))
+    }
+
+    /// Names one session of an account, or takes its name away.
+    pub async fn name_session(
+        &self,
+        sub: Sub,
+        sid: Sid,
+        device: Option<String>,
+    ) -> Result<(), SessionError> {
+        let now = self.clock.now().wall;
+        let rule = move |loaded: &Loaded| match living(loaded, now).find(|s| s.sid == sid) {
+            Some(_) => (vec![Write::NameSession { sid, device }], Ok(())),
+            None => (Vec::new(), Err(SessionError::NotFound)),
+        };
+        let (found, _) = transact_at(&*self.store, of_account(sub), rule)
+            .await
+            .map_err(SessionError::Unavailable)?;
+        found
+    }
+
+    /// Mints an access token for the page of a cookie session. The line does not move; the session is
+    /// checked anew, after the reading.
+    pub async fn session_token(
+        self: &Arc<Self>,
+        present: &Present,
+        asked: Vec<String>,
+    ) -> Result<AccessToken, SessionError> {
+        let all = self.audiences().await.map_err(SessionError::Unavailable)?;
+        let audiences = Self::narrow(&all, &asked).map_err(|_| SessionError::Audience)?;
+        let me = Arc::clone(self);
+        let rule = move |loaded: &Loaded| me.session_token_in(loaded, audiences);
+        let (minted, _) = transact_at(&*self.store, Load::session(present.session.sid), rule)
+            .await
+            .map_err(SessionError::Unavailable)?;
+        minted
+    }
+
+    fn session_token_in(
+        &self,
+        loaded: &Loaded,
+        audiences: Vec<String>,
+    ) -> (Vec<Write>, Result<AccessToken, SessionError>) {
+        let now = self.clock.now();
+        let account = loaded.account.as_ref();
+        let alive = |j: &&Judged| j.session.check(account, &j.cutoffs, now.wall).is_ok();
+        let (Some(judged), Some(account)) = (loaded.session.as_ref().filter(alive), account) else {
+            return (Vec::new(), Err(SessionError::Ended));
+        };
+        let reading = Reading::of_store(&loaded.head, now);
+        match self.mint(&reading, &judged.session, account, audiences) {
+            Ok((access, writes)) => (writes, Ok(access)),
+            Err(MintError::Audience) => (Vec::new(), Err(SessionError::Audience)),
+            Err(other) => {
+                let error = StoreError::Failed(other.to_string());
+                (Vec::new(), Err(SessionError::Unavailable(error)))
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What an operator may choose, with the defaults. A reason for each stands in `docs/defaults.md`.
+
+use std::time::Duration;
+
+/// The settings of one realm.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The issuer's URL: byte for byte what tokens and metadata say.
+    pub issuer: String,
+    /// Life of an access token.
+    pub access_life: Duration,
+    /// How long the credential before the current one is still understood.
+    pub grace: Duration,
+    /// S: how long a verifier may go on without hearing from the authority.
+    pub staleness: Duration,
+    /// Idle and absolute life of a cookie session.
+    pub cookie_life: Life,
+    /// Idle and absolute life of a remembered session and of refresh tokens.
+    pub long_life: Life,
+    /// Age of a cookie's generation, counted from when it was first seen, at which its line moves.
+    pub move_after: Duration,
+    /// Argon2id parameters of new hashes.
+    pub argon2: Argon2Cost,
+    /// Threads that hash; each keeps the memory of one hash.
+    pub hash_threads: usize,
+    /// Sign-ins that may wait for a thread before more are turned away.
+    pub hash_queue: usize,
+    /// Limits of failed sign-ins.
+    pub throttle: ThrottleLimits,
+}
+
+/// Idle and absolute life of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// Without any request for so long, the session is over.
+    pub idle: Duration,
+    /// After so long it is over in any case.
+    pub absolute: Duration,
+}
+
+/// Cost of one Argon2id hash (RFC 9106).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argon2Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+/// How many failures are free, and how the waiting grows after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThrottleLimits {
+    /// Failures per account before any waiting.
+    pub per_account: u32,
+    /// Failures per address before any waiting.
+    pub per_address: u32,
+    /// Longest wait. Small, so that nobody can lock a stranger out for long.
+    pub longest_wait: Duration,
+    /// Failures are forgotten after so long without another.
+    pub forget_after: Duration,
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+impl Settings {
+    /// The defaults for this issuer.
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            access_life: Duration::from_secs(5 * MINUTE),
+            grace: Duration::from_secs(30),
+            staleness: Duration::from_secs(10),
+            cookie_life: Life {
+                idle: Duration::from_secs(HOUR),
+                absolute: Duration::from_secs(DAY),
+            },
+            long_life: Life {
+                idle: Duration::from_secs(14 * DAY),
+                absolute: Duration::from_secs(30 * DAY),
+            },
+            move_after: Duration::from_secs(15 * MINUTE),
+            argon2: Argon2Cost { memory_kib: 19 * 1024, passes: 2, lanes: 1 },
+            hash_threads: 2,
+            hash_queue: 64,
+            throttle: ThrottleLimits {
+                per_account: 10,
+                per_address: 100,
+                longest_wait: Duration::from_secs(60),
+                forget_after: Duration::from_secs(15 * MINUTE),
+            },
+        }
+    }
+}
+
+/// A span in microseconds, as times are kept.
+pub(crate) fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

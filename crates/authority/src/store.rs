@@ -1,0 +1,267 @@
+//! The port to the store. It alone decides order.
+//!
+//! A verb is one whole atomic operation. [`Store::transact`] loads what a rule asks for, lets the rule
+//! decide, and makes its writes durable with the entries they append: all or nothing, one after
+//! another, in the order of the log. What a rule answered may leave only after the commit.
+
+use crate::account::{Account, AccountState};
+use crate::clients::Client;
+use crate::name::Name;
+use crate::session::{Cutoff, Session, Why};
+use async_trait::async_trait;
+use rescind_wire::frame::Position;
+use rescind_wire::id::{Epoch, Sid, Sub};
+use rescind_wire::revocation::{Digest, Entry, NEVER, Scope, Target};
+use tokio::sync::watch;
+
+/// The head of the log with the realm's ratchets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Position of the last entry; 0 if there is none in this epoch.
+    pub pos: u64,
+    /// Log time of the last entry, in microseconds.
+    pub ts: u64,
+    /// Hash over the log.
+    pub digest: Digest,
+    /// Longest access-token life ever in force, in seconds. Only rises.
+    pub longest_life: u64,
+    /// No token is signed with a later `iat` (UTC seconds) before this is raised. Only rises.
+    pub iat_limit: u64,
+}
+
+impl Head {
+    /// Where the log stands, as the feed says it.
+    pub fn position(&self) -> Position {
+        Position { epoch: self.epoch, pos: self.pos, ts: self.ts, digest: self.digest }
+    }
+
+    /// The next entry. Its log time is later than every one before it (`ts` is a ratchet), and it is
+    /// kept until no token it can kill is alive: the later of the wall clock and the latest `iat` that
+    /// can have been signed, plus the longest life, plus 40 s (leeway 30, clock error 5, minting 5).
+    /// Entries against a key never expire: a stolen key can forge any date.
+    pub fn append(&mut self, issuer: &str, target: &Target, wall: u64) -> Entry {
+        let latest_iat = (wall / 1_000_000).max(self.iat_limit);
+        let until = match target.scope() {
+            Scope::Key => NEVER,
+            _ => latest_iat.saturating_add(self.longest_life).saturating_add(40),
+        };
+        self.append_until(issuer, target, wall, until)
+    }
+
+    /// Begins an epoch: the log is empty but for an entry against everything, which never expires and
+    /// whose log time is at least `ts`.
+    pub fn open_epoch(&mut self, issuer: &str, epoch: Epoch, ts: u64) -> Entry {
+        self.epoch = epoch;
+        self.pos = 0;
+        self.digest = Digest::first(issuer, epoch);
+        self.append_until(issuer, &Target::Everything, ts, NEVER)
+    }
+
+    fn append_until(&mut self, issuer: &str, target: &Target, wall: u64, until: u64) -> Entry {
+        self.pos += 1;
+        self.ts = wall.max(self.ts + 1);
+        let (scope, key) = (target.scope(), target.key(issuer));
+        let entry = Entry { pos: self.pos, ts: self.ts, scope, key, until };
+        self.digest = self.digest.then(&entry);
+        entry
+    }
+}
+
+/// What a rule wants to look at. The head is always loaded, and first.
+#[derive(Debug, Clone, Default)]
+pub struct Load {
+    /// This account. If absent and a session is asked for: the session's account.
+    pub account: Option<AccountRef>,
+    /// This session, with the cut-offs that judge it.
+    pub session: Option<Sid>,
+    /// All sessions of the loaded account.
+    pub siblings: bool,
+}
+
+/// How an account is asked for.
+#[derive(Debug, Clone)]
+pub enum AccountRef {
+    /// By its id.
+    Sub(Sub),
+    /// By its canonical name.
+    Name(Name),
+}
+
+impl Load {
+    /// A session, its cut-offs and its account.
+    pub fn session(sid: Sid) -> Self {
+        Self { session: Some(sid), ..Self::default() }
+    }
+}
+
+/// A session with the cut-offs that judge it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The session.
+    pub session: Session,
+    /// Rows of its session, account, grant, client, and of everything.
+    pub cutoffs: Vec<Cutoff>,
+}
+
+/// One consistent view: the head was read first, everything else after it or in the same snapshot.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The head.
+    pub head: Head,
+    /// The account asked for.
+    pub account: Option<Account>,
+    /// The session asked for.
+    pub session: Option<Judged>,
+    /// All sessions of the account, newest first, if asked for.
+    pub siblings: Vec<Judged>,
+}
+
+/// One change. Each has its guard: if what it presumes is not so, the whole transaction is undone and
+/// [`StoreError::Conflict`] returned.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// A new account; its name and id must be free, and were never used.
+    InsertAccount(Box<Account>),
+    /// Another hash of the *same* password, if the version is still this one.
+    Rehash {
+        /// The account.
+        sub: Sub,
+        /// The version it was hashed from.
+        if_version: u32,
+        /// The new PHC string.
+        password_hash: String,
+    },
+    /// Opens or closes an account.
+    SetAccountState {
+        /// The account.
+        sub: Sub,
+        /// The new state.
+        state: AccountState,
+    },
+    /// A new session; its id must be free.
+    InsertSession(Box<Session>),
+    /// Moves a live line from one generation to the next.
+    MoveLine {
+        /// The session.
+        sid: Sid,
+        /// The generation it is at.
+        from: u32,
+        /// When.
+        at: u64,
+        /// Keyed hash of the Idempotency-Key.
+        move_key: Option<[u8; 32]>,
+    },
+    /// The current generation of a live session was first presented.
+    Seen {
+        /// The session.
+        sid: Sid,
+        /// The generation.
+        generation: u32,
+        /// When.
+        at: u64,
+    },
+    /// A request of a live session.
+    Touch {
+        /// The session.
+        sid: Sid,
+        /// When.
+        at: u64,
+    },
+    /// Ends a session; nothing if it is over already.
+    EndSession {
+        /// The session.
+        sid: Sid,
+        /// When.
+        at: u64,
+        /// Why.
+        why: Why,
+    },
+    /// Names a session.
+    NameSession {
+        /// The session.
+        sid: Sid,
+        /// The name; `None` takes it away.
+        device: Option<String>,
+    },
+    /// Appends an entry, with its durable cut-off where sessions are judged by its scope.
+    Revoke(Target),
+    /// Raises [`Head::iat_limit`].
+    RaiseIatLimit(u64),
+    /// Registers a client; its id must be free.
+    InsertClient(Box<Client>),
+}
+
+/// What a rule does with what was loaded. Runs inside the transaction; an empty list changes nothing.
+pub type Decide = Box<dyn FnOnce(&Loaded) -> Vec<Write> + Send>;
+
+/// Why the store did not do it. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A guard did not hold: a name or id is taken, or the state has moved.
+    #[error("the store refused a write: its guard did not hold")]
+    Conflict,
+    /// The store cannot be reached or failed. The text is for the log.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Part of the log.
+#[derive(Debug, Clone)]
+pub struct LogPart {
+    /// The head when it was read.
+    pub head: Head,
+    /// Entries in order, without gaps, beginning right after the position asked for; `None` if some of
+    /// them have been pruned.
+    pub entries: Option<Vec<Entry>>,
+}
+
+/// What a sweep removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Entries past their `until`.
+    pub entries: u64,
+    /// Sessions past their absolute end.
+    pub sessions: u64,
+    /// Cut-offs with no session left that was born before them.
+    pub cutoffs: u64,
+}
+
+/// The store of one realm.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The head, from a read begun after the call.
+    async fn head(&self) -> Result<Head, StoreError>;
+
+    /// One consistent view, from a read begun after the call.
+    async fn read(&self, load: Load) -> Result<Loaded, StoreError>;
+
+    /// Loads, decides and writes in one durable transaction. Returns the head after it, once it has
+    /// been committed; on an error nothing was changed.
+    async fn transact(&self, load: Load, decide: Decide) -> Result<Head, StoreError>;
+
+    /// At most `most` entries after position `after` of the current epoch.
+    async fn log(&self, after: u64, most: usize) -> Result<LogPart, StoreError>;
+
+    /// All entries that have not expired at `now` (UTC seconds), in order, with the head.
+    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError>;
+
+    /// All accounts, by name.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// All registered clients, by id.
+    async fn clients(&self) -> Result<Vec<Client>, StoreError>;
+
+    /// Removes what has passed: entries, sessions, and then cut-offs that judge no session any more.
+    /// `now` is the wall clock in microseconds.
+    async fn sweep(&self, now: u64) -> Result<Swept, StoreError>;
+
+    /// Begins a new epoch, whose first log time is at least `ts`, with an entry against everything that
+    /// never expires; with `end_sessions` also as a durable cut-off. Used when the store was rolled back.
+    async fn open_epoch(&self, epoch: Epoch, ts: u64, end_sessions: bool) -> Result<Head, StoreError>;
+
+    /// The head as of the last commit; changes wake the feed.
+    fn committed(&self) -> watch::Receiver<Head>;
+}

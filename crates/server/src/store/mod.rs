@@ -1,0 +1,3 @@
+//! Store adapters, one folder each.
+
+pub mod sqlite;

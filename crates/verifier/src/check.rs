@@ -1,0 +1,181 @@
+//! Judging one token, without input or output, await or lock.
+//!
+//! The order is the safety: facts, **anchor**, **look-up**, **clock**. The anchor says up to when the set
+//! is complete; loaded after the look-up, it could vouch for entries that the look-up did not see. The
+//! clock is read last, so that a pause before it makes the lease look older, never younger.
+//!
+//! Verified facts may be kept ([`FactCache`]); the verdict never is.
+
+use crate::clock::Now;
+use crate::lease::Lease;
+use rescind_wire::jwk::KeySet;
+use rescind_wire::jws::{MAX_TOKEN, Malformed};
+use rescind_wire::revocation::TokenKeys;
+use rescind_wire::token::{self, Claims, Expected, InvalidToken};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a token does not pass. The cause is for this server's log: callers see 401 or 503.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The token is not good, and never becomes good. 401.
+    #[error(transparent)]
+    InvalidToken(#[from] InvalidToken),
+    /// The token was taken back. 401.
+    #[error("the token is revoked")]
+    Revoked,
+    /// It is not known whether the token was taken back: not ready yet, cut off from the authority, or
+    /// stopped. 503.
+    #[error("revocations are not known well enough to judge the token")]
+    Stale {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+impl Refusal {
+    /// The usual "not known".
+    pub(crate) const STALE: Self = Self::Stale {
+        retry_after: Duration::from_secs(1),
+    };
+}
+
+/// What is true of a token for ever, under one key set.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) claims: Claims,
+    revocation_keys: TokenKeys,
+    key_set: u64,
+}
+
+/// What a check asks of the world, one call per step.
+pub(crate) trait World {
+    fn lease(&self) -> Option<Lease>;
+    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool;
+    fn pruned_to(&self) -> u64;
+    fn now(&self) -> Now;
+}
+
+/// What is demanded beyond the realm's bound.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Terms {
+    /// Leeway for `exp`, `iat` and `nbf`, in seconds.
+    pub(crate) leeway: u64,
+    /// A tighter bound of staleness.
+    pub(crate) staleness: Option<Duration>,
+    /// Complete as of this boot time, in microseconds.
+    pub(crate) as_of: Option<u64>,
+}
+
+/// Gives the UTC second at which the token was found good.
+pub(crate) fn judge(facts: &Facts, world: &impl World, terms: Terms) -> Result<u64, Refusal> {
+    let mut check = Check::of(facts);
+    check.load_anchor(world);
+    check.look_up(world);
+    check.read_clock(world);
+    check.verdict(terms)
+}
+
+/// A check under way. Its steps are apart so that tests can put them in another order.
+struct Check<'a> {
+    facts: &'a Facts,
+    lease: Option<Lease>,
+    killed: bool,
+    pruned_to: u64,
+    now: Now,
+}
+
+impl<'a> Check<'a> {
+    fn of(facts: &'a Facts) -> Self {
+        Self {
+            facts,
+            lease: None,
+            killed: true,
+            pruned_to: 0,
+            now: Now::default(),
+        }
+    }
+
+    fn load_anchor(&mut self, world: &impl World) {
+        self.lease = world.lease();
+    }
+
+    fn look_up(&mut self, world: &impl World) {
+        self.killed = world.killed(&self.facts.revocation_keys, self.facts.claims.rv);
+        // After the look-up: an entry that was pruned before it is accounted for.
+        self.pruned_to = world.pruned_to();
+    }
+
+    fn read_clock(&mut self, world: &impl World) {
+        self.now = world.now();
+    }
+
+    fn verdict(&self, terms: Terms) -> Result<u64, Refusal> {
+        if self.killed {
+            return Err(Refusal::Revoked);
+        }
+        let lease = self.lease.ok_or(Refusal::STALE)?;
+        let second = lease.later_s(self.now).max(self.pruned_to);
+        self.facts.claims.check_time(second, terms.leeway)?;
+        let early = |as_of| lease.anchor.boot_us < i64::try_from(as_of).unwrap_or(i64::MAX);
+        if terms.as_of.is_some_and(early) || !lease.holds(self.now, terms.staleness) {
+            return Err(Refusal::STALE);
+        }
+        Ok(second)
+    }
+}
+
+/// Facts by the whole token, bounded in bytes. Never waits: a shard that is being written is a miss.
+pub(crate) struct FactCache {
+    cache: quick_cache::sync::Cache<Box<str>, Arc<Facts>, Weight>,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl quick_cache::Weighter<Box<str>, Arc<Facts>> for Weight {
+    /// The token, the claims that came out of it, and fixed parts.
+    fn weight(&self, token: &Box<str>, _: &Arc<Facts>) -> u64 {
+        token.len() as u64 * 2 + 1024
+    }
+}
+
+impl FactCache {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / 2048).unwrap_or(usize::MAX).max(1);
+        Self {
+            cache: quick_cache::sync::Cache::with_weighter(items, bytes, Weight),
+        }
+    }
+
+    /// The facts of a token under this key set, verified now if they are not held.
+    pub(crate) fn facts(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        key_set: u64,
+        expected: &Expected,
+    ) -> Result<Arc<Facts>, InvalidToken> {
+        if token.len() > MAX_TOKEN {
+            return Err(Malformed::TooLong.into());
+        }
+        if let Ok(Some(facts)) = self.cache.try_get(token)
+            && facts.key_set == key_set
+        {
+            return Ok(facts);
+        }
+        let verified = token::verify(token, keys, expected)?;
+        let facts = Arc::new(Facts {
+            revocation_keys: TokenKeys::of(&verified.claims, &verified.kid),
+            claims: verified.claims,
+            key_set,
+        });
+        // A cache under contention is not worth waiting for.
+        let _ = self.cache.try_insert(token.into(), Arc::clone(&facts));
+        Ok(facts)
+    }
+}
+
+#[cfg(test)]
+mod tests;

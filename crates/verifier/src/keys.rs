@@ -1,0 +1,189 @@
+//! The keys that verify tokens, and when they are fetched.
+//!
+//! Owns the loaded set and what the authority last said is in force. An unknown `kid` causes no fetch while
+//! both are equal; otherwise one fetch at a time, further apart each time it does not help. A fetch that
+//! fails leaves the last good set. The requests themselves are in [`crate::fetch`].
+
+use arc_swap::ArcSwap;
+use rescind_wire::frame::KeysMark;
+use rescind_wire::jwk::{KeySet, SetRefused};
+use rescind_wire::jws::Alg;
+use rescind_wire::sha256;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// A key set as it was fetched.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) set: KeySet,
+    /// Rises with each load: what was verified under another set is verified anew.
+    pub(crate) version: u64,
+    hash: [u8; 32],
+}
+
+/// Why a fetched document is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeysRefused {
+    #[error(transparent)]
+    Set(#[from] SetRefused),
+    #[error("the JWKS holds no key of an accepted algorithm")]
+    Empty,
+}
+
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    accepted: Vec<Alg>,
+    loaded: ArcSwap<Loaded>,
+    in_force: Mutex<Option<KeysMark>>,
+    wanted: Notify,
+    attempts: watch::Sender<u64>,
+}
+
+impl KeyRing {
+    pub(crate) fn new(accepted: Vec<Alg>) -> Self {
+        Self {
+            accepted,
+            loaded: ArcSwap::default(),
+            in_force: Mutex::default(),
+            wanted: Notify::new(),
+            attempts: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Loaded>> {
+        self.loaded.load()
+    }
+
+    /// Replaces the set by the one in a JWKS document, unless that is no good.
+    pub(crate) fn install(&self, document: &[u8]) -> Result<(), KeysRefused> {
+        let (set, refused) = KeySet::from_jwks(document, &self.accepted)?;
+        for (place, reason) in refused {
+            tracing::warn!(place, %reason, "a key of the authority is not used");
+        }
+        if set.is_empty() {
+            return Err(KeysRefused::Empty);
+        }
+        let version = self.load().version + 1;
+        let hash = sha256(&[document]);
+        self.loaded.store(Arc::new(Loaded { set, version, hash }));
+        Ok(())
+    }
+
+    /// The authority says which set is in force: a head, which answers a question, always; a frame of the
+    /// feed only if it is not older.
+    pub(crate) fn announce(&self, mark: KeysMark, answers: bool) {
+        {
+            let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+            if answers || in_force.is_none_or(|known| known.version <= mark.version) {
+                *in_force = Some(mark);
+            }
+        }
+        if self.outdated() {
+            self.wanted.notify_one();
+        }
+    }
+
+    /// Whether another set than the loaded one is in force.
+    pub(crate) fn outdated(&self) -> bool {
+        let in_force = *self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        in_force.is_some_and(|mark| mark.hash != self.load().hash)
+    }
+
+    /// Waits until the next attempt to fetch has ended, at most so long.
+    pub(crate) async fn next_attempt(&self, limit: Duration) {
+        let mut attempts = self.attempts.subscribe();
+        if self.outdated() {
+            let _ = tokio::time::timeout(limit, attempts.changed()).await;
+        }
+    }
+
+    /// Fetches whenever the set is outdated; for ever. The only place that fetches after the start: so
+    /// there is never more than one fetch under way.
+    pub(crate) async fn keep<F, E>(&self, mut fetch: impl FnMut() -> F)
+    where
+        F: Future<Output = Result<bytes::Bytes, E>>,
+        E: std::fmt::Display,
+    {
+        let mut pause = Duration::from_secs(1);
+        loop {
+            while !self.outdated() {
+                pause = Duration::from_secs(1);
+                self.wanted.notified().await;
+            }
+            match fetch().await {
+                Ok(document) => match self.install(&document) {
+                    Ok(()) => tracing::info!(keys = self.load().set.len(), "key set loaded"),
+                    Err(reason) => tracing::warn!(%reason, "key set refused; the last good one stays"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "key set not fetched; the last good one stays");
+                }
+            }
+            self.attempts.send_modify(|n| *n += 1);
+            tokio::time::sleep(pause).await;
+            if self.outdated() {
+                pause = (pause * 2).min(Duration::from_secs(30));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::signing_key;
+    use rescind_wire::jwk::jwks;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn mark(document: &str, version: u64) -> KeysMark {
+        KeysMark { version, hash: sha256(&[document.as_bytes()]) }
+    }
+
+    // K08
+    #[test]
+    fn a_set_that_is_no_good_leaves_the_last_good_one() {
+        let (ring, key) = (KeyRing::new(vec![Alg::Es256]), signing_key());
+        ring.install(jwks([key.public()]).as_bytes()).unwrap();
+        for bad in ["", "{}", r#"{"keys":[]}"#, &" ".repeat(70_000)] {
+            assert!(ring.install(bad.as_bytes()).is_err());
+        }
+        assert!(ring.load().set.find(key.kid()).is_some());
+        assert_eq!(ring.load().version, 1);
+    }
+
+    #[test]
+    fn a_set_is_outdated_only_while_the_authority_says_so() {
+        let ring = KeyRing::new(vec![Alg::Es256]);
+        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
+        ring.install(old.as_bytes()).unwrap();
+        assert!(!ring.outdated());
+        ring.announce(mark(&old, 1), true);
+        assert!(!ring.outdated());
+        ring.announce(mark(&new, 2), false);
+        assert!(ring.outdated());
+        ring.announce(mark(&old, 1), false);
+        assert!(ring.outdated(), "a frame of the past changes nothing");
+        ring.install(new.as_bytes()).unwrap();
+        assert!(!ring.outdated());
+    }
+
+    // K07
+    #[tokio::test(start_paused = true)]
+    async fn fetches_that_do_not_help_grow_further_apart() {
+        let ring = KeyRing::new(vec![Alg::Es256]);
+        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
+        ring.install(old.as_bytes()).unwrap();
+        ring.announce(mark(&new, 2), true);
+        let fetches = AtomicU32::new(0);
+        let keep = ring.keep(|| {
+            fetches.fetch_add(1, Ordering::Relaxed);
+            let old = old.clone();
+            async { Ok::<_, Infallible>(old.into()) }
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(60), keep).await;
+        let fetches = fetches.load(Ordering::Relaxed);
+        assert!((2..=7).contains(&fetches), "{fetches} fetches in a minute");
+    }
+}
