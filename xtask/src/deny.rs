@@ -16,7 +16,14 @@ const VERSION: &str = "0.20.2";
 pub(crate) fn step(run: &mut Run) -> Findings {
     let check = installed(&run.root).and_then(|program| {
         let mut command = Command::new(program);
-        command.args(["--locked", "check", "licenses", "bans", "sources"]);
+        command.args([
+            "--locked",
+            "check",
+            "--hide-inclusion-graph",
+            "licenses",
+            "bans",
+            "sources",
+        ]);
         process::passes(command.current_dir(&run.root))
     });
     let note = "advisories were not checked here: run `cargo deny check advisories`".to_owned();

@@ -19,7 +19,7 @@ pub(crate) fn dead(root: &Path, name: &str, text: &str) -> Vec<String> {
             tidy(&folder.join(file))
         };
         let mut say = |what: &str| problems.push(format!("{name}:{number}: {target}: {what}"));
-        if !root.join(&path).exists() {
+        if !own && !root.join(&path).exists() {
             say("there is no such file");
         } else if !anchor.is_empty() && path.extension().is_some_and(|end| end == "md") {
             let read = if own {

@@ -29,6 +29,10 @@ pub struct SystemClock;
 
 #[cfg(unix)]
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the adapter to the system's clocks"
+    )]
     fn now(&self) -> Now {
         use rustix::time::{ClockId, clock_gettime};
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -49,6 +53,10 @@ impl Clock for SystemClock {
 
 #[cfg(not(unix))]
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the adapter to the system's clocks"
+    )]
     fn now(&self) -> Now {
         use std::sync::OnceLock;
         use std::time::{Instant, SystemTime};
@@ -109,10 +117,25 @@ mod tests {
 
     #[test]
     fn the_manual_clock_moves_only_when_told() {
-        let clock = ManualClock::at(Now { boot_us: 5, wall_us: 7 });
+        let clock = ManualClock::at(Now {
+            boot_us: 5,
+            wall_us: 7,
+        });
         clock.advance(Duration::from_micros(3));
-        assert_eq!(clock.now(), Now { boot_us: 8, wall_us: 10 });
+        assert_eq!(
+            clock.now(),
+            Now {
+                boot_us: 8,
+                wall_us: 10
+            }
+        );
         clock.set_wall(1);
-        assert_eq!(clock.now(), Now { boot_us: 8, wall_us: 1 });
+        assert_eq!(
+            clock.now(),
+            Now {
+                boot_us: 8,
+                wall_us: 1
+            }
+        );
     }
 }

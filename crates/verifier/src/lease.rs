@@ -115,9 +115,15 @@ mod tests {
     fn a_lease_is_over_once_its_bound_has_passed_on_either_clock() {
         let lease = lease(at(100, 1_000_000));
         assert!(lease.holds(at(109, 1_000_009), None));
-        assert!(!lease.holds(at(110, 1_000_000), None), "boot clock, drift counted");
+        assert!(
+            !lease.holds(at(110, 1_000_000), None),
+            "boot clock, drift counted"
+        );
         assert!(!lease.holds(at(101, 1_000_011), None), "wall clock");
-        assert!(lease.holds(at(109, 900_000), None), "a wall clock set back says nothing");
+        assert!(
+            lease.holds(at(109, 900_000), None),
+            "a wall clock set back says nothing"
+        );
         assert!(!lease.holds(at(110, 900_000), None), "and does not help");
     }
 

@@ -1,1 +1,61 @@
+//! Checks Rescind access tokens inside an application's server.
+//!
+//! ```no_run
+//! use rescind_verifier::{ClientSecret, Verifier};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::builder("https://auth.example.com", "posts-api")
+//!     .client("posts-api", ClientSecret::from_env("RESCIND_CLIENT_SECRET")?)
+//!     .build()
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Then `.layer(verifier.layer())` on a router, `.layer(verifier.require().online())` on a route that must
+//! ask the authority, and a [`Principal`] in the handler.
+//!
+//! A token is checked in memory: signature, lifetime, and whether it was taken back. What was taken back
+//! comes by the authority's feed; how far that knowledge reaches is proven by the head, every second.
+//! When it cannot be known, the answer is 503, never a guess.
+//!
+//! - `check`: judging one token · [`set`]: the live revocations · [`lease`]: how long they may be trusted
+//! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
+//! - `follow`, `fetch`, `keys`, `online`: the tasks and requests behind it
+//! - `layer`, `bearer`, `answer`, `principal`: the HTTP side
+//!
+//! It never contains rules of the authority, SQL, or a way to a [`Principal`] without a verified token.
 
+mod answer;
+mod bearer;
+mod builder;
+mod check;
+pub mod clock;
+mod endpoint;
+mod entropy;
+mod fetch;
+#[cfg(test)]
+mod fixture;
+mod follow;
+mod keys;
+mod layer;
+pub mod lease;
+mod metadata;
+mod online;
+mod principal;
+mod secret;
+pub mod set;
+mod shared;
+pub mod state;
+mod verifier;
+
+pub use builder::{BuildError, Builder, Settings};
+pub use check::Refusal;
+pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use endpoint::BadAddress;
+pub use fetch::{FetchError, NoRoots};
+pub use layer::{Protect, Protected};
+pub use principal::Principal;
+pub use rescind_wire::jws::Alg;
+pub use secret::{ClientSecret, SecretError};
+pub use shared::Status;
+pub use verifier::Verifier;

@@ -89,7 +89,9 @@ impl<S: Sync> axum_core::extract::FromRequestParts<S> for Principal {
         _: &S,
     ) -> Result<Self, Self::Rejection> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            tracing::error!("a handler takes a Principal, but its route lacks the verifier's layer");
+            tracing::error!(
+                "a handler takes a Principal, but its route lacks the verifier's layer"
+            );
             crate::answer::no_layer()
         })
     }

@@ -340,7 +340,10 @@ impl Follower {
         let Some(lease) = best.filter(|_| !self.stopped) else {
             return;
         };
-        if self.fresh_as_of.is_none_or(|boot| boot < lease.anchor.boot_us) {
+        if self
+            .fresh_as_of
+            .is_none_or(|boot| boot < lease.anchor.boot_us)
+        {
             self.fresh_as_of = Some(lease.anchor.boot_us);
             effects.push(Effect::Fresh(lease));
         }

@@ -30,6 +30,11 @@ pub mod b64 {
         URL_SAFE_NO_PAD.decode(text).ok()
     }
 
+    /// Decodes the standard alphabet with padding (RFC 4648 §4), as HTTP Basic uses it.
+    pub fn decode_standard(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        base64::engine::general_purpose::STANDARD.decode(text).ok()
+    }
+
     /// Decodes text into exactly `N` bytes.
     pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
         decode(text)?.try_into().ok()

@@ -13,7 +13,9 @@ const ISSUER: &str = "https://auth.example";
 const S: u64 = 1_000_000;
 
 fn key_set(key: &SigningKey) -> KeySet {
-    KeySet::from_jwks(jwks([key.public()]).as_bytes(), &[Alg::Es256]).unwrap().0
+    KeySet::from_jwks(jwks([key.public()]).as_bytes(), &[Alg::Es256])
+        .unwrap()
+        .0
 }
 
 fn expected() -> Expected {
@@ -103,7 +105,12 @@ fn unsafe_schedules(run: impl Fn(&Facts, &Schedule) -> bool) -> (u32, u32) {
             for &a in &times {
                 for &b in times.iter().filter(|b| **b >= a) {
                     for &c in times.iter().filter(|c| **c >= b) {
-                        let world = Schedule { commit, write, times: [a, b, c], step: Cell::new(0) };
+                        let world = Schedule {
+                            commit,
+                            write,
+                            times: [a, b, c],
+                            step: Cell::new(0),
+                        };
                         runs += 1;
                         bad += u32::from(run(&facts, &world) && c > commit + 10);
                     }
@@ -129,7 +136,8 @@ fn in_order(steps: [Step; 3]) -> (u32, u32) {
 
 #[test]
 fn no_pause_lets_a_dead_token_through() {
-    let (runs, bad) = unsafe_schedules(|facts, world| judge(facts, world, Terms::default()).is_ok());
+    let (runs, bad) =
+        unsafe_schedules(|facts, world| judge(facts, world, Terms::default()).is_ok());
     assert_eq!((runs, bad), (14_850, 0));
 }
 
@@ -155,7 +163,11 @@ struct Still {
 
 impl Still {
     fn at(now: Now) -> Self {
-        Self { set: RevocationSet::new(), lease: Some(lease_of(now)), now }
+        Self {
+            set: RevocationSet::new(),
+            lease: Some(lease_of(now)),
+            now,
+        }
     }
     fn judge(&self, facts: &Facts) -> Result<u64, Refusal> {
         judge(facts, self, Terms::default())
@@ -184,7 +196,14 @@ const EXPIRED: Result<u64, Refusal> = Err(Refusal::InvalidToken(InvalidToken::Ex
 fn a_token_is_dead_from_exp_plus_leeway_on() {
     let judge = |second: u64, leeway| {
         let world = Still::at(at(second));
-        judge(&facts(), &world, Terms { leeway, ..Terms::default() })
+        judge(
+            &facts(),
+            &world,
+            Terms {
+                leeway,
+                ..Terms::default()
+            },
+        )
     };
     assert!(judge(299, 0).is_ok());
     assert_eq!(judge(300, 0), EXPIRED);
@@ -208,9 +227,19 @@ fn expiry_is_judged_by_the_later_of_wall_and_feed() {
 #[test]
 fn a_token_of_the_future_is_refused() {
     const EARLY: Result<u64, Refusal> = Err(Refusal::InvalidToken(InvalidToken::NotYetValid));
-    let world = Still::at(Now { boot_us: S, wall_us: (ISSUED - 31) * S });
+    let world = Still::at(Now {
+        boot_us: S,
+        wall_us: (ISSUED - 31) * S,
+    });
     let with_leeway = |facts: &Facts, leeway| {
-        judge(facts, &world, Terms { leeway, ..Terms::default() })
+        judge(
+            facts,
+            &world,
+            Terms {
+                leeway,
+                ..Terms::default()
+            },
+        )
     };
     assert_eq!(with_leeway(&facts(), 30), EARLY);
     let mut later = facts();
@@ -224,18 +253,31 @@ fn a_token_of_the_future_is_refused() {
 fn a_pruned_entrys_token_fails_exp_on_whichever_clock() {
     let facts = facts();
     let until = facts.claims.exp + 40;
-    let mut world = Still::at(at(10));
+    let world = Still::at(at(10));
     world.set.insert(&everything(until));
     assert_eq!(world.judge(&facts), Err(Refusal::Revoked));
     // Both clocks are past the entry's end, it goes; then both claim that it is long ago.
     world.set.prune(until);
     assert!(world.set.is_empty());
-    assert_eq!(judge(&facts, &world, Terms { leeway: 30, ..Terms::default() }), EXPIRED);
+    assert_eq!(
+        judge(
+            &facts,
+            &world,
+            Terms {
+                leeway: 30,
+                ..Terms::default()
+            }
+        ),
+        EXPIRED
+    );
 }
 
 #[test]
 fn without_a_lease_nothing_passes_and_nothing_is_called_invalid() {
-    let world = Still { lease: None, ..Still::at(at(1)) };
+    let world = Still {
+        lease: None,
+        ..Still::at(at(1))
+    };
     assert_eq!(world.judge(&facts()), Err(Refusal::STALE));
 }
 
@@ -252,7 +294,16 @@ fn past_the_bound_nothing_is_accepted_and_what_is_known_dead_stays_dead() {
 #[test]
 fn online_terms_want_an_anchor_as_new_as_the_request() {
     let world = Still::at(at(5));
-    let judge = |as_of| judge(&facts(), &world, Terms { as_of: Some(as_of), ..Terms::default() });
+    let judge = |as_of| {
+        judge(
+            &facts(),
+            &world,
+            Terms {
+                as_of: Some(as_of),
+                ..Terms::default()
+            },
+        )
+    };
     assert!(judge(5 * S).is_ok());
     assert_eq!(judge(5 * S + 1), Err(Refusal::STALE));
 }
@@ -264,10 +315,13 @@ fn a_kept_token_is_judged_anew_each_time() {
     let token = token::sign(&claims(ISSUER), &key).unwrap();
     let (cache, keys) = (FactCache::new(1 << 20), key_set(&key));
     let get = || cache.facts(&token, &keys, 1, &expected()).unwrap();
-    let mut world = Still::at(at(1));
+    let world = Still::at(at(1));
     let first = get();
     assert!(world.judge(&first).is_ok());
-    assert!(Arc::ptr_eq(&first, &get()), "the second check comes from the cache");
+    assert!(
+        Arc::ptr_eq(&first, &get()),
+        "the second check comes from the cache"
+    );
     world.set.insert(&everything(NEVER));
     assert_eq!(world.judge(&get()), Err(Refusal::Revoked));
     let later = Still::at(at(300));
@@ -285,8 +339,14 @@ fn the_cache_is_keyed_by_the_whole_token() {
         let mut other = token.clone().into_bytes();
         other[at] = if other[at] == b'A' { b'B' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
-        assert!(cache.facts(&other, &keys, 1, &expected()).is_err(), "byte {at}");
-        assert!(cache.facts(&token[..at], &keys, 1, &expected()).is_err(), "cut at {at}");
+        assert!(
+            cache.facts(&other, &keys, 1, &expected()).is_err(),
+            "byte {at}"
+        );
+        assert!(
+            cache.facts(&token[..at], &keys, 1, &expected()).is_err(),
+            "cut at {at}"
+        );
     }
 }
 
@@ -298,7 +358,9 @@ fn facts_of_another_key_set_are_verified_anew() {
     let cache = FactCache::new(1 << 20);
     assert!(cache.facts(&token, &key_set(&key), 1, &expected()).is_ok());
     assert_eq!(
-        cache.facts(&token, &key_set(&next), 2, &expected()).unwrap_err(),
+        cache
+            .facts(&token, &key_set(&next), 2, &expected())
+            .unwrap_err(),
         InvalidToken::UnknownKey
     );
 }
@@ -309,7 +371,10 @@ fn the_cache_stays_within_its_bytes() {
     let key = signing_key();
     let (cache, keys) = (FactCache::new(64 * 1024), key_set(&key));
     for n in 0..200u8 {
-        let claims = Claims { jti: rescind_wire::id::Jti::from_bytes([n; 16]), ..claims(ISSUER) };
+        let claims = Claims {
+            jti: rescind_wire::id::Jti::from_bytes([n; 16]),
+            ..claims(ISSUER)
+        };
         let token = token::sign(&claims, &key).unwrap();
         cache.facts(&token, &keys, 1, &expected()).unwrap();
     }
@@ -320,6 +385,11 @@ fn the_cache_stays_within_its_bytes() {
 #[test]
 fn a_token_over_the_limit_is_refused_before_it_is_hashed() {
     let cache = FactCache::new(1 << 20);
-    let refused = cache.facts(&"a".repeat(MAX_TOKEN + 1), &KeySet::default(), 1, &expected());
+    let refused = cache.facts(
+        &"a".repeat(MAX_TOKEN + 1),
+        &KeySet::default(),
+        1,
+        &expected(),
+    );
     assert_eq!(refused.unwrap_err(), Malformed::TooLong.into());
 }

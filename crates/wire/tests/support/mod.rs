@@ -187,3 +187,18 @@ pub(crate) fn rsa_sign(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
         .unwrap();
     signature
 }
+
+pub(crate) fn ec() -> Value {
+    new_key(Alg::Es256).public().to_jwk()
+}
+
+pub(crate) fn ed() -> Value {
+    new_key(Alg::Ed25519).public().to_jwk()
+}
+
+/// The JWK with one member set to another value.
+pub(crate) fn with(jwk: &Value, name: &str, value: impl Into<Value>) -> Value {
+    let mut jwk = jwk.clone();
+    jwk[name] = value.into();
+    jwk
+}

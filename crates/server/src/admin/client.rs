@@ -1,0 +1,89 @@
+//! How the command line reaches an authority: through the socket of the one that runs, or, if none
+//! does, by opening the store itself under its exclusive lock.
+
+use crate::http;
+use crate::run::{Config, StartError, World, open, socket_path};
+use ::http::{Method, Request};
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tower::ServiceExt as _;
+
+/// A way to the administrator's routes.
+pub enum Door {
+    /// Of a running authority.
+    Socket(UnixStream),
+    /// Of our own.
+    Own(Box<Router>),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// Neither the socket nor the store can be opened.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The authority refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The connection broke.
+    #[error("the running authority did not answer: {0}")]
+    Connection(String),
+}
+
+impl Door {
+    /// Finds the way.
+    pub async fn find(config: &Config) -> Result<Self, CallError> {
+        match UnixStream::connect(socket_path(&config.data)).await {
+            Ok(stream) => Ok(Self::Socket(stream)),
+            Err(_) => {
+                let app = open(config, &World::system()).await?;
+                Ok(Self::Own(Box::new(http::admin_router(app))))
+            }
+        }
+    }
+
+    /// Calls one route; gives the answer's JSON.
+    pub async fn call(self, method: Method, path: &str, body: Value) -> Result<Value, CallError> {
+        let broken = |error: &dyn std::fmt::Display| CallError::Connection(error.to_string());
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "rescind")
+            .header("content-type", "application/json")
+            .body(Body::from(text))
+            .map_err(|error| broken(&error))?;
+        let (status, bytes) = match self {
+            Door::Own(router) => {
+                let response = match router.oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                };
+                let (head, body) = response.into_parts();
+                let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
+                (head.status, bytes)
+            }
+            Door::Socket(stream) => {
+                let io = TokioIo::new(stream);
+                let (mut sender, connection) =
+                    hyper::client::conn::http1::handshake(io).await.map_err(|e| broken(&e))?;
+                tokio::spawn(connection);
+                let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
+                let (head, body) = response.into_parts();
+                let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
+                (head.status, bytes)
+            }
+        };
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if status.is_success() {
+            return Ok(value);
+        }
+        let said = value["detail"].as_str().unwrap_or("the authority refused without a reason");
+        Err(CallError::Refused(said.to_owned()))
+    }
+}

@@ -1,0 +1,108 @@
+//! What every handler can reach. No globals.
+
+use crate::feed::FeedHub;
+use crate::http::cookies::CookieNames;
+use rescind_authority::{Authority, Settings};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The running authority's state, shared by reference count.
+#[derive(Clone)]
+pub struct App {
+    /// The rules.
+    pub authority: Arc<Authority>,
+    /// The feed to the verifiers.
+    pub feed: Arc<FeedHub>,
+    /// How cookies are named here.
+    pub cookies: CookieNames,
+    /// The origin of the issuer: where the pages are.
+    pub origin: Arc<str>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Arc<[IpAddr]>,
+    /// Origin of the demo's API server, if the demo page is served.
+    pub demo_api: Option<Arc<str>>,
+}
+
+/// An issuer that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadIssuer {
+    /// Not a URL of the right form.
+    #[error(
+        "the issuer must be a URL like https://auth.example.com, without query, fragment, user or \
+         trailing slash"
+    )]
+    Form,
+    /// Plain HTTP beyond this machine.
+    #[error(
+        "the issuer must begin with https:// (plain http:// only on localhost, for development)"
+    )]
+    Plain,
+}
+
+/// Judges an issuer: its origin, and whether its cookies are bound to TLS.
+pub fn parse_issuer(issuer: &str) -> Result<(String, CookieNames), BadIssuer> {
+    let url: http::Uri = issuer.parse().map_err(|_| BadIssuer::Form)?;
+    let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
+        return Err(BadIssuer::Form);
+    };
+    let origin = format!("{scheme}://{authority}");
+    let clean = issuer.strip_prefix(&origin).is_some_and(|path| {
+        path.is_empty() || (path.starts_with('/') && !path.ends_with('/') && !path.contains('?'))
+    });
+    if !clean || authority.as_str().contains('@') || issuer.contains('#') {
+        return Err(BadIssuer::Form);
+    }
+    // Routes are served at the root: an issuer with a path needs a proxy that strips it, later.
+    if issuer != origin {
+        return Err(BadIssuer::Form);
+    }
+    match scheme {
+        "https" => Ok((origin, CookieNames::TLS)),
+        "http" if is_loopback(authority.host()) => Ok((origin, CookieNames::LOOPBACK)),
+        _ => Err(BadIssuer::Plain),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl App {
+    /// Puts the state together for an issuer that was judged by [`parse_issuer`].
+    pub fn new(authority: Arc<Authority>, feed: Arc<FeedHub>) -> Result<Self, BadIssuer> {
+        let (origin, cookies) = parse_issuer(&authority.settings().issuer)?;
+        Ok(Self {
+            authority,
+            feed,
+            cookies,
+            origin: origin.into(),
+            trusted_proxies: Arc::new([]),
+            demo_api: None,
+        })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        self.authority.settings()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_an_https_origin_or_loopback() {
+        assert!(parse_issuer("https://auth.example.com").unwrap().1.secure);
+        assert!(parse_issuer("https://auth.example.com:8443").is_ok());
+        for dev in ["http://localhost:4000", "http://127.0.0.1:4000", "http://[::1]:4000"] {
+            assert!(!parse_issuer(dev).unwrap().1.secure);
+        }
+        assert_eq!(parse_issuer("http://auth.example.com").err(), Some(BadIssuer::Plain));
+        assert_eq!(parse_issuer("http://localhost.evil.com").err(), Some(BadIssuer::Plain));
+        for bad in ["", "auth", "https://a/", "https://a?x", "https://a#x", "https://u@a", "ftp:a"] {
+            assert_eq!(parse_issuer(bad).err(), Some(BadIssuer::Form), "{bad}");
+        }
+    }
+}

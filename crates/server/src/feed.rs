@@ -1,0 +1,304 @@
+//! The feed to the verifiers: signed frames of what the store has committed, shared by all who follow,
+//! each at its own position. The store's log is the truth; what stands here only brings it nearer.
+//!
+//! A follower whose position is still in the ring gets the shared frames; one that is a little behind
+//! gets one frame read from the log; one that is further behind is told to fetch a snapshot. Nobody
+//! waits for a slow reader.
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use rescind_authority::Authority;
+use rescind_authority::store::{Head as LogHead, Store, StoreError};
+use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, open, seal};
+use rescind_wire::id::Epoch;
+use rescind_wire::jwk::PublicKey;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a beat is sent.
+const BEAT: Duration = Duration::from_secs(3);
+/// Frames kept for followers that are a little behind.
+const RING: usize = 4096;
+/// Most followers at once.
+const FOLLOWERS: usize = 10_000;
+/// A new epoch begins so far ahead, so that its first log time is later than any ever given out.
+const EPOCH_MARGIN: u64 = 60_000_000;
+
+/// What the followers share.
+pub struct FeedHub {
+    authority: Arc<Authority>,
+    ring: Mutex<Ring>,
+    tip: watch::Sender<Tip>,
+    places: Arc<Semaphore>,
+}
+
+struct Ring {
+    /// After the last published entry.
+    position: Position,
+    frames: VecDeque<(u64, u64, Bytes)>,
+}
+
+/// Wakes the followers.
+#[derive(Debug, Clone, PartialEq)]
+struct Tip {
+    position: Position,
+    beat: Bytes,
+    closing: bool,
+}
+
+enum Next {
+    Frame(Bytes, u64),
+    Resync(Bytes),
+    UpToDate,
+}
+
+impl FeedHub {
+    /// Begins at the store's present head. [`FeedHub::run`] must be spawned.
+    pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
+        let position = authority.store().head().await?.position();
+        let tip = Tip { position, beat: Bytes::new(), closing: false };
+        let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
+        let places = Arc::new(Semaphore::new(FOLLOWERS));
+        Ok(Arc::new(Self { authority, ring, tip: watch::Sender::new(tip), places }))
+    }
+
+    fn store(&self) -> &dyn Store {
+        &**self.authority.store()
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn seal(&self, frame: &Frame) -> Result<Bytes, StoreError> {
+        let issuer = &self.authority.settings().issuer;
+        seal(frame, issuer, self.authority.keyring().feed_key())
+            .map(Bytes::from)
+            .map_err(|_| StoreError::Failed("the feed key could not sign".into()))
+    }
+
+    /// Publishes what is committed, as soon as it is, until [`FeedHub::close`].
+    pub async fn run(self: Arc<Self>) {
+        let mut committed = self.store().committed();
+        let mut tip = self.tip.subscribe();
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                changed = committed.changed() => if changed.is_err() { return },
+                _ = beat.tick() => self.send_beat(),
+                () = closing(&mut tip) => return,
+            }
+            if let Err(error) = self.publish().await {
+                // Followers stay where they are and grow stale; the next beat tries again.
+                tracing::error!(event = "feed_failed", %error);
+            }
+        }
+    }
+
+    /// Brings the ring up to the log.
+    async fn publish(&self) -> Result<(), StoreError> {
+        loop {
+            let from = self.ring().position;
+            let part = self.store().log(from.pos, MAX_DELTA).await?;
+            let entries = match part.entries {
+                Some(entries) if part.head.epoch == from.epoch => entries,
+                // Another epoch, or the log was pruned past us: everybody starts from a snapshot.
+                _ => {
+                    self.restart(part.head);
+                    return Ok(());
+                }
+            };
+            let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+                return Ok(());
+            };
+            let (first, last) = (first.pos, *last);
+            let digest = entries.iter().fold(from.digest, |digest, e| digest.then(e));
+            let position = Position { epoch: from.epoch, pos: last.pos, ts: last.ts, digest };
+            let frame = self.seal(&Frame::Delta { position, entries })?;
+            {
+                let mut ring = self.ring();
+                ring.position = position;
+                ring.frames.push_back((first, last.pos, frame));
+                if ring.frames.len() > RING {
+                    ring.frames.pop_front();
+                }
+            }
+            self.tip.send_modify(|tip| tip.position = position);
+        }
+    }
+
+    fn restart(&self, head: LogHead) {
+        let mut ring = self.ring();
+        ring.frames.clear();
+        ring.position = head.position();
+        drop(ring);
+        self.tip.send_modify(|tip| tip.position = head.position());
+    }
+
+    fn send_beat(&self) {
+        let position = self.ring().position;
+        if let Ok(beat) = self.seal(&Frame::Beat(position)) {
+            self.tip.send_modify(|tip| tip.beat = beat);
+        }
+    }
+
+    /// Tells every follower to come back a little later, and ends their streams.
+    pub fn close(&self) {
+        if let Ok(frame) = self.seal(&Frame::GoAway { spread_ms: 1000 }) {
+            self.tip.send_modify(|tip| {
+                tip.beat = frame;
+                tip.closing = true;
+            });
+        }
+    }
+
+    /// Frames from right after `from`; `None` if there are too many followers already.
+    pub fn follow(
+        self: &Arc<Self>,
+        epoch: Epoch,
+        from: u64,
+    ) -> Option<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let follower = Follower {
+            hub: Arc::clone(self),
+            tip: self.tip.subscribe(),
+            epoch,
+            from,
+            beat: Bytes::new(),
+            over: false,
+            _place: place,
+        };
+        Some(stream::unfold(follower, Follower::next))
+    }
+
+    async fn next_after(&self, epoch: Epoch, from: u64) -> Result<Next, StoreError> {
+        let resync = || self.seal(&Frame::Resync).map(Next::Resync);
+        {
+            let ring = self.ring();
+            if ring.position.epoch != epoch || from > ring.position.pos {
+                drop(ring);
+                return resync();
+            }
+            if from == ring.position.pos {
+                return Ok(Next::UpToDate);
+            }
+            let at = ring.frames.partition_point(|(_, last, _)| *last <= from);
+            if let Some((first, last, frame)) = ring.frames.get(at)
+                && *first <= from + 1
+            {
+                return Ok(Next::Frame(frame.clone(), *last));
+            }
+        }
+        let part = self.store().log(from, MAX_DELTA).await?;
+        let head = part.head;
+        match part.entries {
+            Some(entries)
+                if head.epoch == epoch && entries.last().is_some_and(|e| e.pos == head.pos) =>
+            {
+                let frame = self.seal(&Frame::Delta { position: head.position(), entries })?;
+                Ok(Next::Frame(frame, head.pos))
+            }
+            _ => resync(),
+        }
+    }
+
+    /// All live entries, in one frame.
+    pub async fn snapshot(&self) -> Result<Bytes, StoreError> {
+        let now = self.authority.clock().now().seconds();
+        let (head, entries) = self.store().snapshot(now).await?;
+        self.seal(&Frame::Snapshot { position: head.position(), entries })
+    }
+
+    /// Answers a head request from a read begun now. `seen` is the last signed head of whoever asks:
+    /// if it is ahead of the store, the store was rolled back, and a new epoch begins.
+    pub async fn head(&self, nonce: [u8; 16], seen: Option<&[u8]>) -> Result<Bytes, StoreError> {
+        let mut head = self.store().head().await?;
+        if let Some(ahead) = seen.and_then(|frame| self.ahead_of(&head, frame)) {
+            tracing::error!(
+                event = "store_rolled_back",
+                alarm = true,
+                had = ahead.pos,
+                has = head.pos,
+                "a verifier has seen entries that the store has lost: a new epoch begins"
+            );
+            let now = self.authority.clock().now().wall;
+            let ts = ahead.ts.max(head.ts).max(now) + EPOCH_MARGIN;
+            let epoch = Epoch::from_bytes(rescind_authority::clock::random(&**self.authority.entropy()));
+            head = self.store().open_epoch(epoch, ts, true).await?;
+        }
+        let settings = self.authority.settings();
+        self.seal(&Frame::Head(Head {
+            nonce,
+            position: head.position(),
+            utc: self.authority.clock().now().wall,
+            keys: self.authority.keyring().mark(),
+            age: 0,
+            staleness_ms: u32::try_from(settings.staleness.as_millis()).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// The position of a head that this authority has signed and that the store should still hold.
+    fn ahead_of(&self, held: &LogHead, frame: &[u8]) -> Option<Position> {
+        let jwk = self.authority.keyring().feed_key().public().to_jwk();
+        let key = PublicKey::from_jwk(jwk.as_object()?).ok()?;
+        let Ok(Frame::Head(seen)) = open(frame, &self.authority.settings().issuer, &[key]) else {
+            return None;
+        };
+        let seen = seen.position;
+        let lost = seen.pos > held.pos || (seen.pos == held.pos && seen.digest != held.digest);
+        (seen.epoch == held.epoch && lost).then_some(seen)
+    }
+}
+
+async fn closing(tip: &mut watch::Receiver<Tip>) {
+    let _ = tip.wait_for(|tip| tip.closing).await;
+}
+
+struct Follower {
+    hub: Arc<FeedHub>,
+    tip: watch::Receiver<Tip>,
+    epoch: Epoch,
+    from: u64,
+    beat: Bytes,
+    over: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        loop {
+            if self.over {
+                return None;
+            }
+            let tip = self.tip.borrow_and_update().clone();
+            match self.hub.next_after(self.epoch, self.from).await {
+                Ok(Next::Frame(frame, last)) => {
+                    self.from = last;
+                    return Some((Ok(frame), self));
+                }
+                Ok(Next::Resync(frame)) => {
+                    self.over = true;
+                    return Some((Ok(frame), self));
+                }
+                Ok(Next::UpToDate) => {}
+                Err(error) => {
+                    tracing::error!(event = "feed_failed", %error);
+                    return None;
+                }
+            }
+            if tip.beat != self.beat {
+                self.beat = tip.beat.clone();
+                self.over = tip.closing;
+                return Some((Ok(tip.beat), self));
+            }
+            if tip.closing || self.tip.changed().await.is_err() {
+                return None;
+            }
+        }
+    }
+}

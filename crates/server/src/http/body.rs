@@ -1,0 +1,93 @@
+//! Request bodies: read whole, within a limit and a deadline, in exactly one form.
+
+use crate::http::problem::Failure;
+use axum::extract::{FromRequest, Request};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use rescind_wire::json;
+use rescind_wire::problem::ProblemCode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Largest body of the account routes, in bytes.
+const LIMIT: usize = 16 * 1024;
+/// A body that has not arrived by then is not waited for.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A JSON object, strictly: content type `application/json`, no duplicate and no unknown member.
+pub struct StrictJson<T>(pub T);
+
+/// Form fields, strictly: content type `application/x-www-form-urlencoded`, no duplicate field.
+pub struct StrictForm(Vec<(String, Zeroizing<String>)>);
+
+impl StrictForm {
+    /// One field.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// One field that must be there.
+    pub fn need(&self, name: &str) -> Result<&str, Failure> {
+        self.get(name).ok_or(Failure::bad_request("A field is missing."))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        expect_type(request.headers(), "application/json")?;
+        let bytes = read(request).await?;
+        let malformed = Failure::bad_request("The body is not the JSON object this route takes.");
+        let object = json::object(&bytes).map_err(|_| malformed.clone())?;
+        serde_json::from_value(Value::Object(object)).map(Self).map_err(|_| malformed)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for StrictForm {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        expect_type(request.headers(), "application/x-www-form-urlencoded")?;
+        let bytes = read(request).await?;
+        let malformed = || Failure::bad_request("The form is malformed or has a field twice.");
+        std::str::from_utf8(&bytes).map_err(|_| malformed())?;
+        let mut fields: Vec<(String, Zeroizing<String>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(&bytes) {
+            if value.contains('\u{fffd}') || fields.iter().any(|(n, _)| *n == name) {
+                return Err(malformed());
+            }
+            fields.push((name.into_owned(), Zeroizing::new(value.into_owned())));
+        }
+        Ok(Self(fields))
+    }
+}
+
+fn expect_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Failure> {
+    let mut all = headers.get_all(CONTENT_TYPE).iter();
+    let essence = all.next().and_then(|v| v.to_str().ok()).and_then(|v| v.split(';').next());
+    if all.next().is_none() && essence.is_some_and(|e| e.trim().eq_ignore_ascii_case(expected)) {
+        return Ok(());
+    }
+    let detail = match expected {
+        "application/json" => "Send Content-Type: application/json.",
+        _ => "Send Content-Type: application/x-www-form-urlencoded.",
+    };
+    Err(Failure::new(ProblemCode::UnsupportedMediaType, detail))
+}
+
+async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let body = Limited::new(request.into_body(), LIMIT);
+    match tokio::time::timeout(DEADLINE, body.collect()).await {
+        Ok(Ok(collected)) => Ok(Zeroizing::new(collected.to_bytes().to_vec())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Failure::new(ProblemCode::TooLarge, "The body is larger than this route takes."))
+        }
+        Ok(Err(_)) => Err(Failure::bad_request("The body ended early.")),
+        Err(_) => Err(Failure::bad_request("The body came too slowly.")
+            .status(http::StatusCode::REQUEST_TIMEOUT)),
+    }
+}

@@ -1,0 +1,118 @@
+//! `/v1/snapshot`, `/v1/feed`, `/v1/head`: what verifiers live on. Confidential clients with the
+//! permission `feed` only, judged before any byte of the log is sent.
+
+use crate::app::App;
+use crate::http::body::StrictJson;
+use crate::http::problem::Failure;
+use crate::http::refresh::basic;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue};
+use rescind_authority::clients::Permission;
+use rescind_wire::b64;
+use rescind_wire::id::{Epoch, Instance};
+use rescind_wire::problem::ProblemCode;
+use serde::Deserialize;
+
+const FRAMES: &str = "application/vnd.rescind.frame";
+
+async fn allow(app: &App, headers: &HeaderMap) -> Result<(), Response> {
+    let unknown = || {
+        let failure = Failure::new(
+            ProblemCode::Unauthenticated,
+            "Authenticate with client id and secret (`rescind client add`).",
+        );
+        let mut response = failure.into_response();
+        let challenge = HeaderValue::from_static("Basic realm=\"rescind\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        response
+    };
+    let Ok(Some((id, secret))) = basic(headers) else { return Err(unknown()) };
+    let client = app.authority.authenticate_client(&id, secret.expose()).await;
+    let client = client.map_err(|error| Failure::from(error).into_response())?;
+    if client.ok_or_else(unknown)?.permissions.contains(&Permission::Feed) {
+        return Ok(());
+    }
+    let detail = "This client may not read the feed (`rescind client add --permission feed`).";
+    Err(Failure::new(ProblemCode::Forbidden, detail).into_response())
+}
+
+/// All live entries at a position, in one signed frame.
+pub(super) async fn snapshot(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Err(refused) = allow(&app, &headers).await {
+        return refused;
+    }
+    match app.feed.snapshot().await {
+        Ok(frame) => ([(CONTENT_TYPE, FRAMES)], frame).into_response(),
+        Err(error) => Failure::from(error).into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct From {
+    epoch: Epoch,
+    from: u64,
+    instance: Instance,
+}
+
+/// Signed frames from a position on, without end.
+pub(super) async fn feed(
+    State(app): State<App>,
+    headers: HeaderMap,
+    query: Result<Query<From>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    if let Err(refused) = allow(&app, &headers).await {
+        return refused;
+    }
+    let Ok(Query(from)) = query else {
+        return Failure::bad_request("Send epoch, from and instance.").into_response();
+    };
+    match app.feed.follow(from.epoch, from.from) {
+        Some(frames) => {
+            tracing::info!(event = "feed_opened", instance = %from.instance, from = from.from);
+            ([(CONTENT_TYPE, FRAMES)], Body::from_stream(frames)).into_response()
+        }
+        None => Failure::unavailable(5).into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ask {
+    nonce: String,
+    instance: Instance,
+    #[serde(default)]
+    epoch: Option<Epoch>,
+    applied: u64,
+    #[serde(default)]
+    seen: Option<String>,
+    #[serde(default, rename = "max_age_ms")]
+    _max_age_ms: u64,
+}
+
+/// Where the log stands, read after the request came. A signed head of this realm that is ahead of the
+/// store proves that the store was rolled back.
+pub(super) async fn head(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<StrictJson<Ask>, Failure>,
+) -> Response {
+    if let Err(refused) = allow(&app, &headers).await {
+        return refused;
+    }
+    let ask = match body {
+        Ok(StrictJson(ask)) => ask,
+        Err(failure) => return failure.into_response(),
+    };
+    let Some(nonce) = b64::decode_array(&ask.nonce) else {
+        return Failure::bad_request("Send a nonce of 16 bytes in base64url.").into_response();
+    };
+    let seen = ask.seen.as_deref().and_then(b64::decode);
+    tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
+    match app.feed.head(nonce, seen.as_deref()).await {
+        Ok(frame) => ([(CONTENT_TYPE, FRAMES)], frame).into_response(),
+        Err(error) => Failure::from(error).into_response(),
+    }
+}

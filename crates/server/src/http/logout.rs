@@ -1,0 +1,68 @@
+//! `POST /logout` and `POST /logout/everywhere`: answered when the end is durable.
+
+use crate::app::App;
+use crate::http::credential::{self, Credential};
+use crate::http::csrf;
+use crate::http::problem::Failure;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
+use rescind_authority::line::Carrier;
+use serde_json::json;
+
+/// Ends the presented session. Without a credential, or with one that is over: 204 all the same.
+pub(super) async fn logout(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let value = csrf::header_value(&headers).map(str::to_owned);
+    let credential = credential::find(&app, &headers)?;
+    end_presented(&app, &headers, credential, value.as_deref()).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    clear_cookies(&app, &mut response);
+    Ok(response)
+}
+
+/// Ends whatever session a credential names, after the CSRF check of a cookie.
+pub(super) async fn end_presented(
+    app: &App,
+    headers: &HeaderMap,
+    credential: Option<Credential>,
+    csrf_value: Option<&str>,
+) -> Result<(), Failure> {
+    let (carrier, secret) = match &credential {
+        None => return Ok(()),
+        Some(Credential::Cookie(secret)) => (Carrier::Cookie, secret),
+        Some(Credential::Bearer(secret)) => (Carrier::Token, secret),
+    };
+    let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(()) };
+    if carrier == Carrier::Cookie {
+        csrf::check(headers, &app.origin, app.authority.keyring(), sid, csrf_value)?;
+    }
+    app.authority.logout(carrier, secret).await?;
+    Ok(())
+}
+
+/// Ends every session of the account, the present one included. Says the position of the entry, so
+/// that a test can watch a verifier reach it.
+pub(super) async fn everywhere(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let present = credential::present(&app, &method, &headers).await?;
+    let head = app.authority.logout_everywhere(&present).await?;
+    let body = json!({ "epoch": head.epoch, "pos": head.pos });
+    let mut response = Json(body).into_response();
+    clear_cookies(&app, &mut response);
+    Ok(response)
+}
+
+/// Takes the cookies away. Only a logout does that: a 401 never.
+pub(super) fn clear_cookies(app: &App, response: &mut Response) {
+    for cookie in app.cookies.clear() {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+}

@@ -1,0 +1,74 @@
+//! HTTP: the whole route table on one screen, one file per endpoint beside it.
+
+pub mod body;
+pub mod cookies;
+pub mod credential;
+pub mod csrf;
+mod discovery;
+mod edge;
+mod feed;
+mod health;
+mod login;
+mod logout;
+mod pages;
+pub(crate) use pages::DEMO_AUDIENCE;
+pub mod problem;
+mod refresh;
+mod session_token;
+mod sessions;
+mod whoami;
+mod words;
+
+use crate::app::App;
+use axum::Router;
+use axum::routing::{get, patch, post};
+use problem::Failure;
+use rescind_wire::problem::ProblemCode;
+
+/// The public routes.
+pub fn router(app: App) -> Router {
+    let people = Router::new()
+        .route("/login", post(login::login))
+        .route("/logout", post(logout::logout))
+        .route("/logout/everywhere", post(logout::everywhere))
+        .route("/whoami", get(whoami::whoami))
+        .route("/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/sessions/{id}", patch(sessions::rename).delete(sessions::end))
+        .route("/session/token", post(session_token::session_token));
+    let oauth = Router::new()
+        .route("/token", post(refresh::token))
+        .route("/.well-known/jwks.json", get(discovery::jwks))
+        .route("/.well-known/oauth-authorization-server", get(discovery::metadata));
+    let verifiers = Router::new()
+        .route("/v1/snapshot", get(feed::snapshot))
+        .route("/v1/feed", get(feed::feed))
+        .route("/v1/head", post(feed::head));
+    people.merge(oauth).merge(verifiers).merge(pages::router(&app)).pipe(app)
+}
+
+/// The routes of the administrator's own listener.
+pub fn admin_router(app: App) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .merge(crate::admin::router())
+        .pipe(app)
+}
+
+trait Pipe {
+    fn pipe(self, app: App) -> Router;
+}
+
+impl Pipe for Router<App> {
+    /// What stands around every route: unknown paths and methods as problems, panics as 500 with a
+    /// correlation id, security headers, the request log.
+    fn pipe(self, app: App) -> Router {
+        self.fallback(async || Failure::not_found())
+            .method_not_allowed_fallback(async || {
+                let detail = "This path takes other methods: see Allow.";
+                Failure::new(ProblemCode::MethodNotAllowed, detail)
+            })
+            .layer(axum::middleware::from_fn_with_state(app.clone(), edge::around))
+            .with_state(app)
+    }
+}

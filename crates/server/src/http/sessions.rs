@@ -1,0 +1,97 @@
+//! `/sessions`: a person's own sessions: seen, named, ended.
+
+use crate::app::App;
+use crate::http::body::StrictJson;
+use crate::http::login::label;
+use crate::http::problem::Failure;
+use crate::http::{credential, logout, whoami};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode};
+use rescind_authority::line::Carrier;
+use rescind_authority::session::Session;
+use rescind_wire::id::Sid;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A session as its owner sees it. Nothing in it opens anything. Times are UTC seconds.
+pub(super) fn view(session: &Session, present: Sid) -> Value {
+    json!({
+        "id": session.sid,
+        "present": session.sid == present,
+        "carrier": match session.carrier { Carrier::Cookie => "cookie", Carrier::Token => "token" },
+        "device": session.device,
+        "user_agent": session.user_agent,
+        "address": session.address,
+        "client_id": session.client_id,
+        "amr": session.amr,
+        "created_at": session.created_at / 1_000_000,
+        "auth_time": session.auth_time / 1_000_000,
+        "last_seen_at": session.last_seen_at / 1_000_000,
+        "expires_at": session.expires_at / 1_000_000,
+    })
+}
+
+/// `GET /sessions`: all live ones, newest first.
+pub(super) async fn list(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let present = credential::present(&app, &method, &headers).await?;
+    let sessions = app.authority.sessions(present.account.sub).await?;
+    let all: Vec<Value> = sessions.iter().map(|s| view(s, present.session.sid)).collect();
+    Ok(whoami::with_fresh_cookie(&app, &present, Json(all).into_response()))
+}
+
+/// `DELETE /sessions`: ends all but the present one.
+pub(super) async fn end_others(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let present = credential::present(&app, &method, &headers).await?;
+    let (ended, head) = app.authority.end_others(&present).await?;
+    let body = json!({ "ended": ended, "epoch": head.epoch, "pos": head.pos });
+    Ok(whoami::with_fresh_cookie(&app, &present, Json(body).into_response()))
+}
+
+/// `DELETE /sessions/{id}`: ends one of one's own.
+pub(super) async fn end(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let present = credential::present(&app, &method, &headers).await?;
+    let sid = id.parse().map_err(|_| Failure::not_found())?;
+    let head = app.authority.end_session(present.account.sub, sid).await?;
+    let body = json!({ "epoch": head.epoch, "pos": head.pos });
+    let mut response = Json(body).into_response();
+    if sid == present.session.sid {
+        logout::clear_cookies(&app, &mut response);
+        return Ok(response);
+    }
+    Ok(whoami::with_fresh_cookie(&app, &present, response))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rename {
+    device: Option<String>,
+}
+
+/// `PATCH /sessions/{id}` `{"device": "kitchen tablet"}`: names one of one's own; `null` takes it away.
+pub(super) async fn rename(
+    State(app): State<App>,
+    method: Method,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    StrictJson(body): StrictJson<Rename>,
+) -> Result<Response, Failure> {
+    let present = credential::present(&app, &method, &headers).await?;
+    let sid = id.parse().map_err(|_| Failure::not_found())?;
+    app.authority.name_session(present.account.sub, sid, label(body.device)?).await?;
+    Ok(whoami::with_fresh_cookie(&app, &present, StatusCode::NO_CONTENT.into_response()))
+}

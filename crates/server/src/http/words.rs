@@ -1,0 +1,73 @@
+//! Times and devices in words for people.
+
+use jiff::Timestamp;
+use rescind_authority::session::Session;
+
+/// A time (microseconds since 1970 UTC) as RFC 3339, to the second.
+pub(super) fn rfc3339(at: u64) -> String {
+    let seconds = i64::try_from(at / 1_000_000).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).map_or_else(|_| String::new(), |t| t.to_string())
+}
+
+/// How long ago, roughly.
+pub(super) fn ago(at: u64, now: u64) -> String {
+    let seconds = now.saturating_sub(at) / 1_000_000;
+    let (count, unit) = match seconds {
+        0..60 => return "just now".into(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
+}
+
+/// The name its owner gave it, else browser and system as the user agent tells them.
+pub(super) fn device(session: &Session) -> String {
+    if let Some(name) = &session.device {
+        return name.clone();
+    }
+    let agent = session.user_agent.as_deref().unwrap_or("");
+    let first = |table: &[(&str, &'static str)]| {
+        table.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
+    };
+    // In this order: each one names those after it, too.
+    let browser = first(&[
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ]);
+    let system = first(&[
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(one), None) | (None, Some(one)) => one.into(),
+        (None, None) if agent.is_empty() => "Unknown program".into(),
+        (None, None) => agent.chars().take(40).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_roughly() {
+        let second = 1_000_000;
+        assert_eq!(ago(0, 59 * second), "just now");
+        assert_eq!(ago(0, 60 * second), "1 minute ago");
+        assert_eq!(ago(0, 7200 * second), "2 hours ago");
+        assert_eq!(ago(0, 86_400 * second), "1 day ago");
+        assert_eq!(ago(5, 0), "just now");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+    }
+}

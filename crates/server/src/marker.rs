@@ -1,0 +1,101 @@
+//! The marker beside the master key: where the log stood within the last second before the end. A store
+//! that is behind it was rolled back; a crash is not, since the marker is written after the commit.
+
+use crate::keys::write_private;
+use crate::run::stopped;
+use rescind_authority::store::{Head, Store};
+use rescind_wire::id::Epoch;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What is remembered outside the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Position of the last entry.
+    pub pos: u64,
+    /// Its log time.
+    pub ts: u64,
+    /// Longest access-token life ever in force, in seconds.
+    pub longest_life: u64,
+}
+
+impl From<&Head> for Marker {
+    fn from(head: &Head) -> Self {
+        Self { epoch: head.epoch, pos: head.pos, ts: head.ts, longest_life: head.longest_life }
+    }
+}
+
+impl Marker {
+    /// Whether a store that stands at `head` has lost what the marker has seen.
+    pub fn is_ahead_of(&self, head: &Head) -> bool {
+        self.ts > head.ts || (self.epoch == head.epoch && self.pos > head.pos)
+    }
+}
+
+fn path(keys: &Path) -> PathBuf {
+    keys.join("marker.json")
+}
+
+/// The marker, if there is one. An unreadable one is an error: it may hide a rollback.
+pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
+    let path = path(keys);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(path)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(std::io::Error::other)
+}
+
+fn write(keys: &Path, head: &Head) {
+    let bytes = serde_json::to_vec(&Marker::from(head)).unwrap_or_default();
+    if let Err(error) = write_private(&path(keys), &bytes) {
+        tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed");
+    }
+}
+
+/// Writes the marker within a second after each commit, and once more at the end.
+pub async fn keep(keys: PathBuf, store: Arc<dyn Store>, stop: watch::Receiver<bool>) {
+    let mut committed = store.committed();
+    committed.mark_changed();
+    loop {
+        tokio::select! {
+            changed = committed.changed() => if changed.is_err() { return },
+            () = stopped(stop.clone()) => {
+                if let Ok(head) = store.head().await {
+                    write(&keys, &head);
+                }
+                return;
+            }
+        }
+        let head = *committed.borrow_and_update();
+        let dir = keys.clone();
+        let _ = tokio::task::spawn_blocking(move || write(&dir, &head)).await;
+        let _ = tokio::time::timeout(Duration::from_millis(900), stopped(stop.clone())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rescind_wire::revocation::Digest;
+
+    fn head(epoch: u8, pos: u64, ts: u64) -> Head {
+        let epoch = Epoch::from_bytes([epoch; 16]);
+        Head { epoch, pos, ts, digest: Digest([0; 32]), longest_life: 300, iat_limit: 0 }
+    }
+
+    #[test]
+    fn a_store_behind_the_marker_was_rolled_back_and_a_crash_was_not() {
+        let marker = Marker::from(&head(1, 5, 500));
+        assert!(marker.is_ahead_of(&head(1, 4, 400)), "an older copy");
+        assert!(marker.is_ahead_of(&head(0, 9, 400)), "a copy of an earlier epoch");
+        assert!(!marker.is_ahead_of(&head(1, 5, 500)), "a clean stop");
+        assert!(!marker.is_ahead_of(&head(1, 7, 700)), "killed before the marker was written");
+        assert!(!marker.is_ahead_of(&head(2, 1, 900)), "killed right after a new epoch");
+    }
+}

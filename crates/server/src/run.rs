@@ -1,0 +1,229 @@
+//! From a configuration to a running authority, and down again.
+
+use crate::app::{App, BadIssuer, parse_issuer};
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::feed::FeedHub;
+use crate::keys::{self, KeysError};
+use crate::marker::{self, Marker};
+use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
+use crate::{admin, http, serve};
+use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::store::{Head, Store, StoreError};
+use rescind_authority::{Authority, Settings};
+use rescind_wire::id::Epoch;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A wall clock further behind the log than this is an error.
+const CLOCK_SLACK: u64 = 120_000_000;
+/// A new epoch begins so far ahead, so that its first log time is later than any ever given out.
+const EPOCH_MARGIN: u64 = 60_000_000;
+/// How often what has passed is removed.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// What a process is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The realm's settings.
+    pub settings: Settings,
+    /// Folder of the store.
+    pub data: PathBuf,
+    /// Folder of the keys.
+    pub keys: PathBuf,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Origin of the demo's API server, if the demo page is served.
+    pub demo_api: Option<String>,
+    /// Goes on although the wall clock is behind the log.
+    pub accept_clock: bool,
+}
+
+/// Why an authority does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The issuer.
+    #[error(transparent)]
+    Issuer(#[from] BadIssuer),
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The marker.
+    #[error("cannot read marker.json in the key folder: {0}")]
+    Marker(std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The clock.
+    #[error(
+        "the wall clock is {behind} s behind the store's log: set the clock, or start with \
+         --accept-clock if it is right"
+    )]
+    Clock {
+        /// Seconds.
+        behind: u64,
+    },
+    /// The administrator's socket.
+    #[error("cannot open the administrator's socket {path}: {error}")]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// Time and randomness of a process; tests bring their own.
+#[derive(Clone)]
+pub struct World {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl World {
+    /// The operating system's.
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+    }
+}
+
+/// Opens store and keys and puts the authority together, as its only user.
+pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
+    parse_issuer(&config.settings.issuer)?;
+    let remembered = marker::read(&config.keys).map_err(StartError::Marker)?;
+    let life = config.settings.access_life.as_secs();
+    let realm = Realm {
+        issuer: config.settings.issuer.clone(),
+        longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
+    };
+    let path = config.data.join(FILE_NAME);
+    let new = !path.exists();
+    let keyring = keys::load(&config.keys, new)?;
+    let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let head = store.head().await?;
+    let head = notice_rollback(&*store, head, remembered, world).await?;
+    check_clock(&head, world.clock.now().wall, config.accept_clock)?;
+
+    let authority = Arc::new(Authority::new(
+        config.settings.clone(),
+        store,
+        Arc::clone(&world.clock),
+        Arc::clone(&world.entropy),
+        keyring,
+    ));
+    let feed = FeedHub::new(Arc::clone(&authority)).await?;
+    let mut app = App::new(authority, feed)?;
+    app.trusted_proxies = config.trusted_proxies.clone().into();
+    app.demo_api = config.demo_api.as_deref().map(Into::into);
+    Ok(app)
+}
+
+/// A store behind the marker was rolled back: a new epoch, and every session signs in again.
+async fn notice_rollback(
+    store: &dyn Store,
+    head: Head,
+    marker: Option<Marker>,
+    world: &World,
+) -> Result<Head, StoreError> {
+    let Some(marker) = marker.filter(|m| m.is_ahead_of(&head)) else { return Ok(head) };
+    tracing::error!(
+        event = "store_rolled_back",
+        alarm = true,
+        had = marker.pos,
+        has = head.pos,
+        "the store is older than it was: a new epoch begins, everybody signs in again"
+    );
+    let ts = marker.ts.max(head.ts).max(world.clock.now().wall) + EPOCH_MARGIN;
+    let epoch = Epoch::from_bytes(random(&*world.entropy));
+    store.open_epoch(epoch, ts, true).await
+}
+
+fn check_clock(head: &Head, wall: u64, accept: bool) -> Result<(), StartError> {
+    let behind = head.ts.saturating_sub(wall);
+    if behind <= CLOCK_SLACK {
+        return Ok(());
+    }
+    let behind = behind / 1_000_000;
+    if !accept {
+        return Err(StartError::Clock { behind });
+    }
+    tracing::warn!(event = "clock_behind", behind, "the wall clock is behind the log");
+    Ok(())
+}
+
+/// Where the administrator's socket is.
+pub fn socket_path(data: &Path) -> PathBuf {
+    data.join("admin.sock")
+}
+
+/// Serves until `stop`, then drains.
+pub async fn run(
+    config: &Config,
+    app: App,
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+) -> Result<(), StartError> {
+    let path = socket_path(&config.data);
+    let socket = admin::socket::bind(&path)
+        .map_err(|error| StartError::Socket { path: path.clone(), error })?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Arc::clone(&app.feed).run());
+    let store = Arc::clone(app.authority.store());
+    tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), stop.clone()));
+    tasks.spawn(sweep(store, Arc::clone(app.authority.clock()), stop.clone()));
+    tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), stop.clone()));
+    tasks.spawn(serve::tcp(listener, http::router(app.clone()), stop.clone()));
+
+    stopped(stop).await;
+    app.feed.close();
+    tasks.join_all().await;
+    let _ = std::fs::remove_file(path);
+    tracing::info!(event = "stopped");
+    Ok(())
+}
+
+/// Resolves when the process is to stop, or nobody is left who could say so.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            () = stopped(stop.clone()) => return,
+        }
+        match store.sweep(clock.now().wall).await {
+            Ok(swept) => tracing::debug!(event = "swept", ?swept),
+            Err(error) => tracing::error!(event = "sweep_failed", %error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rescind_wire::revocation::Digest;
+
+    #[test]
+    fn a_clock_behind_the_log_stops_the_start_unless_accepted() {
+        let epoch = Epoch::from_bytes([1; 16]);
+        let digest = Digest([0; 32]);
+        let ts = 10 * CLOCK_SLACK;
+        let head = Head { epoch, pos: 1, ts, digest, longest_life: 300, iat_limit: 0 };
+        assert!(check_clock(&head, ts - CLOCK_SLACK, false).is_ok());
+        assert!(matches!(check_clock(&head, ts - 2 * CLOCK_SLACK, false), Err(StartError::Clock { behind: 240 })));
+        assert!(check_clock(&head, 0, true).is_ok());
+    }
+}

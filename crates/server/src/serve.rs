@@ -1,0 +1,111 @@
+//! The accept loop: HTTP/1.1 with a deadline for slow headers, a limit on header size and on
+//! connections, and a shutdown that drains with a limit.
+
+use crate::run::stopped;
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+
+/// Request line and headers must be complete by then.
+const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// Largest request line with headers, in bytes; larger ones get 431.
+const MAX_HEADERS: usize = 32 * 1024;
+/// Most connections at once; further ones wait in the listener's queue.
+const MAX_CONNECTIONS: usize = 10_000;
+/// How long a shutdown waits for requests under way.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// A listener of either kind.
+trait Door: Send + 'static {
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Io, Option<SocketAddr>)>> + Send;
+}
+
+impl Door for TcpListener {
+    type Io = tokio::net::TcpStream;
+    async fn accept(&self) -> std::io::Result<(Self::Io, Option<SocketAddr>)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        // Frames are small and must not wait for more.
+        stream.set_nodelay(true)?;
+        Ok((stream, Some(peer)))
+    }
+}
+
+impl Door for UnixListener {
+    type Io = tokio::net::UnixStream;
+    async fn accept(&self) -> std::io::Result<(Self::Io, Option<SocketAddr>)> {
+        UnixListener::accept(self).await.map(|(stream, _)| (stream, None))
+    }
+}
+
+/// Serves a router on a TCP listener until `stop`.
+pub async fn tcp(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    serve(listener, router, stop).await;
+}
+
+/// Serves a router on a Unix socket until `stop`.
+pub async fn unix(listener: UnixListener, router: Router, stop: watch::Receiver<bool>) {
+    serve(listener, router, stop).await;
+}
+
+async fn serve<D: Door>(door: D, router: Router, stop: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&door, &places) => accepted,
+            () = stopped(stop.clone()) => break,
+        };
+        let (io, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, mostly: others must end before a new one can begin.
+                tracing::warn!(event = "accept_failed", %error);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+            let mut request = request.map(axum::body::Body::new);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(ConnectInfo(peer));
+            }
+            router.clone().oneshot(request)
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_DEADLINE)
+            .max_buf_size(MAX_HEADERS)
+            .serve_connection(TokioIo::new(io), service);
+        let watched = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A connection that breaks is the client's affair; its requests were logged.
+            let _ = watched.await;
+            drop(place);
+        });
+    }
+    drop(door);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!(event = "drain_timed_out", "requests under way were cut off");
+    }
+}
+
+async fn accept<D: Door>(
+    door: &D,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(D::Io, Option<SocketAddr>, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (io, peer) = door.accept().await?;
+    Ok((io, peer, place))
+}

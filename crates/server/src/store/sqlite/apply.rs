@@ -1,0 +1,268 @@
+//! The writes of one job, inside its savepoint. Each guard stands in the statement itself; a guard that
+//! does not hold refuses the job. Positions and log times come from [`Head::append`] alone.
+
+use super::rows::{
+    Answer, StateColumns, account_state, carrier_name, insert, int, json, run, until_column,
+};
+use rescind_authority::account::Account;
+use rescind_authority::clients::Client;
+use rescind_authority::session::{Session, SessionState, Why};
+use rescind_authority::store::{Head, StoreError, Write};
+use rescind_wire::id::{Epoch, Sid};
+use rescind_wire::revocation::{Entry, Target};
+use rusqlite::{Connection, named_params, params};
+
+/// One job's hand on the database.
+pub(super) struct Pen<'a> {
+    /// The writer's connection, inside the job's savepoint.
+    pub(super) conn: &'a Connection,
+    /// The realm.
+    pub(super) issuer: &'a str,
+    /// Wall clock, read once for the job.
+    pub(super) wall: u64,
+    /// The newest log time that was ever given out, also to jobs that were undone.
+    pub(super) ratchet: &'a mut u64,
+    /// The head as this job sees and moves it.
+    pub(super) head: Head,
+}
+
+impl Pen<'_> {
+    /// Makes the writes in their order, and the new head durable with them.
+    pub(super) fn write_all(mut self, writes: Vec<Write>) -> Answer<Head> {
+        let before = self.head;
+        for write in writes {
+            self.write(write)?;
+        }
+        if self.head != before {
+            self.save_head()?;
+        }
+        Ok(self.head)
+    }
+
+    /// Begins an epoch; see [`rescind_authority::store::Store::open_epoch`].
+    pub(super) fn open_epoch(mut self, epoch: Epoch, ts: u64, end_sessions: bool) -> Answer<Head> {
+        run(self.conn, "DELETE FROM log", [])?;
+        self.head.ts = self.head.ts.max(*self.ratchet);
+        let entry = self.head.open_epoch(self.issuer, epoch, ts);
+        self.keep(&entry)?;
+        if end_sessions {
+            self.cut_off(&entry, &Target::Everything)?;
+        }
+        self.save_head()?;
+        run(self.conn, "UPDATE realm SET floor = 0 WHERE id = 1", [])?;
+        Ok(self.head)
+    }
+
+    fn write(&mut self, write: Write) -> Answer<()> {
+        match write {
+            Write::InsertAccount(account) => self.insert_account(&account),
+            Write::Rehash { sub, if_version, password_hash } => run(
+                self.conn,
+                "UPDATE account SET password_hash = ?3 WHERE sub = ?1 AND password_version = ?2",
+                params![sub.as_bytes(), if_version, password_hash],
+            )
+            .map(drop),
+            Write::SetAccountState { sub, state } => must_hold(run(
+                self.conn,
+                "UPDATE account SET state = ?2 WHERE sub = ?1",
+                params![sub.as_bytes(), account_state(state)],
+            )?),
+            Write::InsertSession(session) => self.insert_session(&session),
+            Write::MoveLine { sid, from, at, move_key } => self.move_line(sid, from, at, move_key),
+            Write::Seen { sid, generation, at } => must_hold(run(
+                self.conn,
+                "UPDATE session SET seen_at = CASE WHEN generation = ?2 \
+                 THEN coalesce(seen_at, ?3) ELSE seen_at END WHERE sid = ?1 AND state = 'live'",
+                params![sid.as_bytes(), generation, int(at)?],
+            )?),
+            Write::Touch { sid, at } => must_hold(run(
+                self.conn,
+                "UPDATE session SET last_seen_at = max(last_seen_at, ?2) \
+                 WHERE sid = ?1 AND state = 'live'",
+                params![sid.as_bytes(), int(at)?],
+            )?),
+            Write::EndSession { sid, at, why } => self.end_session(sid, at, why),
+            Write::NameSession { sid, device } => must_hold(run(
+                self.conn,
+                "UPDATE session SET device = ?2 WHERE sid = ?1 AND state = 'live'",
+                params![sid.as_bytes(), device],
+            )?),
+            Write::Revoke(target) => self.revoke(&target),
+            Write::RaiseIatLimit(limit) => {
+                self.head.iat_limit = self.head.iat_limit.max(limit);
+                Ok(())
+            }
+            Write::InsertClient(client) => self.insert_client(&client),
+        }
+    }
+
+    fn revoke(&mut self, target: &Target) -> Answer<()> {
+        self.head.ts = self.head.ts.max(*self.ratchet);
+        let entry = self.head.append(self.issuer, target, self.wall);
+        self.keep(&entry)?;
+        self.cut_off(&entry, target)
+    }
+
+    fn keep(&mut self, entry: &Entry) -> Answer<()> {
+        *self.ratchet = entry.ts;
+        run(
+            self.conn,
+            "INSERT INTO log (pos, ts, scope, key, until) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                int(entry.pos)?,
+                int(entry.ts)?,
+                entry.scope as u8,
+                entry.key.as_bytes(),
+                until_column(entry.until)?
+            ],
+        )
+        .map(drop)
+    }
+
+    fn cut_off(&self, entry: &Entry, target: &Target) -> Answer<()> {
+        let (sid, sub, client_id) = match target {
+            Target::Session(sid) => (Some(sid.as_bytes()), None, None),
+            Target::Subject(sub) => (None, Some(sub.as_bytes()), None),
+            Target::Grant(sub, client) => (None, Some(sub.as_bytes()), Some(client)),
+            Target::Client(client) => (None, None, Some(client)),
+            _ => (None, None, None),
+        };
+        if !entry.scope.judges_sessions() {
+            return Ok(());
+        }
+        run(
+            self.conn,
+            "INSERT INTO cutoff (key, scope, ts, sid, sub, client_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (key) DO UPDATE SET ts = max(ts, excluded.ts)",
+            params![
+                entry.key.as_bytes(),
+                entry.scope as u8,
+                int(entry.ts)?,
+                sid,
+                sub,
+                client_id
+            ],
+        )
+        .map(drop)
+    }
+
+    fn save_head(&self) -> Answer<()> {
+        let head = &self.head;
+        must_hold(run(
+            self.conn,
+            "UPDATE realm SET epoch = ?1, pos = ?2, ts = ?3, digest = ?4, iat_limit = ?5, \
+             floor = min(floor, ?2) WHERE id = 1",
+            params![
+                head.epoch.as_bytes(),
+                int(head.pos)?,
+                int(head.ts)?,
+                head.digest.0,
+                int(head.iat_limit)?
+            ],
+        )?)
+    }
+
+    fn insert_account(&self, account: &Account) -> Answer<()> {
+        insert(
+            self.conn,
+            "INSERT INTO account (sub, name, password_hash, password_version, roles, state, \
+             created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                account.sub.as_bytes(),
+                account.name.as_str(),
+                account.password_hash,
+                account.password_version,
+                json(&account.roles)?,
+                account_state(account.state),
+                int(account.created_at)?
+            ],
+        )
+    }
+
+    fn insert_session(&self, session: &Session) -> Answer<()> {
+        let state = StateColumns::of(session.state)?;
+        insert(
+            self.conn,
+            "INSERT INTO session (sid, sub, client_id, carrier, rv, created_at, auth_time, amr, \
+             idle, expires_at, last_seen_at, generation, reached_at, seen_at, move_key, state, \
+             over_at, replaced_by, why, device, user_agent, address, remembered) \
+             VALUES (:sid, :sub, :client_id, :carrier, :rv, :created_at, :auth_time, :amr, \
+             :idle, :expires_at, :last_seen_at, :generation, :reached_at, :seen_at, :move_key, \
+             :state, :over_at, :replaced_by, :why, :device, :user_agent, :address, :remembered)",
+            named_params! {
+                ":sid": session.sid.as_bytes(),
+                ":sub": session.sub.as_bytes(),
+                ":client_id": session.client_id,
+                ":carrier": carrier_name(session.carrier),
+                ":rv": int(session.rv)?,
+                ":created_at": int(session.created_at)?,
+                ":auth_time": int(session.auth_time)?,
+                ":amr": json(&session.amr)?,
+                ":idle": int(session.idle)?,
+                ":expires_at": int(session.expires_at)?,
+                ":last_seen_at": int(session.last_seen_at)?,
+                ":generation": session.generation,
+                ":reached_at": int(session.reached_at)?,
+                ":seen_at": session.seen_at.map(int).transpose()?,
+                ":move_key": session.move_key,
+                ":state": state.state,
+                ":over_at": state.over_at,
+                ":replaced_by": state.replaced_by,
+                ":why": state.why,
+                ":device": session.device,
+                ":user_agent": session.user_agent,
+                ":address": session.address,
+                ":remembered": session.remembered,
+            },
+        )
+    }
+
+    fn move_line(
+        &self,
+        sid: Sid,
+        from: u32,
+        at: u64,
+        move_key: Option<[u8; 32]>,
+    ) -> Answer<()> {
+        must_hold(run(
+            self.conn,
+            "UPDATE session SET generation = generation + 1, reached_at = ?3, \
+             last_seen_at = max(last_seen_at, ?3), seen_at = NULL, move_key = ?4 \
+             WHERE sid = ?1 AND generation = ?2 AND generation < 4294967295 AND state = 'live'",
+            params![sid.as_bytes(), from, int(at)?, move_key],
+        )?)
+    }
+
+    fn end_session(&self, sid: Sid, at: u64, why: Why) -> Answer<()> {
+        let ended = StateColumns::of(SessionState::Ended { at, why })?;
+        run(
+            self.conn,
+            "UPDATE session SET state = ?2, over_at = ?3, why = ?4 \
+             WHERE sid = ?1 AND state = 'live'",
+            params![sid.as_bytes(), ended.state, ended.over_at, ended.why],
+        )
+        .map(drop)
+    }
+
+    fn insert_client(&self, client: &Client) -> Answer<()> {
+        let permissions: Vec<&str> = client.permissions.iter().map(|p| p.name()).collect();
+        insert(
+            self.conn,
+            "INSERT INTO client (client_id, secret_hash, audiences, permissions, created_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                client.client_id,
+                client.secret_hash,
+                json(&client.audiences)?,
+                json(&permissions)?,
+                int(client.created_at)?
+            ],
+        )
+    }
+}
+
+/// A guarded statement has changed its one row, or the job is refused.
+fn must_hold(changed: usize) -> Answer<()> {
+    if changed == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+}

@@ -1,0 +1,275 @@
+//! The embedded store: one SQLite file in WAL mode, `synchronous=FULL`.
+//!
+//! One thread writes (`writer`), with one commit for all jobs that wait; a few read-only connections
+//! read (`reader`). A lock file beside the database keeps a second process out. The rules stand in
+//! `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
+//! (tables, migrations), `rows` (values).
+
+mod apply;
+pub mod peek;
+mod reader;
+mod rows;
+mod schema;
+mod sweep;
+mod writer;
+
+use async_trait::async_trait;
+use reader::Readers;
+use rescind_authority::account::Account;
+use rescind_authority::clients::Client;
+use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::store::{
+    Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept,
+};
+use rescind_wire::id::Epoch;
+use rescind_wire::revocation::Entry;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use sweep::{Part, Slice};
+use tokio::sync::{mpsc, oneshot, watch};
+use writer::{Done, Job, Work, Writer};
+
+/// The usual name of the database file.
+pub const FILE_NAME: &str = "rescind.db";
+
+/// Jobs that may wait for the writer. A caller beyond them waits until one is taken.
+const WAITING: usize = 1024;
+
+/// The realm that the database is for.
+#[derive(Debug, Clone)]
+pub struct Realm {
+    /// Its issuer. A database belongs to one issuer for good.
+    pub issuer: String,
+    /// The longest life of an access token in force, in seconds. The database keeps the longest ever.
+    pub longest_life_s: u64,
+}
+
+/// Why the database was not opened. Nothing was changed in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "{} is in use: stop the running authority first, or let it do the work by its own commands",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// A newer program has written it.
+    #[error(
+        "the database has version {found} and this program knows {known}: start the newer program, \
+         or restore a backup made before the update"
+    )]
+    Newer {
+        /// Version of the database.
+        found: i64,
+        /// Newest version that this program knows.
+        known: usize,
+    },
+    /// It is another realm's.
+    #[error(
+        "the database belongs to the issuer {stored}: set that issuer, or point --data elsewhere"
+    )]
+    OtherIssuer {
+        /// The issuer it belongs to.
+        stored: String,
+    },
+    /// The clock or the longest life is above 2^63 - 1.
+    #[error("the clock or the longest token life is out of range: set them right")]
+    Number,
+    /// The folder, the file or its lock.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// SQLite.
+    #[error("the database cannot be opened")]
+    Sqlite(#[from] rusqlite::Error),
+    /// What is in the database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store of one realm in one SQLite file. When it is dropped, jobs that wait are finished, the
+/// database is closed and its lock given up before the drop returns.
+pub struct SqliteStore {
+    issuer: Arc<str>,
+    committed: Arc<watch::Sender<Head>>,
+    // Dropped in this order: readers, then the queue, then the writer, which closes the database last.
+    readers: Arc<Readers>,
+    jobs: mpsc::Sender<Job>,
+    _writer: WriterThread,
+}
+
+struct WriterThread(Option<JoinHandle<()>>);
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        // A rule may hold the last handle to its own store: then this is the writer, which ends anyway.
+        let other = |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = self.0.take().filter(other) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, or creates it with its folder, readable by the owner alone.
+    /// Brings it up to this version, checks that it is the realm's, and raises its longest life.
+    pub fn open(
+        path: &Path,
+        realm: Realm,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+    ) -> Result<SqliteStore, OpenError> {
+        make_folder(path)?;
+        let lock = lock(path)?;
+        make_file(path)?;
+        let mut conn = schema::connect_writer(path)?;
+        let epoch = Epoch::from_bytes(random(entropy));
+        schema::prepare(&mut conn, &realm, epoch, clock.now().wall)?;
+        let head = reader::head(&conn)?;
+        let readers = Arc::new(Readers::open(path)?);
+        let committed = Arc::new(watch::Sender::new(head));
+        let writer = Writer {
+            conn,
+            issuer: realm.issuer.clone(),
+            clock,
+            ratchet: head.ts,
+            committed: Arc::clone(&committed),
+            lock,
+        };
+        let (jobs, queue) = mpsc::channel(WAITING);
+        let thread = std::thread::Builder::new()
+            .name("rescind-store".into())
+            .spawn(move || writer.work(queue))
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        let issuer = realm.issuer.into();
+        Ok(Self { issuer, committed, readers, jobs, _writer: WriterThread(Some(thread)) })
+    }
+
+    async fn submit(&self, work: Work) -> Result<Done, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let closed = || StoreError::Failed("the store's writer has stopped".into());
+        self.jobs.send(Job { work, answer }).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    async fn slice(&self, slice: Slice) -> Result<Part, StoreError> {
+        Ok(self.submit(Work::Sweep(slice)).await?.part)
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io { path, source }
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// SQLite gives its other files the mode of this one.
+fn make_file(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map(drop).map_err(io_error(path))
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&lock_path).map_err(io_error(&lock_path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path: lock_path, source }),
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.readers.read(reader::head).await
+    }
+
+    async fn read(&self, load: Load) -> Result<Loaded, StoreError> {
+        let issuer = Arc::clone(&self.issuer);
+        self.readers.read(move |conn| reader::load(conn, &issuer, &load)).await
+    }
+
+    async fn transact(&self, load: Load, decide: Decide) -> Result<Head, StoreError> {
+        Ok(self.submit(Work::Transact(load, decide)).await?.head)
+    }
+
+    async fn log(&self, after: u64, most: usize) -> Result<LogPart, StoreError> {
+        self.readers.read(move |conn| reader::log(conn, after, most)).await
+    }
+
+    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {
+        self.readers.read(move |conn| reader::snapshot(conn, now)).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.readers.read(reader::accounts).await
+    }
+
+    async fn clients(&self) -> Result<Vec<Client>, StoreError> {
+        self.readers.read(reader::clients).await
+    }
+
+    /// Slice by slice; what a failing slice leaves, the next sweep removes.
+    async fn sweep(&self, now: u64) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        loop {
+            let part = self.slice(Slice::Entries { now: now / 1_000_000 }).await?;
+            swept.entries += part.removed;
+            if !part.more {
+                break;
+            }
+        }
+        loop {
+            let part = self.slice(Slice::Sessions { now }).await?;
+            swept.sessions += part.removed;
+            if !part.more {
+                break;
+            }
+        }
+        let mut after = None;
+        loop {
+            let part = self.slice(Slice::Cutoffs { after }).await?;
+            swept.cutoffs += part.removed;
+            after = part.last;
+            if !part.more {
+                return Ok(swept);
+            }
+        }
+    }
+
+    async fn open_epoch(
+        &self,
+        epoch: Epoch,
+        ts: u64,
+        end_sessions: bool,
+    ) -> Result<Head, StoreError> {
+        Ok(self.submit(Work::OpenEpoch { epoch, ts, end_sessions }).await?.head)
+    }
+
+    fn committed(&self) -> watch::Receiver<Head> {
+        self.committed.subscribe()
+    }
+}

@@ -1,0 +1,163 @@
+//! Reads: each begins after it was asked for, inside one read transaction in which the head is selected
+//! first, so that all of it is one snapshot. The same [`load`] serves the writer, inside its own
+//! transaction.
+
+use super::rows::{self, Answer, all, clamped, failed, number, one};
+use super::schema;
+use rescind_authority::account::Account;
+use rescind_authority::clients::Client;
+use rescind_authority::session::Session;
+use rescind_authority::store::{
+    AccountRef, Head, Judged, Load, Loaded, LogPart, StoreError,
+};
+use rescind_wire::id::Sid;
+use rescind_wire::revocation::Entry;
+use rusqlite::{Connection, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Semaphore;
+
+/// How many reads run at the same time; others wait.
+const READERS: usize = 4;
+
+/// A few read-only connections.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    /// Opens all connections.
+    pub(super) fn open(path: &Path) -> Result<Self, rusqlite::Error> {
+        let idle = (0..READERS).map(|_| schema::connect_reader(path)).collect::<Result<_, _>>()?;
+        let permits = Arc::new(Semaphore::new(READERS));
+        Ok(Self { path: path.to_owned(), idle: Mutex::new(idle), permits })
+    }
+
+    /// Runs `work` in a read transaction, on a thread where waiting is allowed.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let gone = |_| StoreError::Failed("a read did not end".into());
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| StoreError::Failed("the store is closed".into()))?;
+        let me = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _until_given_back = permit;
+            let mut conn = match me.lock().pop() {
+                Some(conn) => conn,
+                None => schema::connect_reader(&me.path).map_err(failed)?,
+            };
+            let transaction = conn.transaction().map_err(failed)?;
+            let outcome = work(&transaction);
+            transaction.finish().map_err(failed)?;
+            me.lock().push(conn);
+            outcome
+        });
+        reading.await.map_err(gone)?
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The head.
+pub(super) fn head(conn: &Connection) -> Answer<Head> {
+    head_and_floor(conn).map(|(head, _)| head)
+}
+
+fn head_and_floor(conn: &Connection) -> Answer<(Head, u64)> {
+    let sql = "SELECT epoch, pos, ts, digest, longest_life, iat_limit, floor FROM realm";
+    let found = one(conn, sql, [], |row| Ok((rows::head(row)?, number(row, "floor")?)))?;
+    found.ok_or_else(|| StoreError::Failed("the database holds no realm".into()))
+}
+
+/// One view, the head first.
+pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loaded> {
+    let head = head(conn)?;
+    let session = load.session.map(|sid| session(conn, sid)).transpose()?.flatten();
+    let account = match (&load.account, &session) {
+        (Some(AccountRef::Sub(sub)), _) => account(conn, "sub", sub.as_bytes())?,
+        (Some(AccountRef::Name(name)), _) => account(conn, "name", name.as_str())?,
+        (None, Some(session)) => account(conn, "sub", session.sub.as_bytes())?,
+        (None, None) => None,
+    };
+    let siblings = match (load.siblings, &account) {
+        (true, Some(account)) => all(
+            conn,
+            "SELECT * FROM session WHERE sub = ?1 ORDER BY created_at DESC, sid",
+            [account.sub.as_bytes()],
+            rows::session,
+        )?,
+        _ => Vec::new(),
+    };
+    let judge = |session| judged(conn, issuer, session);
+    Ok(Loaded {
+        head,
+        account,
+        session: session.map(judge).transpose()?,
+        siblings: siblings.into_iter().map(judge).collect::<Answer<_>>()?,
+    })
+}
+
+fn session(conn: &Connection, sid: Sid) -> Answer<Option<Session>> {
+    one(conn, "SELECT * FROM session WHERE sid = ?1", [sid.as_bytes()], rows::session)
+}
+
+fn account(
+    conn: &Connection,
+    column: &'static str,
+    key: impl rusqlite::ToSql,
+) -> Answer<Option<Account>> {
+    let sql = match column {
+        "name" => "SELECT * FROM account WHERE name = ?1",
+        _ => "SELECT * FROM account WHERE sub = ?1",
+    };
+    one(conn, sql, [key], rows::account)
+}
+
+fn judged(conn: &Connection, issuer: &str, session: Session) -> Answer<Judged> {
+    let [a, b, c, d, e] = session.cutoff_keys(issuer);
+    let cutoffs = all(
+        conn,
+        "SELECT scope, ts FROM cutoff WHERE key IN (?1, ?2, ?3, ?4, ?5) ORDER BY scope",
+        params![a.as_bytes(), b.as_bytes(), c.as_bytes(), d.as_bytes(), e.as_bytes()],
+        rows::cutoff,
+    )?;
+    Ok(Judged { session, cutoffs })
+}
+
+/// At most `most` entries after `after`, unless some of them have been pruned.
+pub(super) fn log(conn: &Connection, after: u64, most: usize) -> Answer<LogPart> {
+    let (head, floor) = head_and_floor(conn)?;
+    if !(floor..=head.pos).contains(&after) {
+        return Ok(LogPart { head, entries: None });
+    }
+    let entries = all(
+        conn,
+        "SELECT * FROM log WHERE pos > ?1 ORDER BY pos LIMIT ?2",
+        [clamped(after), clamped(most as u64)],
+        rows::entry,
+    )?;
+    Ok(LogPart { head, entries: Some(entries) })
+}
+
+/// All entries that live at `now`, in UTC seconds.
+pub(super) fn snapshot(conn: &Connection, now: u64) -> Answer<(Head, Vec<Entry>)> {
+    let head = head(conn)?;
+    let sql = "SELECT * FROM log WHERE until IS NULL OR until > ?1 ORDER BY pos";
+    Ok((head, all(conn, sql, [clamped(now)], rows::entry)?))
+}
+
+/// All accounts, by name.
+pub(super) fn accounts(conn: &Connection) -> Answer<Vec<Account>> {
+    all(conn, "SELECT * FROM account ORDER BY name", [], rows::account)
+}
+
+/// All clients, by id.
+pub(super) fn clients(conn: &Connection) -> Answer<Vec<Client>> {
+    all(conn, "SELECT * FROM client ORDER BY client_id", [], rows::client)
+}

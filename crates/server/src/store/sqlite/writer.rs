@@ -1,0 +1,179 @@
+//! The one thread that writes. It takes all waiting jobs at once and makes them durable together: each
+//! in a savepoint of its own, so that a refused one is undone alone, then one commit for all. Members of
+//! a batch behave as if committed one after another, and nobody is answered before the commit: a job
+//! that only looked may have seen what a batch-mate wrote.
+
+use super::apply::Pen;
+use super::reader;
+use super::rows::{Answer, run};
+use super::sweep::{Part, Slice, sweep};
+use rescind_authority::clock::Clock;
+use rescind_authority::store::{Decide, Head, Load, StoreError};
+use rescind_wire::id::Epoch;
+use rusqlite::Connection;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Most jobs in one commit.
+const BATCH: usize = 256;
+
+/// What is to be done.
+pub(super) enum Work {
+    /// Load, decide, write.
+    Transact(Load, Decide),
+    /// Begin an epoch.
+    OpenEpoch {
+        /// Its id.
+        epoch: Epoch,
+        /// Its earliest log time.
+        ts: u64,
+        /// Whether sessions die with it.
+        end_sessions: bool,
+    },
+    /// Remove what has passed.
+    Sweep(Slice),
+}
+
+/// What was done, durably.
+#[derive(Clone)]
+pub(super) struct Done {
+    /// The head right after it.
+    pub(super) head: Head,
+    /// What a sweep removed.
+    pub(super) part: Part,
+}
+
+/// Work, and who waits for it.
+pub(super) struct Job {
+    /// The work.
+    pub(super) work: Work,
+    /// Gets the outcome after the commit. If nobody waits any more, the work is done nevertheless.
+    pub(super) answer: oneshot::Sender<Answer<Done>>,
+}
+
+/// The writer. Its connection is closed before the lock is given up.
+pub(super) struct Writer {
+    /// The only connection that writes.
+    pub(super) conn: Connection,
+    /// The realm.
+    pub(super) issuer: String,
+    /// Asked once per job.
+    pub(super) clock: Arc<dyn Clock>,
+    /// The newest log time that was ever given out: one of an undone job is never used again.
+    pub(super) ratchet: u64,
+    /// Told after each commit that moved the head.
+    pub(super) committed: Arc<watch::Sender<Head>>,
+    /// Keeps other processes out.
+    pub(super) lock: File,
+}
+
+impl Writer {
+    /// Works until the last sender of jobs is gone and all its jobs are done.
+    pub(super) fn work(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut waiting = Vec::with_capacity(BATCH);
+        while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
+            let (works, answers): (Vec<Work>, Vec<_>) =
+                waiting.drain(..).map(|job| (job.work, job.answer)).unzip();
+            let outcomes = self.commit_together(works);
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                // Whoever has stopped waiting misses nothing.
+                let _ = answer.send(outcome);
+            }
+        }
+        let Writer { conn, lock, .. } = self;
+        drop(conn);
+        drop(lock);
+    }
+
+    /// One outcome per work, in order. If the commit fails, so does every one of them.
+    fn commit_together(&mut self, works: Vec<Work>) -> Vec<Answer<Done>> {
+        let asked = works.len();
+        match self.attempt(works) {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                tracing::error!(event = "commit_failed", %error, jobs = asked);
+                self.roll_back();
+                vec![Err(error); asked]
+            }
+        }
+    }
+
+    fn attempt(&mut self, works: Vec<Work>) -> Answer<Vec<Answer<Done>>> {
+        run(&self.conn, "BEGIN IMMEDIATE", [])?;
+        let mut outcomes = Vec::with_capacity(works.len());
+        for work in works {
+            outcomes.push(self.in_savepoint(work)?);
+        }
+        commit(&self.conn)?;
+        after_commit();
+        if let Some(done) = outcomes.iter().rev().find_map(|outcome| outcome.as_ref().ok()) {
+            self.publish(done.head);
+        }
+        Ok(outcomes)
+    }
+
+    /// The outer error is for the whole batch: its transaction is lost.
+    fn in_savepoint(&mut self, work: Work) -> Answer<Answer<Done>> {
+        run(&self.conn, "SAVEPOINT job", [])?;
+        let outcome = self.perform(work);
+        if let Err(error) = &outcome {
+            // SQLite undoes the whole transaction after some errors, and says so here.
+            run(&self.conn, "ROLLBACK TO job", []).map_err(|_| error.clone())?;
+        }
+        run(&self.conn, "RELEASE job", [])?;
+        Ok(outcome)
+    }
+
+    fn perform(&mut self, work: Work) -> Answer<Done> {
+        let Self { conn, issuer, clock, ratchet, .. } = self;
+        let wall = clock.now().wall;
+        let head = reader::head(conn)?;
+        let pen = Pen { conn, issuer, wall, ratchet, head };
+        match work {
+            Work::Transact(load, decide) => {
+                let loaded = reader::load(conn, issuer, &load)?;
+                let writes = catch_unwind(AssertUnwindSafe(|| decide(&loaded)))
+                    .map_err(|_| StoreError::Failed("a rule panicked".into()))?;
+                Ok(Done { head: pen.write_all(writes)?, part: Part::default() })
+            }
+            Work::OpenEpoch { epoch, ts, end_sessions } => {
+                let head = pen.open_epoch(epoch, ts, end_sessions)?;
+                Ok(Done { head, part: Part::default() })
+            }
+            Work::Sweep(slice) => Ok(Done { head, part: sweep(conn, slice)? }),
+        }
+    }
+
+    fn publish(&self, newest: Head) {
+        self.committed.send_if_modified(|head| {
+            let moved = *head != newest;
+            *head = newest;
+            moved
+        });
+    }
+
+    fn roll_back(&self) {
+        if self.conn.is_autocommit() {
+            return;
+        }
+        if let Err(error) = run(&self.conn, "ROLLBACK", []) {
+            tracing::error!(event = "rollback_failed", %error);
+        }
+    }
+}
+
+/// A test may make it fail (`return`) or stop the process (`return(abort)`).
+fn commit(conn: &Connection) -> Answer<()> {
+    fail::fail_point!("store::before_commit", |how: Option<String>| match how.as_deref() {
+        Some("abort") => std::process::abort(),
+        _ => Err(StoreError::Failed("a test stopped the commit".into())),
+    });
+    run(conn, "COMMIT", []).map(drop)
+}
+
+/// A test may stop the process here (`return`): durable, and nobody knows.
+fn after_commit() {
+    fail::fail_point!("store::after_commit", |_| std::process::abort());
+}

@@ -1,0 +1,19 @@
+//! Log output: one event, one line of JSON, or text for a person at a terminal. What is logged is
+//! chosen where it happens; here nothing is added to it.
+
+use std::io::IsTerminal as _;
+use tracing_subscriber::EnvFilter;
+
+/// Begins to log on standard error. `filter` is like `info` or `rescind_server=debug`.
+pub fn start(filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        format!("the log filter is not of the form `info` or `rescind_server=debug`: {error}")
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        builder.compact().try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
+    started.map_err(|error| error.to_string())
+}

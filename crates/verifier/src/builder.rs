@@ -1,0 +1,244 @@
+//! Building a verifier: every setting, its default and its bounds.
+
+use crate::answer;
+use crate::clock::{Clock, SystemClock};
+use crate::endpoint::{self, BadAddress};
+use crate::entropy;
+use crate::fetch::{Authority, FetchError, NoRoots};
+use crate::follow::Follow;
+use crate::secret::ClientSecret;
+use crate::shared::Core;
+use crate::verifier::Verifier;
+use rescind_wire::id::Instance;
+use rescind_wire::jws::Alg;
+use rescind_wire::token::{Expected, MAX_LEEWAY};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a verifier was told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub(crate) expected: Expected,
+    pub(crate) algorithms: Vec<Alg>,
+    pub(crate) leeway: u64,
+    pub(crate) staleness: Option<Duration>,
+    pub(crate) cache_bytes: u64,
+}
+
+/// Why a verifier cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The issuer is no URL that this verifier talks to.
+    #[error("the issuer is {0}")]
+    Issuer(#[from] BadAddress),
+    /// The issuer has characters that fit into no header.
+    #[error("the issuer holds characters that a URL must not hold")]
+    IssuerText,
+    /// The audience is empty.
+    #[error("the audience is empty; it is the name by which tokens address this server")]
+    Audience,
+    /// No client, or an empty secret.
+    #[error("this server's client id or secret is missing; call .client(id, secret)")]
+    Client,
+    /// No algorithm is accepted.
+    #[error("no signature algorithm is accepted; name at least one")]
+    Algorithms,
+    /// More than 30 s.
+    #[error("a leeway over {MAX_LEEWAY} s is refused")]
+    Leeway,
+    /// No trusted certificates.
+    #[error(transparent)]
+    Roots(#[from] NoRoots),
+    /// No random bytes.
+    #[error("the operating system gives no random bytes")]
+    Entropy,
+    /// Called outside a tokio runtime.
+    #[error("a verifier is built inside a tokio runtime")]
+    NoRuntime,
+    /// The authority did not answer well in time.
+    #[error("the verifier is not ready in time{}", .0.as_ref().map(|e| format!("; last: {e}")).unwrap_or_default())]
+    NotReady(Option<Arc<FetchError>>),
+}
+
+/// Collects settings. Made by [`Verifier::builder`].
+#[must_use]
+pub struct Builder {
+    settings: Settings,
+    client: Option<(String, ClientSecret)>,
+    clock: Arc<dyn Clock>,
+    build_timeout: Duration,
+}
+
+impl Builder {
+    pub(crate) fn new(issuer: String, audience: String) -> Self {
+        Self {
+            settings: Settings {
+                expected: Expected {
+                    issuer,
+                    audience,
+                    max_lifetime: 24 * 60 * 60,
+                },
+                algorithms: vec![Alg::Es256],
+                leeway: 0,
+                staleness: None,
+                cache_bytes: 32 * 1024 * 1024,
+            },
+            client: None,
+            clock: Arc::new(SystemClock),
+            build_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// The confidential client that this server is. Required.
+    pub fn client(mut self, id: impl Into<String>, secret: ClientSecret) -> Self {
+        self.client = Some((id.into(), secret));
+        self
+    }
+
+    /// The algorithms that are accepted; ES256 alone unless named. Never chosen by a token.
+    pub fn algorithms(mut self, algorithms: &[Alg]) -> Self {
+        self.settings.algorithms = algorithms.to_vec();
+        self
+    }
+
+    /// Seconds of leeway for `exp`, `iat` and `nbf`; 0 unless named, more than 30 is refused.
+    pub fn leeway(mut self, seconds: u64) -> Self {
+        self.settings.leeway = seconds;
+        self
+    }
+
+    /// A bound of staleness for this server; counts only where it is tighter than the realm's.
+    pub fn staleness(mut self, bound: Duration) -> Self {
+        self.settings.staleness = Some(bound);
+        self
+    }
+
+    /// Longest `exp - iat` that is accepted, in seconds; 24 h unless named.
+    pub fn max_lifetime(mut self, seconds: u64) -> Self {
+        self.settings.expected.max_lifetime = seconds;
+        self
+    }
+
+    /// Most memory for verified tokens, in bytes; 32 MiB unless named.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// Where the time comes from; the machine's clocks unless named.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How long [`Builder::build`] waits; 30 s unless named.
+    pub fn build_timeout(mut self, limit: Duration) -> Self {
+        self.build_timeout = limit;
+        self
+    }
+
+    /// Builds, and returns once metadata, keys, snapshot and a first head are in.
+    pub async fn build(self) -> Result<Verifier, BuildError> {
+        let limit = self.build_timeout;
+        let (verifier, follow) = self.begin()?;
+        let mut ready = verifier.core().ready.subscribe();
+        let in_time = tokio::time::timeout(limit, ready.wait_for(|ready| *ready)).await;
+        match in_time {
+            Ok(Ok(_)) => Ok(verifier),
+            _ => Err(BuildError::NotReady(follow.trouble.borrow().clone())),
+        }
+    }
+
+    /// Builds at once; the verifier answers 503 until it is ready. For a server that may come up before
+    /// the authority. Only wrong settings fail.
+    pub fn start(self) -> Result<Verifier, BuildError> {
+        self.begin().map(|(verifier, _)| verifier)
+    }
+
+    fn begin(self) -> Result<(Verifier, Arc<Follow>), BuildError> {
+        let settings = self.settings;
+        let issuer = settings.expected.issuer.clone();
+        let metadata = endpoint::metadata(&issuer)?;
+        let challenge = answer::bare_challenge(&issuer).ok_or(BuildError::IssuerText)?;
+        if settings.expected.audience.is_empty() {
+            return Err(BuildError::Audience);
+        }
+        if settings.algorithms.is_empty() {
+            return Err(BuildError::Algorithms);
+        }
+        if settings.leeway > MAX_LEEWAY {
+            return Err(BuildError::Leeway);
+        }
+        let (id, secret) = self.client.ok_or(BuildError::Client)?;
+        let basic = secret
+            .basic(&id)
+            .filter(|_| !id.is_empty())
+            .ok_or(BuildError::Client)?;
+        let authority = Authority::new(issuer, metadata, basic)?;
+        let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
+        let core = Arc::new(Core::new(settings, self.clock));
+        let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));
+        let verifier = Verifier::follow(core, Arc::clone(&follow), challenge)?;
+        Ok((verifier, follow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> Builder {
+        Verifier::builder("http://localhost:9", "posts-api")
+            .client("posts-api", ClientSecret::new("secret"))
+    }
+
+    // T04
+    #[tokio::test]
+    async fn a_verifier_has_an_explicit_set_of_algorithms() {
+        assert_eq!(builder().settings.algorithms, [Alg::Es256]);
+        assert!(matches!(
+            builder().algorithms(&[]).start(),
+            Err(BuildError::Algorithms)
+        ));
+    }
+
+    // T26
+    #[tokio::test]
+    async fn a_leeway_over_thirty_seconds_is_refused() {
+        assert!(builder().leeway(30).start().is_ok());
+        assert!(matches!(
+            builder().leeway(31).start(),
+            Err(BuildError::Leeway)
+        ));
+    }
+
+    // K08
+    #[tokio::test]
+    async fn settings_that_cannot_be_safe_are_refused() {
+        let with = |issuer: &str, audience: &str| {
+            let secret = ClientSecret::new("secret");
+            Verifier::builder(issuer, audience)
+                .client("c", secret)
+                .start()
+                .err()
+        };
+        assert!(matches!(
+            with("http://a.example", "a"),
+            Some(BuildError::Issuer(_))
+        ));
+        assert!(matches!(
+            with("http://localhost", ""),
+            Some(BuildError::Audience)
+        ));
+        let without = Verifier::builder("http://localhost", "a").start();
+        assert!(matches!(without, Err(BuildError::Client)));
+        let empty = builder().client("c", ClientSecret::new("")).start();
+        assert!(matches!(empty, Err(BuildError::Client)));
+    }
+
+    #[test]
+    fn outside_a_runtime_the_error_says_so() {
+        assert!(matches!(builder().start(), Err(BuildError::NoRuntime)));
+    }
+}

@@ -1,0 +1,336 @@
+//! Speaking to the authority over HTTP.
+//!
+//! Owns the requests, their limits and time-outs, and the check of every signature on what comes back.
+//! Nothing follows a redirect. [`crate::follow`] decides when to ask, [`crate::endpoint`] whom.
+
+use crate::endpoint::{self, BadAddress};
+use crate::metadata::Known;
+use arc_swap::ArcSwapOption;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rescind_wire::frame::{self, BadFrame, Frame, Head, MAX_FRAME};
+use rescind_wire::id::{Epoch, Instance};
+use rescind_wire::jwk::MAX_JWKS;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const FRAME_TYPE: &str = "application/vnd.rescind.frame";
+const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
+/// For an answer to begin, and for a small one to end.
+const ANSWER: Duration = Duration::from_secs(5);
+const SNAPSHOT: Duration = Duration::from_secs(60);
+/// A feed that says nothing for so long is dead: beats come every few seconds.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Two of these must fit into the shortest sensible bound of staleness.
+const HEAD: Duration = Duration::from_secs(1);
+
+/// Why an exchange with the authority gave nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The metadata was not read yet.
+    #[error("the authority's metadata is not known yet")]
+    NotDiscovered,
+    /// Connection refused, broken, or TLS failed.
+    #[error("the authority cannot be reached: {0}")]
+    Transport(String),
+    /// No answer in time.
+    #[error("the authority does not answer in time")]
+    Timeout,
+    /// 401 or 403.
+    #[error(
+        "the authority refuses this client ({0}): check its id, its secret and its permission `feed`"
+    )]
+    Denied(StatusCode),
+    /// Another status than 200; redirects are among them.
+    #[error("the authority answers {0}")]
+    Status(StatusCode),
+    /// Not the content type that was asked for.
+    #[error("the authority's answer is of another content type")]
+    ContentType,
+    /// The metadata document lacks something or is malformed.
+    #[error("the authority's metadata is unusable: {0}")]
+    Metadata(&'static str),
+    /// An address in the metadata is not allowed.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// Longer than the limit, or broken off.
+    #[error("the authority's answer is too long or breaks off")]
+    Body,
+    /// Not a frame of this realm.
+    #[error(transparent)]
+    Frame(#[from] BadFrame),
+    /// A good frame, of a kind that was not asked for.
+    #[error("the authority sent a frame that was not asked for")]
+    OtherFrame,
+}
+
+/// The question of a head request.
+#[derive(Serialize)]
+pub(crate) struct HeadQuestion {
+    pub(crate) nonce: String,
+    pub(crate) instance: Instance,
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) applied: u64,
+    pub(crate) seen: Option<String>,
+    pub(crate) max_age_ms: u32,
+}
+
+/// A client of one authority.
+pub(crate) struct Authority {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    issuer: String,
+    metadata: Uri,
+    basic: HeaderValue,
+    known: ArcSwapOption<Known>,
+}
+
+/// This machine has no trusted certificates.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no trusted root certificates were found ({0}); install them, or name a file in SSL_CERT_FILE"
+)]
+pub struct NoRoots(String);
+
+impl Authority {
+    pub(crate) fn new(issuer: String, metadata: Uri, basic: HeaderValue) -> Result<Self, NoRoots> {
+        let tls = tls(endpoint::is_local(&metadata))?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(ANSWER));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self {
+            client,
+            issuer,
+            metadata,
+            basic,
+            known: ArcSwapOption::empty(),
+        })
+    }
+
+    /// Reads the metadata (RFC 8414), with the keys of the feed.
+    pub(crate) async fn discover(&self) -> Result<(), FetchError> {
+        let document = self.document(&self.metadata, &["application/json"]).await?;
+        self.known
+            .store(Some(Arc::new(Known::read(&document, &self.issuer)?)));
+        Ok(())
+    }
+
+    /// The JWKS document, as served.
+    pub(crate) async fn jwks(&self) -> Result<Bytes, FetchError> {
+        let types = ["application/json", "application/jwk-set+json"];
+        self.document(&self.known()?.jwks, &types).await
+    }
+
+    /// A snapshot.
+    pub(crate) async fn snapshot(&self) -> Result<Frame, FetchError> {
+        let known = self.known()?;
+        let request = self.authorized(Method::GET, &known.snapshot, Bytes::new());
+        let sealed = within(SNAPSHOT, async {
+            let response = self.send(request, &[FRAME_TYPE]).await?;
+            read(response.into_body(), MAX_SNAPSHOT).await
+        });
+        match frame::open(&sealed.await?, &self.issuer, &known.feed_keys)? {
+            snapshot @ Frame::Snapshot { .. } => Ok(snapshot),
+            _ => Err(FetchError::OtherFrame),
+        }
+    }
+
+    /// A head, and its bytes as signed.
+    pub(crate) async fn head(&self, question: &HeadQuestion) -> Result<(Head, Bytes), FetchError> {
+        let known = self.known()?;
+        // Ids, numbers and base64url always serialize.
+        let body = serde_json::to_vec(question).unwrap_or_default();
+        let request = self.authorized(Method::POST, &known.head, body.into());
+        let sealed = within(HEAD, async {
+            let response = self.send(request, &[FRAME_TYPE]).await?;
+            read(response.into_body(), MAX_FRAME).await
+        });
+        let sealed = sealed.await?;
+        match frame::open(&sealed, &self.issuer, &known.feed_keys)? {
+            Frame::Head(head) => Ok((head, sealed)),
+            _ => Err(FetchError::OtherFrame),
+        }
+    }
+
+    /// Opens the feed after the position that is applied.
+    pub(crate) async fn feed(
+        &self,
+        epoch: Epoch,
+        from: u64,
+        instance: Instance,
+    ) -> Result<Feed, FetchError> {
+        let known = self.known()?;
+        let joint = if known.feed.query().is_some() {
+            '&'
+        } else {
+            '?'
+        };
+        let url = format!(
+            "{}{joint}epoch={epoch}&from={from}&instance={instance}",
+            known.feed
+        );
+        let url: Uri = url.parse().map_err(|_| BadAddress)?;
+        let request = self.authorized(Method::GET, &url, Bytes::new());
+        let response = within(ANSWER, self.send(request, &[FRAME_TYPE])).await?;
+        Ok(Feed {
+            body: response.into_body(),
+            buffer: BytesMut::new(),
+            issuer: self.issuer.clone(),
+            known,
+        })
+    }
+
+    fn known(&self) -> Result<Arc<Known>, FetchError> {
+        self.known.load_full().ok_or(FetchError::NotDiscovered)
+    }
+
+    fn authorized(&self, method: Method, uri: &Uri, body: Bytes) -> Request<Full<Bytes>> {
+        let json = (!body.is_empty()).then(|| HeaderValue::from_static("application/json"));
+        let mut request = plain(method, uri, body);
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, self.basic.clone());
+        if let Some(json) = json {
+            request.headers_mut().insert(CONTENT_TYPE, json);
+        }
+        request
+    }
+
+    async fn document(&self, uri: &Uri, types: &[&'static str]) -> Result<Bytes, FetchError> {
+        let request = plain(Method::GET, uri, Bytes::new());
+        within(ANSWER, async {
+            read(self.send(request, types).await?.into_body(), MAX_JWKS).await
+        })
+        .await
+    }
+
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        types: &[&'static str],
+    ) -> Result<Response<Incoming>, FetchError> {
+        if let Some(first) = types.first() {
+            request
+                .headers_mut()
+                .insert(ACCEPT, HeaderValue::from_static(first));
+        }
+        let response = self.client.request(request).await;
+        let response = response.map_err(|e| FetchError::Transport(causes(&e)))?;
+        match response.status() {
+            StatusCode::OK => {}
+            denied @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                return Err(FetchError::Denied(denied));
+            }
+            other => return Err(FetchError::Status(other)),
+        }
+        let kind = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok());
+        let essence = kind
+            .and_then(|k| k.split(';').next())
+            .unwrap_or_default()
+            .trim();
+        if types.iter().any(|t| essence.eq_ignore_ascii_case(t)) {
+            Ok(response)
+        } else {
+            Err(FetchError::ContentType)
+        }
+    }
+}
+
+/// The feed, while it lasts.
+pub(crate) struct Feed {
+    body: Incoming,
+    buffer: BytesMut,
+    issuer: String,
+    known: Arc<Known>,
+}
+
+impl Feed {
+    /// The next frame. May be dropped while it waits; nothing is lost.
+    pub(crate) async fn next(&mut self) -> Result<Frame, FetchError> {
+        loop {
+            if let Some(length) = frame::next_frame(&self.buffer, MAX_FRAME)? {
+                let sealed = self.buffer.split_to(length);
+                return Ok(frame::open(&sealed, &self.issuer, &self.known.feed_keys)?);
+            }
+            let part = timeout(SILENCE, self.body.frame()).await;
+            let part = part
+                .map_err(|_| FetchError::Timeout)?
+                .ok_or(FetchError::Body)?;
+            let part = part.map_err(|e| FetchError::Transport(causes(&e)))?;
+            if let Ok(data) = part.into_data() {
+                self.buffer.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+fn plain(method: Method, uri: &Uri, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri.clone();
+    request
+}
+
+async fn within<T>(
+    limit: Duration,
+    exchange: impl Future<Output = Result<T, FetchError>>,
+) -> Result<T, FetchError> {
+    timeout(limit, exchange)
+        .await
+        .unwrap_or(Err(FetchError::Timeout))
+}
+
+async fn read(body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
+    let body = Limited::new(body, limit).collect().await;
+    body.map(|b| b.to_bytes()).map_err(|_| FetchError::Body)
+}
+
+/// An error with what lies beneath it: hyper's own text says too little.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// The roots of this machine; for an authority on this machine they may be missing.
+fn tls(local: bool) -> Result<rustls::ClientConfig, NoRoots> {
+    let builder = || {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| NoRoots(e.to_string()))
+    };
+    match builder()?.with_native_roots() {
+        Ok(roots) => Ok(roots.with_no_client_auth()),
+        Err(_) if local => Ok(builder()?
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth()),
+        Err(error) => Err(NoRoots(error.to_string())),
+    }
+}

@@ -1,0 +1,273 @@
+//! The tasks that keep a verifier current: start, feed, head, keys, pruning.
+//!
+//! They carry frames from [`crate::fetch`] to [`crate::state`] and wait between attempts. No rule is
+//! decided here.
+
+use crate::entropy;
+use crate::fetch::{Authority, FetchError, HeadQuestion};
+use crate::shared::Core;
+use crate::state::Event;
+use rescind_wire::b64;
+use rescind_wire::frame::{BadFrame, Frame, Position};
+use rescind_wire::id::Instance;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+const HEAD_EVERY: Duration = Duration::from_secs(1);
+/// Online requests share heads that are at least so far apart.
+const HEAD_GAP: Duration = Duration::from_millis(5);
+const HEAD_GAP_AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// Metadata is refreshed no more often.
+const DISCOVER_EVERY: Duration = Duration::from_secs(5);
+const PRUNE_EVERY: Duration = Duration::from_secs(30);
+/// A feed that does not bring what a head named for so long is asked for anew.
+const LAG: Duration = Duration::from_secs(2);
+
+pub(crate) struct Follow {
+    pub(crate) core: Arc<Core>,
+    pub(crate) authority: Authority,
+    pub(crate) instance: Instance,
+    /// The text of the last failure, for who waits for the start.
+    pub(crate) trouble: watch::Sender<Option<Arc<FetchError>>>,
+    /// The newest signed head: evidence, should the authority ever lie below it.
+    seen: Mutex<Option<(Position, String)>>,
+    /// Boot time of the last refresh of the metadata; 0 before the first.
+    refreshed: AtomicU64,
+}
+
+impl Follow {
+    pub(crate) fn new(core: Arc<Core>, authority: Authority, instance: Instance) -> Self {
+        Self {
+            core,
+            authority,
+            instance,
+            trouble: watch::Sender::new(None),
+            seen: Mutex::default(),
+            refreshed: AtomicU64::new(0),
+        }
+    }
+
+    /// Follows for ever. Dropping the future ends everything.
+    pub(crate) async fn run(self: Arc<Self>) {
+        self.start().await;
+        // The set holds the tasks: they end with it.
+        let mut tasks = JoinSet::new();
+        let (feed, heads, keys, prune) = (self.clone(), self.clone(), self.clone(), self.clone());
+        tasks.spawn(async move { feed.feed().await });
+        tasks.spawn(async move { heads.heads().await });
+        tasks.spawn(async move { keys.core.keys.keep(|| keys.authority.jwks()).await });
+        tasks.spawn(async move { prune.prune().await });
+        tasks.join_next().await;
+        tracing::error!("a task of the verifier ended; it turns stale");
+    }
+
+    /// Metadata, keys and the first snapshot, as often as it takes.
+    async fn start(&self) {
+        for attempt in 0.. {
+            match self.start_once().await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(%error, attempt, "the authority is not ready for this verifier");
+                    self.trouble.send_replace(Some(Arc::new(error)));
+                }
+            }
+            sleep(entropy::backoff(attempt)).await;
+        }
+    }
+
+    async fn start_once(&self) -> Result<(), FetchError> {
+        self.authority.discover().await?;
+        let document = self.authority.jwks().await?;
+        if let Err(reason) = self.core.keys.install(&document) {
+            tracing::warn!(%reason, "the authority's key set is unusable");
+            return Err(FetchError::Metadata("its JWKS holds no usable key"));
+        }
+        self.snapshot().await
+    }
+
+    async fn snapshot(&self) -> Result<(), FetchError> {
+        self.core.take_snapshot_wish();
+        let taken = self.authority.snapshot().await;
+        if let Ok(Frame::Snapshot { position, entries }) = taken {
+            let (epoch, pos) = (position.epoch, position.pos);
+            tracing::info!(%epoch, pos, entries = entries.len(), "snapshot");
+            self.core.step(Event::Snapshot { position, entries });
+            return Ok(());
+        }
+        self.core.wish_snapshot();
+        taken.and(Err(FetchError::OtherFrame))
+    }
+
+    /// Keeps one feed open; a snapshot first whenever one is due.
+    async fn feed(&self) {
+        let mut attempt = 0;
+        loop {
+            let wait = match self.feed_once(&mut attempt).await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::warn!(%error, attempt, "feed down");
+                    self.recover(&error).await;
+                    entropy::backoff(attempt)
+                }
+            };
+            attempt += 1;
+            sleep(wait).await;
+        }
+    }
+
+    /// Reads one feed until it ends, and says how long to wait before the next.
+    async fn feed_once(&self, attempt: &mut u32) -> Result<Duration, FetchError> {
+        if self.core.take_snapshot_wish() {
+            self.snapshot().await?;
+        }
+        let Some(position) = self.core.applied() else {
+            self.core.wish_snapshot();
+            return Ok(entropy::backoff(*attempt));
+        };
+        self.core.step(Event::FeedAsked);
+        let (epoch, from) = (position.epoch, position.pos);
+        let mut feed = self.authority.feed(epoch, from, self.instance).await?;
+        tracing::info!(%epoch, from, "feed up");
+        loop {
+            let frame = tokio::select! {
+                frame = feed.next() => frame?,
+                () = self.core.feed_wake.notified() => {
+                    if self.core.snapshot_is_wished() || self.core.lag() > LAG {
+                        return Ok(entropy::backoff(*attempt));
+                    }
+                    continue;
+                }
+            };
+            if let ControlFlow::Break(wait) = self.take(frame) {
+                return Ok(wait);
+            }
+            *attempt = 0;
+        }
+    }
+
+    fn take(&self, frame: Frame) -> ControlFlow<Duration> {
+        match frame {
+            Frame::Delta { position, entries } => {
+                self.core.step(Event::Delta { position, entries });
+            }
+            Frame::Beat(position) => self.core.step(Event::Beat(position)),
+            Frame::Keys(mark) => self.core.keys.announce(mark, false),
+            Frame::Resync => self.core.step(Event::Resync),
+            Frame::GoAway { spread_ms } => {
+                let most = Duration::from_millis(spread_ms.into()).min(Duration::from_secs(15));
+                return ControlFlow::Break(entropy::spread(most));
+            }
+            // Not of the feed. Signed all the same, so nothing is wrong with the connection.
+            Frame::Snapshot { .. } | Frame::Head(_) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A head every second, and at once for requests that wait.
+    async fn heads(&self) {
+        let mut tick = interval(HEAD_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = self.core.online.asked() => {}
+            }
+            let sent = self.core.clock.now().boot_us;
+            let mut result = self.head().await;
+            if result.is_err() {
+                result = self.head().await;
+            }
+            let gap = match result {
+                Ok(()) => {
+                    self.core.online.ask_again_if_needed();
+                    HEAD_GAP
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no head");
+                    self.core.online.failed_as_of(sent);
+                    self.recover(&error).await;
+                    self.trouble.send_replace(Some(Arc::new(error)));
+                    HEAD_GAP_AFTER_FAILURE
+                }
+            };
+            if self.core.lag() > LAG {
+                self.core.feed_wake.notify_one();
+            }
+            sleep(gap).await;
+        }
+    }
+
+    async fn head(&self) -> Result<(), FetchError> {
+        let nonce = entropy::bytes::<16>().map_err(|e| FetchError::Transport(e.to_string()))?;
+        let position = self.core.applied();
+        let question = HeadQuestion {
+            nonce: b64::encode(nonce),
+            instance: self.instance,
+            epoch: position.map(|p| p.epoch),
+            applied: position.map_or(0, |p| p.pos),
+            seen: self.seen().clone().map(|(_, sealed)| sealed),
+            max_age_ms: 0,
+        };
+        self.core.step(Event::HeadSent {
+            nonce,
+            at: self.core.clock.now(),
+        });
+        match self.authority.head(&question).await {
+            Ok((head, sealed)) => {
+                let at = self.core.clock.now();
+                self.remember(head.position, &sealed);
+                self.core.keys.announce(head.keys, true);
+                self.core.step(Event::Head { head, at });
+                Ok(())
+            }
+            Err(error) => {
+                self.core.step(Event::HeadLost(nonce));
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps the head with the latest log time: one that went back never replaces the proof against it.
+    fn remember(&self, position: Position, sealed: &[u8]) {
+        let mut seen = self.seen();
+        if seen
+            .as_ref()
+            .is_none_or(|(known, _)| known.ts <= position.ts)
+        {
+            *seen = Some((position, b64::encode(sealed)));
+        }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Option<(Position, String)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A signature by an unknown key may be the next feed key's: the metadata names it.
+    async fn recover(&self, error: &FetchError) {
+        if !matches!(error, FetchError::Frame(BadFrame::Signature)) {
+            return;
+        }
+        let now = self.core.clock.now().boot_us;
+        let last = self.refreshed.load(Ordering::Relaxed);
+        if last != 0 && now < last + DISCOVER_EVERY.as_micros() as u64 {
+            return;
+        }
+        self.refreshed.store(now, Ordering::Relaxed);
+        if let Err(error) = self.authority.discover().await {
+            tracing::warn!(%error, "metadata not refreshed");
+        }
+    }
+
+    async fn prune(&self) {
+        let mut tick = interval(PRUNE_EVERY);
+        loop {
+            tick.tick().await;
+            self.core.prune();
+        }
+    }
+}

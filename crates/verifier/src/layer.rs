@@ -1,0 +1,163 @@
+//! The tower layer: lets through who has a good token, answers all others itself.
+//!
+//! Nothing unauthenticated passes, not even OPTIONS: CORS stands outside. The token is read by
+//! [`crate::bearer`], judged by [`crate::check`], and refusals are worded by [`crate::answer`].
+
+use crate::answer::Denial;
+use crate::bearer::{self, NoToken};
+use crate::principal::Principal;
+use crate::verifier::Verifier;
+use bytes::Bytes;
+use http::{Request, Response};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service};
+
+/// What a route demands. A layer for tower and axum; made by [`Verifier::layer`] and
+/// [`Verifier::require`]. An inner layer can only tighten what an outer one demands.
+#[derive(Clone)]
+pub struct Protect {
+    verifier: Verifier,
+    rule: Arc<Rule>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Rule {
+    online: bool,
+    within: Option<Duration>,
+    max_age: Option<u64>,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+}
+
+impl Protect {
+    pub(crate) fn new(verifier: Verifier) -> Self {
+        Self {
+            verifier,
+            rule: Arc::default(),
+        }
+    }
+
+    /// Asks the authority, after each request came in, whether anything was revoked. One question serves
+    /// all requests that wait. 503 without an answer.
+    pub fn online(self) -> Self {
+        self.with(|rule| rule.online = true)
+    }
+
+    /// Accepts knowledge at most this old, else asks the authority as [`Protect::online`] does.
+    pub fn within(self, staleness: Duration) -> Self {
+        self.with(|rule| {
+            rule.within = Some(rule.within.map_or(staleness, |known| known.min(staleness)));
+        })
+    }
+
+    /// Demands a sign-in at most this long ago (whole seconds); else 401
+    /// `insufficient_user_authentication` (RFC 9470).
+    pub fn max_age(self, age: Duration) -> Self {
+        self.with(|rule| rule.max_age = Some(age.as_secs()))
+    }
+
+    /// Demands a role; else 403. Called twice: both.
+    pub fn role(self, role: impl Into<String>) -> Self {
+        self.with(|rule| rule.roles.push(role.into()))
+    }
+
+    /// Demands a scope; else 403 `insufficient_scope`. Called twice: both.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        self.with(|rule| rule.scopes.push(scope.into()))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Rule)) -> Self {
+        change(Arc::make_mut(&mut self.rule));
+        self
+    }
+
+    async fn admit(&self, token: &str) -> Result<Principal, Denial> {
+        let (principal, second) = if self.rule.online {
+            self.verifier.judge_online(token).await?
+        } else {
+            self.verifier.judge_within(token, self.rule.within).await?
+        };
+        self.rule.allows(&principal, second)?;
+        Ok(principal)
+    }
+}
+
+impl Rule {
+    fn allows(&self, principal: &Principal, second: u64) -> Result<(), Denial> {
+        let has_roles = self.roles.iter().all(|r| principal.roles().contains(r));
+        let has_scopes = self
+            .scopes
+            .iter()
+            .all(|s| principal.scopes().any(|p| p == s));
+        if !has_roles || !has_scopes {
+            return Err(Denial::Forbidden);
+        }
+        match self.max_age {
+            Some(age) if second > principal.auth_time().saturating_add(age) => {
+                Err(Denial::StepUp(age))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S> Layer<S> for Protect {
+    type Service = Protected<S>;
+
+    fn layer(&self, inner: S) -> Protected<S> {
+        Protected {
+            inner,
+            protect: self.clone(),
+        }
+    }
+}
+
+/// A service behind [`Protect`]. Puts the [`Principal`] into the request's extensions.
+#[derive(Clone)]
+pub struct Protected<S> {
+    inner: S,
+    protect: Protect,
+}
+
+impl<S, B, R> Service<Request<B>> for Protected<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: From<Bytes> + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The service that was polled ready is the one to call; the clone waits for the next poll.
+        let spare = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, spare);
+        let protect = self.protect.clone();
+        Box::pin(async move {
+            let admitted = match bearer::token(request.headers(), request.uri()) {
+                Ok(token) => protect.admit(token).await,
+                Err(NoToken::Missing) => Err(Denial::Unauthenticated),
+                Err(NoToken::Malformed) => Err(Denial::InvalidRequest),
+            };
+            match admitted {
+                Ok(principal) => {
+                    request.extensions_mut().insert(principal);
+                    inner.call(request).await
+                }
+                Err(denial) => {
+                    tracing::debug!(?denial, "request refused");
+                    Ok(denial.response(protect.verifier.challenge()))
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! The authority's metadata (RFC 8414): where its resources are, and the keys of its feed.
+
+use crate::endpoint;
+use crate::fetch::FetchError;
+use http::Uri;
+use rescind_wire::json;
+use rescind_wire::jwk::PublicKey;
+use rescind_wire::jws::Alg;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The authority's addresses and the keys of its feed.
+pub(crate) struct Known {
+    pub(crate) jwks: Uri,
+    pub(crate) snapshot: Uri,
+    pub(crate) feed: Uri,
+    pub(crate) head: Uri,
+    pub(crate) feed_keys: Vec<PublicKey>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+    rescind_feed_keys: FeedKeys,
+    rescind_snapshot_endpoint: String,
+    rescind_feed_endpoint: String,
+    rescind_head_endpoint: String,
+}
+
+#[derive(Deserialize)]
+struct FeedKeys {
+    keys: Vec<Map<String, Value>>,
+}
+
+impl Known {
+    /// Reads the document of exactly this issuer (RFC 8414 §3.3).
+    pub(crate) fn read(document: &[u8], issuer: &str) -> Result<Self, FetchError> {
+        let members =
+            json::object(document).map_err(|_| FetchError::Metadata("not strict JSON"))?;
+        let metadata: Metadata = serde_json::from_value(Value::Object(members))
+            .map_err(|_| FetchError::Metadata("a member is missing or of the wrong type"))?;
+        if metadata.issuer != issuer {
+            return Err(FetchError::Metadata(
+                "it names another issuer; both must be equal byte for byte",
+            ));
+        }
+        let keys = metadata.rescind_feed_keys.keys.iter();
+        let feed_keys: Vec<_> = keys
+            .filter_map(|jwk| PublicKey::from_jwk(jwk).ok())
+            .filter(|key| key.alg() == Alg::Ed25519)
+            .collect();
+        if feed_keys.is_empty() {
+            return Err(FetchError::Metadata("it has no usable feed key"));
+        }
+        Ok(Self {
+            jwks: endpoint::endpoint(&metadata.jwks_uri)?,
+            snapshot: endpoint::endpoint(&metadata.rescind_snapshot_endpoint)?,
+            feed: endpoint::endpoint(&metadata.rescind_feed_endpoint)?,
+            head: endpoint::endpoint(&metadata.rescind_head_endpoint)?,
+            feed_keys,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rescind_wire::jwk::{SigningKey, jwks};
+    use serde_json::json;
+
+    fn document() -> Value {
+        let pkcs8 = SigningKey::generate(Alg::Ed25519).unwrap();
+        let key = SigningKey::from_pkcs8(Alg::Ed25519, &pkcs8).unwrap();
+        let keys: Value = serde_json::from_str(&jwks([key.public()])).unwrap();
+        json!({
+            "issuer": "https://a.example",
+            "jwks_uri": "https://a.example/jwks",
+            "rescind_feed_keys": keys,
+            "rescind_snapshot_endpoint": "https://a.example/s",
+            "rescind_feed_endpoint": "https://a.example/f",
+            "rescind_head_endpoint": "https://a.example/h",
+            "token_endpoint": "https://a.example/token",
+        })
+    }
+
+    fn read(document: &Value) -> Result<Known, FetchError> {
+        Known::read(document.to_string().as_bytes(), "https://a.example")
+    }
+
+    #[test]
+    fn a_whole_document_is_read_and_one_without_a_member_is_not() {
+        assert_eq!(read(&document()).unwrap().feed_keys.len(), 1);
+        for name in document().as_object().unwrap().keys() {
+            let mut without = document();
+            without.as_object_mut().unwrap().remove(name);
+            assert_eq!(read(&without).is_ok(), name == "token_endpoint", "{name}");
+        }
+    }
+
+    // K08
+    #[test]
+    fn the_issuer_must_be_equal_and_every_address_allowed() {
+        for issuer in [
+            "https://a.example/",
+            "https://A.example",
+            "https://b.example",
+        ] {
+            let mut other = document();
+            other["issuer"] = issuer.into();
+            assert!(
+                matches!(read(&other), Err(FetchError::Metadata(_))),
+                "{issuer}"
+            );
+        }
+        for name in [
+            "jwks_uri",
+            "rescind_snapshot_endpoint",
+            "rescind_feed_endpoint",
+            "rescind_head_endpoint",
+        ] {
+            let mut other = document();
+            other[name] = "http://a.example/x".into();
+            assert!(
+                matches!(read(&other), Err(FetchError::Address(_))),
+                "{name}"
+            );
+        }
+    }
+}

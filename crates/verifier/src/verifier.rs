@@ -1,0 +1,152 @@
+//! The handle that an application holds.
+
+use crate::builder::{BuildError, Builder, Settings};
+use crate::check::Refusal;
+use crate::follow::Follow;
+use crate::layer::Protect;
+use crate::principal::Principal;
+use crate::shared::{Core, Demand, Status};
+use http::HeaderValue;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request waits for the authority's answer: two tries and a little.
+const ONLINE: Duration = Duration::from_millis(2500);
+/// How long a token of an unknown key waits for the key set that is on its way.
+const KEYS: Duration = Duration::from_secs(1);
+
+/// Checks access tokens of one issuer for one audience. Cheap to clone; the background tasks end with the
+/// last clone (layers hold clones).
+#[derive(Clone)]
+pub struct Verifier(Arc<Shared>);
+
+struct Shared {
+    core: Arc<Core>,
+    challenge: HeaderValue,
+    follow: tokio::task::AbortHandle,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.follow.abort();
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Verifier").field(&self.status()).finish()
+    }
+}
+
+impl Verifier {
+    /// Begins a verifier of tokens that `issuer` issues to `audience`; both byte for byte as in the tokens.
+    pub fn builder(issuer: impl Into<String>, audience: impl Into<String>) -> Builder {
+        Builder::new(issuer.into(), audience.into())
+    }
+
+    pub(crate) fn follow(
+        core: Arc<Core>,
+        follow: Arc<Follow>,
+        challenge: HeaderValue,
+    ) -> Result<Self, BuildError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let follow = runtime.spawn(follow.run()).abort_handle();
+        Ok(Self(Arc::new(Shared {
+            core,
+            challenge,
+            follow,
+        })))
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
+    }
+
+    pub(crate) fn challenge(&self) -> &HeaderValue {
+        &self.0.challenge
+    }
+
+    /// What this verifier was told.
+    pub fn settings(&self) -> &Settings {
+        &self.core().settings
+    }
+
+    /// The layer for whole routers: mode `local`, within the realm's bound of staleness.
+    pub fn layer(&self) -> Protect {
+        Protect::new(self.clone())
+    }
+
+    /// The same, as the start of a route's own demands: `verifier.require().online().role("owner")`.
+    pub fn require(&self) -> Protect {
+        self.layer()
+    }
+
+    /// How this verifier stands.
+    pub fn status(&self) -> Status {
+        self.core().status()
+    }
+
+    /// Judges a token here and now, without any wait.
+    pub fn check(&self, token: &str) -> Result<Principal, Refusal> {
+        let judged = self.core().check(token, Demand::default());
+        judged.map(|(principal, _)| principal)
+    }
+
+    /// Judges a token by what the authority says after this call began.
+    pub async fn check_online(&self, token: &str) -> Result<Principal, Refusal> {
+        self.judge_online(token)
+            .await
+            .map(|(principal, _)| principal)
+    }
+
+    pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, u64), Refusal> {
+        let arrival = self.core().clock.now().boot_us;
+        // Who is refused anyway costs the authority nothing.
+        let first = self.judge(token, Demand::default()).await;
+        if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked)) {
+            return first;
+        }
+        self.core().online.prove(arrival, ONLINE).await?;
+        let as_of = Some(arrival);
+        self.judge(
+            token,
+            Demand {
+                as_of,
+                staleness: None,
+            },
+        )
+        .await
+    }
+
+    pub(crate) async fn judge_within(
+        &self,
+        token: &str,
+        staleness: Option<Duration>,
+    ) -> Result<(Principal, u64), Refusal> {
+        let judged = self
+            .judge(
+                token,
+                Demand {
+                    staleness,
+                    as_of: None,
+                },
+            )
+            .await;
+        match judged {
+            Err(Refusal::Stale { .. }) if staleness.is_some() => self.judge_online(token).await,
+            judged => judged,
+        }
+    }
+
+    /// A check that waits, once, for a key set that is known to be on its way.
+    async fn judge(&self, token: &str, demand: Demand) -> Result<(Principal, u64), Refusal> {
+        let core = self.core();
+        let judged = core.check(token, demand);
+        if matches!(judged, Err(Refusal::Stale { .. })) && core.keys.outdated() {
+            core.keys.next_attempt(KEYS).await;
+            return core.check(token, demand);
+        }
+        judged
+    }
+}
