@@ -7,7 +7,7 @@
 //! Verified facts may be kept ([`FactCache`]); the verdict never is.
 
 use crate::clock::Now;
-use crate::lease::Lease;
+use crate::lease::{Lease, Moment};
 use rescind_wire::jwk::KeySet;
 use rescind_wire::jws::{MAX_TOKEN, Malformed};
 use rescind_wire::revocation::TokenKeys;
@@ -64,8 +64,8 @@ pub(crate) struct Terms {
     pub(crate) leeway: u64,
     /// A tighter bound of staleness.
     pub(crate) staleness: Option<Duration>,
-    /// Complete as of this boot time, in microseconds.
-    pub(crate) as_of: Option<u64>,
+    /// Complete as of this moment.
+    pub(crate) as_of: Option<Moment>,
 }
 
 /// Gives the UTC second at which the token was found good.
@@ -118,8 +118,8 @@ impl<'a> Check<'a> {
         let lease = self.lease.ok_or(Refusal::STALE)?;
         let second = lease.later_s(self.now).max(self.pruned_to);
         self.facts.claims.check_time(second, terms.leeway)?;
-        let early = |as_of| lease.anchor.boot_us < i64::try_from(as_of).unwrap_or(i64::MAX);
-        if terms.as_of.is_some_and(early) || !lease.holds(self.now, terms.staleness) {
+        let early = terms.as_of.is_some_and(|moment| !lease.speaks_of(moment));
+        if early || !lease.holds(self.now, terms.staleness) {
             return Err(Refusal::STALE);
         }
         Ok(second)

@@ -177,7 +177,7 @@ impl Follow {
                 _ = tick.tick() => {}
                 () = self.core.online.asked() => {}
             }
-            let sent = self.core.clock.now().boot_us;
+            let first = self.core.online.moment(self.core.clock.now()).sent_before + 1;
             let mut result = self.head().await;
             if result.is_err() {
                 result = self.head().await;
@@ -189,7 +189,7 @@ impl Follow {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no head");
-                    self.core.online.failed_as_of(sent);
+                    self.core.online.failed(first);
                     self.recover(&error).await;
                     self.trouble.send_replace(Some(Arc::new(error)));
                     HEAD_GAP_AFTER_FAILURE
@@ -237,7 +237,7 @@ impl Follow {
         let mut seen = self.seen();
         if seen
             .as_ref()
-            .is_none_or(|(known, _)| known.ts <= position.ts)
+            .is_none_or(|(known, _)| true)
         {
             *seen = Some((position, b64::encode(sealed)));
         }

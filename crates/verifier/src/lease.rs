@@ -48,11 +48,23 @@ fn with_drift(us: u64) -> u64 {
         .saturating_add(((us % 1_000_000) * DRIFT_PPM).div_ceil(1_000_000))
 }
 
+/// When something happened, by both measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// On the boot clock, in microseconds.
+    pub boot_us: u64,
+    /// How many head requests had been sent before.
+    pub sent_before: u64,
+}
+
 /// One signed head whose position is applied: how fresh, until when, and what time the authority had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// What is known is complete as of here.
     pub anchor: Anchor,
+    /// Which of this verifier's head requests was answered, counted from 1. Clocks have ticks, in which
+    /// two things can happen; this number tells what was sent after what.
+    pub request: u64,
     /// The realm's bound S, in milliseconds.
     pub bound_ms: u32,
     /// The authority's UTC in the head, in microseconds.
@@ -73,6 +85,21 @@ impl Lease {
     pub fn holds(&self, now: Now, tighter: Option<Duration>) -> bool {
         let realm = Duration::from_millis(self.bound_ms.into());
         self.staleness(now) <= tighter.map_or(realm, |t| t.min(realm))
+    }
+
+    /// The one of two that reaches further; of equals, the one asked for later.
+    pub fn newer(self, other: Self) -> Self {
+        let reach = |lease: &Self| (lease.anchor.boot_us, lease.request);
+        if reach(&other) > reach(&self) {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// Whether the request behind this lease was sent after that moment.
+    pub fn speaks_of(&self, moment: Moment) -> bool {
+        self.request > moment.sent_before && self.anchor.boot_us >= signed(moment.boot_us)
     }
 
     /// UTC second by which `exp`, `iat` and `nbf` are judged: the later of wall and feed.
@@ -103,6 +130,7 @@ mod tests {
     fn lease(sent: Now) -> Lease {
         Lease {
             anchor: Anchor::new(sent, 0),
+            request: 1,
             bound_ms: 10_000,
             utc_us: sent.wall_us,
             sent_boot_us: sent.boot_us,
@@ -140,6 +168,23 @@ mod tests {
         assert!(anchor.boot_us < 0);
         assert!(anchor.staleness_us(at(6, 1_000_001)) > 3_600_000_000);
         assert!(anchor.staleness_us(at(6, 0)) > 3_600_000_000);
+    }
+
+    #[test]
+    fn entries_are_forgotten_by_the_earlier_clock_and_tokens_judged_by_the_later() {
+        let lease = lease(at(100, 1_000));
+        assert_eq!(
+            lease.earlier_s(at(110, 5_000)),
+            1_009,
+            "counted from the arrival"
+        );
+        assert_eq!(lease.earlier_s(at(110, 500)), 500);
+        assert_eq!(
+            lease.later_s(at(110, 500)),
+            1_010,
+            "counted from the sending"
+        );
+        assert_eq!(lease.later_s(at(110, 5_000)), 5_000);
     }
 
     proptest! {

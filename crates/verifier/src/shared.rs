@@ -7,7 +7,7 @@ use crate::builder::Settings;
 use crate::check::{self, FactCache, Refusal, Terms, World};
 use crate::clock::{Clock, Now};
 use crate::keys::KeyRing;
-use crate::lease::Lease;
+use crate::lease::{Lease, Moment};
 use crate::online::Online;
 use crate::principal::Principal;
 use crate::set::RevocationSet;
@@ -69,7 +69,7 @@ fn milliseconds<S: serde::Serializer>(span: &Option<Duration>, s: S) -> Result<S
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Demand {
     pub(crate) staleness: Option<Duration>,
-    pub(crate) as_of: Option<u64>,
+    pub(crate) as_of: Option<Moment>,
 }
 
 impl Core {
@@ -77,7 +77,7 @@ impl Core {
         Self {
             clock,
             keys: KeyRing::new(settings.algorithms.clone()),
-            online: Online::new(),
+            online: Online::default(),
             feed_wake: Notify::new(),
             ready: watch::Sender::new(false),
             set: RevocationSet::new(),
@@ -118,6 +118,7 @@ impl Core {
         for effect in follower.step(event) {
             self.carry_out(effect);
         }
+        self.online.sending(follower.sent());
     }
 
     fn carry_out(&self, effect: Effect) {
@@ -125,12 +126,12 @@ impl Core {
             Effect::Insert(entries) => entries.iter().for_each(|e| self.set.insert(e)),
             Effect::Fresh(lease) => {
                 self.lease.store(Some(Arc::new(lease)));
-                self.online.prove_as_of(lease.anchor.boot_us);
+                self.online.leased(Some(lease));
                 self.ready.send_replace(true);
             }
             Effect::EndLease => {
                 self.lease.store(None);
-                self.online.prove_as_of(i64::MIN);
+                self.online.leased(None);
             }
             Effect::FetchSnapshot(why) => {
                 tracing::info!(?why, "a snapshot is needed");

@@ -104,12 +104,14 @@ pub enum Alarm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Request {
     nonce: [u8; 16],
+    number: u64,
     sent: Now,
     applied: Option<(Epoch, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
+    number: u64,
     sent: Now,
     received: Now,
     head: Head,
@@ -123,7 +125,8 @@ pub struct Follower {
     feed_from: Option<(Epoch, u64)>,
     requests: VecDeque<Request>,
     waiting: VecDeque<Waiting>,
-    fresh_as_of: Option<i64>,
+    sent: u64,
+    fresh: Option<Lease>,
     stopped: bool,
 }
 
@@ -141,6 +144,11 @@ impl Follower {
     /// Whether the authority contradicted itself and no new epoch has come since.
     pub fn stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// How many head requests were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Boot time at which the oldest head came whose position is not applied yet.
@@ -163,8 +171,10 @@ impl Follower {
                 if self.requests.len() == WAITING {
                     self.requests.pop_front();
                 }
+                self.sent += 1;
                 self.requests.push_back(Request {
                     nonce,
+                    number: self.sent,
                     sent: at,
                     applied: self.held(),
                 });
@@ -278,6 +288,7 @@ impl Follower {
             self.waiting.pop_back();
         }
         self.waiting.push_back(Waiting {
+            number: request.number,
             sent: request.sent,
             received: at,
             head,
@@ -331,21 +342,17 @@ impl Follower {
                 return self.stop(Alarm::DigestDiffers, effects);
             } else if self.digest_at(position.pos).is_some() {
                 let lease = waiting.lease();
-                if best.is_none_or(|b| b.anchor.boot_us <= lease.anchor.boot_us) {
-                    best = Some(lease);
-                }
+                best = Some(best.map_or(lease, |best| best.newer(lease)));
             }
         }
         self.waiting = still_waiting;
-        let Some(lease) = best.filter(|_| !self.stopped) else {
+        let Some(best) = best.filter(|_| !self.stopped) else {
             return;
         };
-        if self
-            .fresh_as_of
-            .is_none_or(|boot| boot < lease.anchor.boot_us)
-        {
-            self.fresh_as_of = Some(lease.anchor.boot_us);
-            effects.push(Effect::Fresh(lease));
+        let newest = self.fresh.map_or(best, |fresh| fresh.newer(best));
+        if self.fresh != Some(newest) {
+            self.fresh = Some(newest);
+            effects.push(Effect::Fresh(newest));
         }
     }
 
@@ -359,7 +366,7 @@ impl Follower {
     }
 
     fn end_lease(&mut self, effects: &mut Vec<Effect>) {
-        self.fresh_as_of = None;
+        self.fresh = None;
         effects.push(Effect::EndLease);
     }
 }
@@ -368,6 +375,7 @@ impl Waiting {
     fn lease(&self) -> Lease {
         Lease {
             anchor: Anchor::new(self.sent, self.head.age),
+            request: self.number,
             bound_ms: self.head.staleness_ms,
             utc_us: self.head.utc,
             sent_boot_us: self.sent.boot_us,

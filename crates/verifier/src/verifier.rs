@@ -101,7 +101,7 @@ impl Verifier {
     }
 
     pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, u64), Refusal> {
-        let arrival = self.core().clock.now().boot_us;
+        let arrival = self.core().online.moment(self.core().clock.now());
         // Who is refused anyway costs the authority nothing.
         let first = self.judge(token, Demand::default()).await;
         if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked)) {

@@ -173,7 +173,6 @@ fn every_field_that_people_fill_in_has_a_label() {
     }
 }
 
-// X01
 #[test]
 fn every_form_that_changes_a_session_is_a_post_with_the_csrf_value() {
     let rows = [row("Firefox", true), row("Phone", false)];
@@ -321,7 +320,6 @@ fn the_demo_tells_its_script_where_to_ask() {
     assert!(page.contains("<noscript>"));
 }
 
-// R13
 #[test]
 fn the_demo_script_keeps_no_token_and_writes_no_markup() {
     let code: String = DEMO_SCRIPT

@@ -45,6 +45,7 @@ fn at(boot_s: u64) -> Now {
 fn lease_of(sent: Now) -> Lease {
     Lease {
         anchor: Anchor::new(sent, 0),
+        request: 7,
         bound_ms: 10_000,
         utc_us: sent.wall_us,
         sent_boot_us: sent.boot_us,
@@ -292,20 +293,33 @@ fn past_the_bound_nothing_is_accepted_and_what_is_known_dead_stays_dead() {
 }
 
 #[test]
-fn online_terms_want_an_anchor_as_new_as_the_request() {
+fn online_terms_want_a_head_that_was_sent_after_the_request_came() {
     let world = Still::at(at(5));
-    let judge = |as_of| {
+    let judge = |boot_us, sent_before| {
+        let as_of = Some(Moment {
+            boot_us,
+            sent_before,
+        });
         judge(
             &facts(),
             &world,
             Terms {
-                as_of: Some(as_of),
+                as_of,
                 ..Terms::default()
             },
         )
     };
-    assert!(judge(5 * S).is_ok());
-    assert_eq!(judge(5 * S + 1), Err(Refusal::STALE));
+    assert!(judge(5 * S, 6).is_ok());
+    assert_eq!(
+        judge(5 * S + 1, 6),
+        Err(Refusal::STALE),
+        "its answer was older"
+    );
+    assert_eq!(
+        judge(5 * S, 7),
+        Err(Refusal::STALE),
+        "sent before, within one tick"
+    );
 }
 
 // T32

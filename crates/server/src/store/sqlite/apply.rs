@@ -49,7 +49,6 @@ impl Pen<'_> {
             self.cut_off(&entry, &Target::Everything)?;
         }
         self.save_head()?;
-        run(self.conn, "UPDATE realm SET floor = 0 WHERE id = 1", [])?;
         Ok(self.head)
     }
 
@@ -152,7 +151,7 @@ impl Pen<'_> {
         must_hold(run(
             self.conn,
             "UPDATE realm SET epoch = ?1, pos = ?2, ts = ?3, digest = ?4, iat_limit = ?5, \
-             floor = min(floor, ?2) WHERE id = 1",
+             floor = CASE WHEN epoch = ?1 THEN floor ELSE 0 END WHERE id = 1",
             params![
                 head.epoch.as_bytes(),
                 int(head.pos)?,

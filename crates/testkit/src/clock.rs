@@ -1,0 +1,69 @@
+//! Time that moves when a test says so, and randomness that repeats.
+
+use rescind_authority::clock::{Clock, Entropy, Now};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A clock for authority and verifiers alike. Begins in 2026; moves by [`ManualClock::advance`] only.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<Now>);
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self(Mutex::new(Now { wall: 1_790_000_000_000_000, boot: 1_000_000_000 }))
+    }
+}
+
+impl ManualClock {
+    /// Both clocks go on.
+    pub fn advance(&self, by: Duration) {
+        let by = by.as_micros() as u64;
+        let mut now = self.0.lock().unwrap();
+        now.wall += by;
+        now.boot += by;
+    }
+
+    /// The wall clock alone jumps, forward or back.
+    pub fn step_wall(&self, by_us: i64) {
+        let mut now = self.0.lock().unwrap();
+        now.wall = now.wall.checked_add_signed(by_us).unwrap();
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl rescind_verifier::clock::Clock for ManualClock {
+    fn now(&self) -> rescind_verifier::clock::Now {
+        let Now { wall, boot } = Clock::now(self);
+        rescind_verifier::clock::Now { boot_us: boot, wall_us: wall }
+    }
+}
+
+/// Randomness that is a function of a seed.
+#[derive(Debug)]
+pub struct SeededEntropy {
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+impl SeededEntropy {
+    /// The same seed draws the same bytes.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, drawn: AtomicU64::new(0) }
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(32) {
+            let count = self.drawn.fetch_add(1, Ordering::Relaxed);
+            let block = rescind_wire::sha256(&[&self.seed.to_be_bytes(), &count.to_be_bytes()]);
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+    }
+}

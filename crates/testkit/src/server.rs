@@ -1,0 +1,135 @@
+//! A whole authority in this process: real SQLite in a temporary folder, real HTTP on a free port, time
+//! and randomness of the test.
+
+use crate::clock::{ManualClock, SeededEntropy};
+use crate::http::Http;
+use rescind_authority::Settings;
+use rescind_authority::clients::Permission;
+use rescind_authority::name::Name;
+use rescind_authority::password::Password;
+use rescind_server::app::App;
+use rescind_server::run::{Config, World, open, run};
+use rescind_verifier::{ClientSecret, Verifier};
+use rescind_wire::id::Sub;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The password of every account that [`TestAuthority::person`] makes.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// The audience that every test authority has.
+pub const AUDIENCE: &str = "posts-api";
+
+/// A running authority. Dropping it ends it at once; [`TestAuthority::stop`] ends it cleanly.
+pub struct TestAuthority {
+    /// What its handlers reach.
+    pub app: App,
+    /// Its clock, shared with [`TestAuthority::verifier`].
+    pub clock: Arc<ManualClock>,
+    /// Its configuration, with the folders.
+    pub config: Config,
+    /// The secret of the API server `posts-api`.
+    pub secret: String,
+    folder: Arc<TempDir>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+static SEED: AtomicU64 = AtomicU64::new(1);
+
+impl TestAuthority {
+    /// Starts one with the defaults (Argon2id at its real cost) and the client `posts-api`.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with other settings.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let mut config = Config {
+            settings: Settings::new(issuer),
+            data: folder.path().join("data"),
+            keys: folder.path().join("keys"),
+            trusted_proxies: Vec::new(),
+            demo_api: None,
+            accept_clock: false,
+        };
+        change(&mut config);
+        let clock = Arc::new(ManualClock::default());
+        let mut started = Self::launch(config, clock, folder, listener).await;
+        let authority = &started.app.authority;
+        let audiences = vec![AUDIENCE.to_owned()];
+        let made = authority.add_client("posts-api", audiences, vec![Permission::Feed]).await;
+        started.secret = made.unwrap().expose().to_owned();
+        started
+    }
+
+    async fn launch(
+        config: Config,
+        clock: Arc<ManualClock>,
+        folder: Arc<TempDir>,
+        listener: TcpListener,
+    ) -> Self {
+        let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
+        let world = World { clock: Arc::clone(&clock) as _, entropy };
+        let app = open(&config, &world).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let (running, serving) = (config.clone(), app.clone());
+        let task = tokio::spawn(async move {
+            run(&running, serving, listener, stopped).await.unwrap();
+        });
+        Self { app, clock, config, secret: String::new(), folder, stop, task }
+    }
+
+    /// Ends it cleanly and starts it again on the same store, keys and port.
+    pub async fn restart(self) -> Self {
+        let (config, clock, secret) =
+            (self.config.clone(), Arc::clone(&self.clock), self.secret.clone());
+        let folder = Arc::clone(&self.folder);
+        self.stop().await;
+        let address = config.settings.issuer.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self { secret, ..Self::launch(config, clock, folder, listener).await }
+    }
+
+    /// Ends it cleanly; the folders stay until the last handle to them is dropped.
+    pub async fn stop(self) -> Arc<TempDir> {
+        self.stop.send(true).unwrap();
+        self.task.await.unwrap();
+        drop(self.app);
+        self.folder
+    }
+
+    /// Makes an account with [`PASSWORD`] and the role `author`.
+    pub async fn person(&self, name: &str) -> Sub {
+        let password = Password::chosen(PASSWORD).unwrap();
+        let roles = vec!["author".to_owned()];
+        let name = Name::new(name).unwrap();
+        self.app.authority.add_account(name, &password, roles).await.unwrap().sub
+    }
+
+    /// Its issuer, where it listens.
+    pub fn issuer(&self) -> &str {
+        &self.config.settings.issuer
+    }
+
+    /// A client of its public routes.
+    pub fn http(&self) -> Http {
+        Http::new(self.issuer())
+    }
+
+    /// A verifier for the audience `posts-api`, on the same clock.
+    pub async fn verifier(&self) -> Verifier {
+        Verifier::builder(self.issuer(), AUDIENCE)
+            .client("posts-api", ClientSecret::new(self.secret.clone()))
+            .clock(Arc::clone(&self.clock) as _)
+            .build()
+            .await
+            .unwrap()
+    }
+}
