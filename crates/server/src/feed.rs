@@ -46,7 +46,9 @@ struct Ring {
 #[derive(Debug, Clone, PartialEq)]
 struct Tip {
     position: Position,
+    /// The last beat, and the position it names.
     beat: Bytes,
+    beat_pos: u64,
     closing: bool,
 }
 
@@ -60,7 +62,7 @@ impl FeedHub {
     /// Begins at the store's present head. [`FeedHub::run`] must be spawned.
     pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
-        let tip = Tip { position, beat: Bytes::new(), closing: false };
+        let tip = Tip { position, beat: Bytes::new(), beat_pos: 0, closing: false };
         let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
         let places = Arc::new(Semaphore::new(FOLLOWERS));
         Ok(Arc::new(Self { authority, ring, tip: watch::Sender::new(tip), places }))
@@ -143,7 +145,10 @@ impl FeedHub {
     fn send_beat(&self) {
         let position = self.ring().position;
         if let Ok(beat) = self.seal(&Frame::Beat(position)) {
-            self.tip.send_modify(|tip| tip.beat = beat);
+            self.tip.send_modify(|tip| {
+                tip.beat = beat;
+                tip.beat_pos = position.pos;
+            });
         }
     }
 
@@ -152,6 +157,7 @@ impl FeedHub {
         if let Ok(frame) = self.seal(&Frame::GoAway { spread_ms: 1000 }) {
             self.tip.send_modify(|tip| {
                 tip.beat = frame;
+                tip.beat_pos = u64::MAX;
                 tip.closing = true;
             });
         }
@@ -164,12 +170,15 @@ impl FeedHub {
         from: u64,
     ) -> Option<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let tip = self.tip.subscribe();
+        // The last beat was for those who were here: it may name a position before `from`.
+        let beat = tip.borrow().beat.clone();
         let follower = Follower {
             hub: Arc::clone(self),
-            tip: self.tip.subscribe(),
+            tip,
             epoch,
             from,
-            beat: Bytes::new(),
+            beat,
             over: false,
             _place: place,
         };
@@ -180,11 +189,7 @@ impl FeedHub {
         let resync = || self.seal(&Frame::Resync).map(Next::Resync);
         {
             let ring = self.ring();
-            if ring.position.epoch != epoch || from > ring.position.pos {
-                drop(ring);
-                return resync();
-            }
-            if from == ring.position.pos {
+            if ring.position.epoch == epoch && from == ring.position.pos {
                 return Ok(Next::UpToDate);
             }
             let at = ring.frames.partition_point(|(_, last, _)| *last <= from);
@@ -197,6 +202,8 @@ impl FeedHub {
         let part = self.store().log(from, MAX_DELTA).await?;
         let head = part.head;
         match part.entries {
+            // The store is ahead of the ring: whoever has its snapshot waits for what comes next.
+            Some(_) if head.epoch == epoch && from == head.pos => Ok(Next::UpToDate),
             Some(entries)
                 if head.epoch == epoch && entries.last().is_some_and(|e| e.pos == head.pos) =>
             {
@@ -293,6 +300,9 @@ impl Follower {
             }
             if tip.beat != self.beat {
                 self.beat = tip.beat.clone();
+                if tip.beat_pos < self.from {
+                    continue;
+                }
                 self.over = tip.closing;
                 return Some((Ok(tip.beat), self));
             }

@@ -58,6 +58,14 @@ fn write(keys: &Path, head: &Head) {
     }
 }
 
+/// Writes the marker now.
+pub async fn remember(keys: &Path, store: &dyn Store) {
+    match store.head().await {
+        Ok(head) => write(keys, &head),
+        Err(error) => tracing::error!(event = "marker_failed", %error),
+    }
+}
+
 /// Writes the marker within a second after each commit, and once more at the end.
 pub async fn keep(keys: PathBuf, store: Arc<dyn Store>, stop: watch::Receiver<bool>) {
     let mut committed = store.committed();
@@ -65,12 +73,7 @@ pub async fn keep(keys: PathBuf, store: Arc<dyn Store>, stop: watch::Receiver<bo
     loop {
         tokio::select! {
             changed = committed.changed() => if changed.is_err() { return },
-            () = stopped(stop.clone()) => {
-                if let Ok(head) = store.head().await {
-                    write(&keys, &head);
-                }
-                return;
-            }
+            () = stopped(stop.clone()) => return remember(&keys, &*store).await,
         }
         let head = *committed.borrow_and_update();
         let dir = keys.clone();

@@ -16,6 +16,21 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
+    /// A clock whose wall shows `wall` microseconds since 1970 UTC.
+    pub fn new(wall: u64) -> Self {
+        Self(Mutex::new(Now { wall, boot: 1_000_000_000 }))
+    }
+
+    /// Sets the wall clock, forward or back, as an administrator or a time server does.
+    pub fn set_wall(&self, wall: u64) {
+        self.0.lock().unwrap().wall = wall;
+    }
+
+    /// Sets the clock that never steps.
+    pub fn set_boot(&self, boot: u64) {
+        self.0.lock().unwrap().boot = boot;
+    }
+
     /// Both clocks go on.
     pub fn advance(&self, by: Duration) {
         let by = by.as_micros() as u64;

@@ -1,7 +1,6 @@
 //! The behaviour of a store, as one suite that every store runs: `store_conformance!` makes a test of
 //! each claim. The claims: [`log`] (order, time, digest, epochs), [`atomic`] (all or nothing), [`records`]
 //! (accounts, sessions, clients and their guards), [`line`] (the moving credential), [`cutoffs`] and [`sweep`].
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a claim that does not hold panics")]
 
 pub mod atomic;
 pub mod cutoffs;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken test tool must stop the test")]
 
 pub mod clock;
+pub mod conformance;
 pub mod http;
 pub mod process;
 pub mod server;

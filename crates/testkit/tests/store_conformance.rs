@@ -31,3 +31,8 @@ mod on_memory {
 mod on_sqlite {
     rescind_testkit::store_conformance!(super::sqlite);
 }
+
+mod store {
+    mod model;
+    mod sqlite_file;
+}

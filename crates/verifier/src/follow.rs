@@ -237,7 +237,7 @@ impl Follow {
         let mut seen = self.seen();
         if seen
             .as_ref()
-            .is_none_or(|(known, _)| true)
+            .is_none_or(|(known, _)| known.ts <= position.ts)
         {
             *seen = Some((position, b64::encode(sealed)));
         }

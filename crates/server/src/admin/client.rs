@@ -1,14 +1,17 @@
 //! How the command line reaches an authority: through the socket of the one that runs, or, if none
 //! does, by opening the store itself under its exclusive lock.
 
-use crate::http;
+use crate::{http, marker};
 use crate::run::{Config, StartError, World, open, socket_path};
 use ::http::{Method, Request};
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
+use rescind_authority::store::Store;
 use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::net::UnixStream;
 use tower::ServiceExt as _;
 
@@ -16,8 +19,15 @@ use tower::ServiceExt as _;
 pub enum Door {
     /// Of a running authority.
     Socket(UnixStream),
-    /// Of our own.
-    Own(Box<Router>),
+    /// Of our own, with what is needed to write the marker afterwards.
+    Own {
+        /// The routes.
+        router: Box<Router>,
+        /// The store behind them.
+        store: Arc<dyn Store>,
+        /// The key folder.
+        keys: PathBuf,
+    },
 }
 
 /// Why a command was not carried out.
@@ -42,7 +52,9 @@ impl Door {
             Ok(stream) => Ok(Self::Socket(stream)),
             Err(_) => {
                 let app = open(config, &World::system()).await?;
-                Ok(Self::Own(Box::new(http::admin_router(app))))
+                let store = Arc::clone(app.authority.store());
+                let router = Box::new(http::admin_router(app));
+                Ok(Self::Own { router, store, keys: config.keys.clone() })
             }
         }
     }
@@ -59,11 +71,12 @@ impl Door {
             .body(Body::from(text))
             .map_err(|error| broken(&error))?;
         let (status, bytes) = match self {
-            Door::Own(router) => {
+            Door::Own { router, store, keys } => {
                 let response = match router.oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 };
+                marker::remember(&keys, &*store).await;
                 let (head, body) = response.into_parts();
                 let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
                 (head.status, bytes)

@@ -58,8 +58,7 @@ pub async fn a_move_needs_the_generation_it_starts_from(made: Made) {
     assert_eq!(stored(&*store, 1).await, moved);
     let last = Session { sid: sid(2), generation: u32::MAX, ..moved };
     add_session(&*store, last.clone()).await;
-    let beyond =
-        Write::MoveLine { sid: sid(2), from: u32::MAX, at: START + 6, move_key: None };
+    let beyond = Write::MoveLine { sid: sid(2), from: u32::MAX, at: START + 6, move_key: None };
     assert!(is_conflict(&write(&*store, vec![beyond]).await));
     assert_eq!(stored(&*store, 2).await, last);
 }

@@ -14,13 +14,14 @@ use std::time::Duration;
 pub async fn positions_are_dense_and_in_commit_order_under_concurrent_writers(made: Made) {
     let (store, _clock) = made;
     let mut writers = Vec::new();
-    for n in 0..16 {
+    for n in 0..16_u8 {
         let store = Arc::clone(&store);
         writers.push(tokio::spawn(async move {
             let mut answers = Vec::new();
-            for m in 0..20 {
-                let jti = Jti::from_bytes([n * 20 / 16 + m; 16]);
-                let target = Target::Token(jti);
+            for m in 0..20_u8 {
+                let mut bytes = [n; 16];
+                bytes[0] = m;
+                let target = Target::Token(Jti::from_bytes(bytes));
                 answers.push((target.key(ISSUER), revoke(&*store, target).await));
             }
             answers

@@ -134,14 +134,7 @@ impl Pen<'_> {
             "INSERT INTO cutoff (key, scope, ts, sid, sub, client_id) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT (key) DO UPDATE SET ts = max(ts, excluded.ts)",
-            params![
-                entry.key.as_bytes(),
-                entry.scope as u8,
-                int(entry.ts)?,
-                sid,
-                sub,
-                client_id
-            ],
+            params![entry.key.as_bytes(), entry.scope as u8, int(entry.ts)?, sid, sub, client_id],
         )
         .map(drop)
     }
@@ -217,13 +210,7 @@ impl Pen<'_> {
         )
     }
 
-    fn move_line(
-        &self,
-        sid: Sid,
-        from: u32,
-        at: u64,
-        move_key: Option<[u8; 32]>,
-    ) -> Answer<()> {
+    fn move_line(&self, sid: Sid, from: u32, at: u64, move_key: Option<[u8; 32]>) -> Answer<()> {
         must_hold(run(
             self.conn,
             "UPDATE session SET generation = generation + 1, reached_at = ?3, \

@@ -18,9 +18,7 @@ use reader::Readers;
 use rescind_authority::account::Account;
 use rescind_authority::clients::Client;
 use rescind_authority::clock::{Clock, Entropy, random};
-use rescind_authority::store::{
-    Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept,
-};
+use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
 use rescind_wire::id::Epoch;
 use rescind_wire::revocation::Entry;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};

@@ -7,9 +7,7 @@ use super::schema;
 use rescind_authority::account::Account;
 use rescind_authority::clients::Client;
 use rescind_authority::session::Session;
-use rescind_authority::store::{
-    AccountRef, Head, Judged, Load, Loaded, LogPart, StoreError,
-};
+use rescind_authority::store::{AccountRef, Head, Judged, Load, Loaded, LogPart, StoreError};
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Entry;
 use rusqlite::{Connection, params};

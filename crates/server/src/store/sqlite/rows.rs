@@ -303,7 +303,10 @@ pub(super) fn client(row: &Row<'_>) -> Answer<Client> {
         client_id: value(row, "client_id")?,
         secret_hash: bytes(row, "secret_hash")?,
         audiences: list(row, "audiences")?,
-        permissions: list(row, "permissions")?.into_iter().map(permission).collect::<Answer<_>>()?,
+        permissions: list(row, "permissions")?
+            .into_iter()
+            .map(permission)
+            .collect::<Answer<_>>()?,
         created_at: number(row, "created_at")?,
     })
 }

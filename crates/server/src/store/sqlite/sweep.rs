@@ -92,12 +92,11 @@ fn cutoffs(conn: &Connection, after: Option<[u8; 16]>) -> Answer<Part> {
     let after: &[u8] = after.as_ref().map_or(&[], |key| key.as_slice());
     let slice = "SELECT max(key) AS last, count(*) AS rows FROM \
                  (SELECT key FROM cutoff WHERE key > ?1 ORDER BY key LIMIT ?2)";
-    let found = one(conn, slice, params![after, clamped(SLICE)], |row| {
-        match rows::number(row, "rows")? {
+    let found =
+        one(conn, slice, params![after, clamped(SLICE)], |row| match rows::number(row, "rows")? {
             0 => Ok(None),
             n => Ok(Some((bytes::<16>(row, "last")?, n))),
-        }
-    })?;
+        })?;
     let Some((last, looked_at)) = found.flatten() else { return Ok(Part::default()) };
     let mut removed = 0;
     for sql in IDLE_CUTOFFS {
