@@ -2,6 +2,7 @@
 //! behind a queue with a limit. A flood of sign-ins fills the queue and nothing else.
 
 use crate::clock::{Entropy, random};
+use crate::foreign::Foreign;
 use crate::password::Password;
 use crate::settings::{Argon2Cost, Settings};
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
@@ -116,7 +117,7 @@ impl Worker {
                     let _ = answer.send(self.verify(stored, &job.password));
                 }
                 Work::Hash { salt, answer } => {
-                    let output = self.compute(self.cost, Algorithm::Argon2id, &salt, &job.password);
+                    let output = self.compute(self.cost, &salt, &job.password, OUTPUT);
                     let _ = answer.send(output.and_then(|o| phc(self.cost, &salt, &o)));
                 }
             }
@@ -126,13 +127,20 @@ impl Worker {
     fn verify(&mut self, stored: Option<String>, password: &[u8]) -> Verdict {
         let known = stored.is_some();
         let Some(text) = stored.or_else(|| self.dummy.clone()) else { return Verdict::Wrong };
+        if let Some(foreign) = Foreign::parse(&text) {
+            self.computed.fetch_add(1, Ordering::Relaxed);
+            return match foreign.fits(password) {
+                true => Verdict::Right { outdated: true },
+                false => Verdict::Wrong,
+            };
+        }
         let Some((cost, salt, expected)) = parse(&text) else {
             tracing::error!(event = "bad_password_hash", "a stored password hash is unreadable");
             return Verdict::Wrong;
         };
-        match self.compute(cost, Algorithm::Argon2id, &salt, password) {
+        match self.compute(cost, &salt, password, expected.len()) {
             Some(output) if equal_in_constant_time(&output, &expected) && known => {
-                Verdict::Right { outdated: cost != self.cost }
+                Verdict::Right { outdated: cost != self.cost || expected.len() != OUTPUT }
             }
             _ => Verdict::Wrong,
         }
@@ -141,18 +149,17 @@ impl Worker {
     fn compute(
         &mut self,
         cost: Argon2Cost,
-        algorithm: Algorithm,
         salt: &[u8],
         password: &[u8],
-    ) -> Option<[u8; OUTPUT]> {
-        let params =
-            Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(OUTPUT)).ok()?;
+        length: usize,
+    ) -> Option<Vec<u8>> {
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(length)).ok()?;
         let blocks = params.block_count();
         if self.memory.len() < blocks {
             self.memory.resize(blocks, Block::new());
         }
-        let mut output = [0; OUTPUT];
-        Argon2::new(algorithm, Version::V0x13, params)
+        let mut output = vec![0; length];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into_with_memory(
                 password,
                 salt,
@@ -181,13 +188,16 @@ fn phc(cost: Argon2Cost, salt: &[u8; 16], output: &[u8]) -> Option<String> {
     Some(hash.to_string())
 }
 
-/// Reads a PHC string of Argon2id: cost, salt, output.
-fn parse(text: &str) -> Option<(Argon2Cost, Vec<u8>, Vec<u8>)> {
+/// Reads a PHC string of Argon2id: cost, salt, output. One with a secret or other data is not ours.
+pub(crate) fn parse(text: &str) -> Option<(Argon2Cost, Vec<u8>, Vec<u8>)> {
     let hash = PasswordHash::new(text).ok()?;
     if hash.algorithm.as_str() != "argon2id" || hash.version != Some(Version::V0x13.into()) {
         return None;
     }
     let params = Params::try_from(&hash).ok()?;
+    if !params.keyid().is_empty() || !params.data().is_empty() {
+        return None;
+    }
     let cost = Argon2Cost {
         memory_kib: params.m_cost(),
         passes: params.t_cost(),
@@ -195,3 +205,6 @@ fn parse(text: &str) -> Option<(Argon2Cost, Vec<u8>, Vec<u8>)> {
     };
     Some((cost, hash.salt?.as_ref().to_vec(), hash.hash?.as_bytes().to_vec()))
 }
+
+#[cfg(test)]
+mod tests;

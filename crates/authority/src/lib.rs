@@ -10,6 +10,7 @@ pub mod account;
 pub mod authority;
 pub mod clients;
 pub mod clock;
+pub mod foreign;
 pub mod hash;
 pub mod keyring;
 pub mod line;

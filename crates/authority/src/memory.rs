@@ -230,11 +230,14 @@ impl Store for MemoryStore {
         let mut state = self.lock();
         let (log, sessions, cutoffs) =
             (state.log.len(), state.sessions.len(), state.cutoffs.len());
-        state.log.retain(|_, e| e.until > now / 1_000_000);
-        state.floor = match state.log.first_key_value() {
-            Some((pos, _)) => state.floor.max(pos - 1),
-            None => state.head.pos,
-        };
+        let mut floor = state.floor;
+        state.log.retain(|pos, e| {
+            let kept = e.until > now / 1_000_000;
+            // An entry that stays may stand below one that goes: the log is whole only above that one.
+            floor = if kept { floor } else { floor.max(*pos) };
+            kept
+        });
+        state.floor = floor;
         state.sessions.retain(|_, s| s.expires_at > now);
         let State { sessions: left, cutoffs: rows, .. } = &mut *state;
         rows.retain(|key, c| {

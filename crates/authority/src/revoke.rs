@@ -4,6 +4,7 @@ use crate::Authority;
 use crate::account::{Account, AccountState};
 use crate::authority::{transact, transact_at};
 use crate::clock::random;
+use crate::foreign::ImportedHash;
 use crate::hash::Busy;
 use crate::name::Name;
 use crate::password::Password;
@@ -47,10 +48,31 @@ impl Authority {
         password: &Password,
         roles: Vec<String>,
     ) -> Result<Account, AddAccountError> {
+        let hash = self.hasher.hash(password, random(&*self.entropy)).await?;
+        self.insert_account(name, hash, roles).await
+    }
+
+    /// Makes an account with the password hash of another system. It becomes Argon2id with the cost in
+    /// force when its owner signs in.
+    pub async fn import_account(
+        &self,
+        name: Name,
+        hash: &ImportedHash,
+        roles: Vec<String>,
+    ) -> Result<Account, AddAccountError> {
+        self.insert_account(name, hash.text(), roles).await
+    }
+
+    async fn insert_account(
+        &self,
+        name: Name,
+        password_hash: String,
+        roles: Vec<String>,
+    ) -> Result<Account, AddAccountError> {
         let account = Account {
             sub: Sub::from_bytes(random(&*self.entropy)),
             name,
-            password_hash: self.hasher.hash(password, random(&*self.entropy)).await?,
+            password_hash,
             password_version: 1,
             roles,
             state: AccountState::Active,

@@ -2,6 +2,7 @@
 
 use crate::feed::FeedHub;
 use crate::http::cookies::CookieNames;
+use crate::serve::Limits;
 use rescind_authority::{Authority, Settings};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct App {
     pub trusted_proxies: Arc<[IpAddr]>,
     /// Origin of the demo's API server, if the demo page is served.
     pub demo_api: Option<Arc<str>>,
+    /// How long a request may take to arrive.
+    pub limits: Limits,
 }
 
 /// An issuer that cannot be used.
@@ -79,6 +82,7 @@ impl App {
             origin: origin.into(),
             trusted_proxies: Arc::new([]),
             demo_api: None,
+            limits: Limits::default(),
         })
     }
 

@@ -182,8 +182,8 @@ pub async fn run(
     let store = Arc::clone(app.authority.store());
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), stop.clone()));
     tasks.spawn(sweep(store, Arc::clone(app.authority.clock()), stop.clone()));
-    tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), stop.clone()));
-    tasks.spawn(serve::tcp(listener, http::router(app.clone()), stop.clone()));
+    tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, stop.clone()));
+    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, stop.clone()));
 
     stopped(stop).await;
     app.feed.close();

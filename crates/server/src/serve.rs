@@ -16,8 +16,21 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
-/// Request line and headers must be complete by then.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a request may take to arrive. What is slower is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Request line and headers must be complete by then; also how long an open connection may be idle.
+    pub headers: Duration,
+    /// The body must be complete by then, counted from when its route begins to read it.
+    pub body: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { headers: Duration::from_secs(10), body: Duration::from_secs(10) }
+    }
+}
+
 /// Largest request line with headers, in bytes; larger ones get 431.
 const MAX_HEADERS: usize = 32 * 1024;
 /// Most connections at once; further ones wait in the listener's queue.
@@ -49,16 +62,26 @@ impl Door for UnixListener {
 }
 
 /// Serves a router on a TCP listener until `stop`.
-pub async fn tcp(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
-    serve(listener, router, stop).await;
+pub async fn tcp(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    serve(listener, router, limits, stop).await;
 }
 
 /// Serves a router on a Unix socket until `stop`.
-pub async fn unix(listener: UnixListener, router: Router, stop: watch::Receiver<bool>) {
-    serve(listener, router, stop).await;
+pub async fn unix(
+    listener: UnixListener,
+    router: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    serve(listener, router, limits, stop).await;
 }
 
-async fn serve<D: Door>(door: D, router: Router, stop: watch::Receiver<bool>) {
+async fn serve<D: Door>(door: D, router: Router, limits: Limits, stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -85,7 +108,7 @@ async fn serve<D: Door>(door: D, router: Router, stop: watch::Receiver<bool>) {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_DEADLINE)
+            .header_read_timeout(limits.headers)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(io), service);
         let watched = graceful.watch(connection);

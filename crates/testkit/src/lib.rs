@@ -6,5 +6,6 @@
 pub mod clock;
 pub mod conformance;
 pub mod http;
+pub mod interleave;
 pub mod process;
 pub mod server;

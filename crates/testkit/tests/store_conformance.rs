@@ -1,4 +1,5 @@
 //! The one suite on every store.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
 
 use rescind_authority::clock::{Clock, random};
 use rescind_authority::memory::MemoryStore;

@@ -77,9 +77,7 @@ impl Denial {
 
 /// The bare challenge of a realm, whose name must be fit for a quoted string.
 pub(crate) fn bare_challenge(realm: &str) -> Option<HeaderValue> {
-    let plain = realm
-        .bytes()
-        .all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\');
+    let plain = realm.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\');
     let text = format!(r#"Bearer realm="{realm}""#);
     plain.then(|| HeaderValue::from_str(&text).ok()).flatten()
 }
@@ -91,10 +89,7 @@ fn problem<B: From<Bytes>>(code: ProblemCode) -> Response<B> {
     *response.status_mut() =
         StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -121,10 +116,7 @@ mod tests {
     fn without_credentials_the_challenge_is_bare() {
         let response = answer(Denial::Unauthenticated);
         assert_eq!(response.status(), 401);
-        assert_eq!(
-            response.headers()[WWW_AUTHENTICATE],
-            r#"Bearer realm="https://auth.example""#
-        );
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], r#"Bearer realm="https://auth.example""#);
     }
 
     // E03
@@ -141,10 +133,7 @@ mod tests {
         ];
         let shown = causes.map(|cause| {
             let response = answer(cause.into());
-            assert_eq!(
-                response.headers()[WWW_AUTHENTICATE],
-                r#"Bearer error="invalid_token""#
-            );
+            assert_eq!(response.headers()[WWW_AUTHENTICATE], r#"Bearer error="invalid_token""#);
             format!("{response:?}")
         });
         assert!(shown.iter().all(|s| *s == shown[0]));
@@ -163,10 +152,7 @@ mod tests {
     fn what_is_missing_is_named_by_its_registered_error() {
         let challenge = |denial| {
             let response = answer(denial);
-            let line = response.headers()[WWW_AUTHENTICATE]
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let line = response.headers()[WWW_AUTHENTICATE].to_str().unwrap().to_owned();
             (response.status().as_u16(), line)
         };
         assert_eq!(
@@ -179,10 +165,7 @@ mod tests {
         );
         assert_eq!(
             challenge(Denial::StepUp(300)),
-            (
-                401,
-                r#"Bearer error="insufficient_user_authentication", max_age="300""#.into()
-            )
+            (401, r#"Bearer error="insufficient_user_authentication", max_age="300""#.into())
         );
     }
 

@@ -30,11 +30,7 @@ pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, No
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(NoToken::Missing);
     }
-    if is_b64token(token) {
-        Ok(token)
-    } else {
-        Err(NoToken::Malformed)
-    }
+    if is_b64token(token) { Ok(token) } else { Err(NoToken::Malformed) }
 }
 
 /// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
@@ -88,10 +84,7 @@ mod tests {
     #[test]
     fn the_scheme_is_read_in_any_case_and_the_token_as_it_is() {
         for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
-            assert_eq!(
-                parse(&[&format!("{scheme} aB.c-_~+/==")], "/"),
-                Ok("aB.c-_~+/==".into())
-            );
+            assert_eq!(parse(&[&format!("{scheme} aB.c-_~+/==")], "/"), Ok("aB.c-_~+/==".into()));
         }
     }
 
@@ -118,14 +111,8 @@ mod tests {
     // H04
     #[test]
     fn more_than_one_credential_is_refused() {
-        assert_eq!(
-            parse(&["Bearer a", "Bearer a"], "/"),
-            Err(NoToken::Malformed)
-        );
-        assert_eq!(
-            parse(&["Basic a", "Bearer a"], "/"),
-            Err(NoToken::Malformed)
-        );
+        assert_eq!(parse(&["Bearer a", "Bearer a"], "/"), Err(NoToken::Malformed));
+        assert_eq!(parse(&["Basic a", "Bearer a"], "/"), Err(NoToken::Malformed));
         assert_eq!(parse(&["Bearer a, Bearer b"], "/"), Err(NoToken::Malformed));
     }
 
@@ -146,16 +133,9 @@ mod tests {
                 Err(NoToken::Malformed),
                 "{query}"
             );
-            assert_eq!(
-                parse(&[], &format!("/?{query}")),
-                Err(NoToken::Malformed),
-                "{query}"
-            );
+            assert_eq!(parse(&[], &format!("/?{query}")), Err(NoToken::Malformed), "{query}");
         }
-        assert_eq!(
-            parse(&["Bearer a"], "/?my_access_token=x&q=access_token"),
-            Ok("a".into())
-        );
+        assert_eq!(parse(&["Bearer a"], "/?my_access_token=x&q=access_token"), Ok("a".into()));
     }
 
     // E02

@@ -74,11 +74,7 @@ impl Builder {
     pub(crate) fn new(issuer: String, audience: String) -> Self {
         Self {
             settings: Settings {
-                expected: Expected {
-                    issuer,
-                    audience,
-                    max_lifetime: 24 * 60 * 60,
-                },
+                expected: Expected { issuer, audience, max_lifetime: 24 * 60 * 60 },
                 algorithms: vec![Alg::Es256],
                 leeway: 0,
                 staleness: None,
@@ -171,10 +167,7 @@ impl Builder {
             return Err(BuildError::Leeway);
         }
         let (id, secret) = self.client.ok_or(BuildError::Client)?;
-        let basic = secret
-            .basic(&id)
-            .filter(|_| !id.is_empty())
-            .ok_or(BuildError::Client)?;
+        let basic = secret.basic(&id).filter(|_| !id.is_empty()).ok_or(BuildError::Client)?;
         let authority = Authority::new(issuer, metadata, basic)?;
         let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
         let core = Arc::new(Core::new(settings, self.clock));
@@ -197,20 +190,14 @@ mod tests {
     #[tokio::test]
     async fn a_verifier_has_an_explicit_set_of_algorithms() {
         assert_eq!(builder().settings.algorithms, [Alg::Es256]);
-        assert!(matches!(
-            builder().algorithms(&[]).start(),
-            Err(BuildError::Algorithms)
-        ));
+        assert!(matches!(builder().algorithms(&[]).start(), Err(BuildError::Algorithms)));
     }
 
     // T26
     #[tokio::test]
     async fn a_leeway_over_thirty_seconds_is_refused() {
         assert!(builder().leeway(30).start().is_ok());
-        assert!(matches!(
-            builder().leeway(31).start(),
-            Err(BuildError::Leeway)
-        ));
+        assert!(matches!(builder().leeway(31).start(), Err(BuildError::Leeway)));
     }
 
     // K08
@@ -218,19 +205,10 @@ mod tests {
     async fn settings_that_cannot_be_safe_are_refused() {
         let with = |issuer: &str, audience: &str| {
             let secret = ClientSecret::new("secret");
-            Verifier::builder(issuer, audience)
-                .client("c", secret)
-                .start()
-                .err()
+            Verifier::builder(issuer, audience).client("c", secret).start().err()
         };
-        assert!(matches!(
-            with("http://a.example", "a"),
-            Some(BuildError::Issuer(_))
-        ));
-        assert!(matches!(
-            with("http://localhost", ""),
-            Some(BuildError::Audience)
-        ));
+        assert!(matches!(with("http://a.example", "a"), Some(BuildError::Issuer(_))));
+        assert!(matches!(with("http://localhost", ""), Some(BuildError::Audience)));
         let without = Verifier::builder("http://localhost", "a").start();
         assert!(matches!(without, Err(BuildError::Client)));
         let empty = builder().client("c", ClientSecret::new("")).start();

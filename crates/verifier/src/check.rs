@@ -36,9 +36,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The usual "not known".
-    pub(crate) const STALE: Self = Self::Stale {
-        retry_after: Duration::from_secs(1),
-    };
+    pub(crate) const STALE: Self = Self::Stale { retry_after: Duration::from_secs(1) };
 }
 
 /// What is true of a token for ever, under one key set.
@@ -88,13 +86,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn of(facts: &'a Facts) -> Self {
-        Self {
-            facts,
-            lease: None,
-            killed: true,
-            pruned_to: 0,
-            now: Now::default(),
-        }
+        Self { facts, lease: None, killed: true, pruned_to: 0, now: Now::default() }
     }
 
     fn load_anchor(&mut self, world: &impl World) {
@@ -144,9 +136,7 @@ impl quick_cache::Weighter<Box<str>, Arc<Facts>> for Weight {
 impl FactCache {
     pub(crate) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / 2048).unwrap_or(usize::MAX).max(1);
-        Self {
-            cache: quick_cache::sync::Cache::with_weighter(items, bytes, Weight),
-        }
+        Self { cache: quick_cache::sync::Cache::with_weighter(items, bytes, Weight) }
     }
 
     /// The facts of a token under this key set, verified now if they are not held.

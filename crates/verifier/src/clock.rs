@@ -29,10 +29,7 @@ pub struct SystemClock;
 
 #[cfg(unix)]
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the adapter to the system's clocks"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the adapter to the system's clocks")]
     fn now(&self) -> Now {
         use rustix::time::{ClockId, clock_gettime};
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -44,19 +41,13 @@ impl Clock for SystemClock {
             // Both clocks count up from a moment in the past: neither field is negative.
             (t.tv_sec as u64).saturating_mul(1_000_000) + t.tv_nsec as u64 / 1_000
         };
-        Now {
-            boot_us: micros(BOOT),
-            wall_us: micros(ClockId::Realtime),
-        }
+        Now { boot_us: micros(BOOT), wall_us: micros(ClockId::Realtime) }
     }
 }
 
 #[cfg(not(unix))]
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the adapter to the system's clocks"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the adapter to the system's clocks")]
     fn now(&self) -> Now {
         use std::sync::OnceLock;
         use std::time::{Instant, SystemTime};
@@ -117,25 +108,10 @@ mod tests {
 
     #[test]
     fn the_manual_clock_moves_only_when_told() {
-        let clock = ManualClock::at(Now {
-            boot_us: 5,
-            wall_us: 7,
-        });
+        let clock = ManualClock::at(Now { boot_us: 5, wall_us: 7 });
         clock.advance(Duration::from_micros(3));
-        assert_eq!(
-            clock.now(),
-            Now {
-                boot_us: 8,
-                wall_us: 10
-            }
-        );
+        assert_eq!(clock.now(), Now { boot_us: 8, wall_us: 10 });
         clock.set_wall(1);
-        assert_eq!(
-            clock.now(),
-            Now {
-                boot_us: 8,
-                wall_us: 1
-            }
-        );
+        assert_eq!(clock.now(), Now { boot_us: 8, wall_us: 1 });
     }
 }

@@ -91,10 +91,7 @@ mod tests {
         let well_known = "https://a.example/.well-known/oauth-authorization-server";
         assert_eq!(at("https://a.example"), well_known);
         assert_eq!(at("https://a.example/"), well_known);
-        assert_eq!(
-            at("https://a.example/realm/1"),
-            format!("{well_known}/realm/1")
-        );
+        assert_eq!(at("https://a.example/realm/1"), format!("{well_known}/realm/1"));
         assert!(metadata("https://a.example/?x=1").is_err());
     }
 }

@@ -10,10 +10,7 @@ use std::time::Duration;
 pub(crate) struct NoEntropy;
 
 /// Fresh random bytes.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the adapter to the system's generator"
-)]
+#[expect(clippy::disallowed_methods, reason = "the adapter to the system's generator")]
 pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| NoEntropy)?;

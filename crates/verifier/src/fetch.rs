@@ -113,23 +113,15 @@ impl Authority {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Ok(Self {
-            client,
-            issuer,
-            metadata,
-            basic,
-            known: ArcSwapOption::empty(),
-        })
+        let client =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Ok(Self { client, issuer, metadata, basic, known: ArcSwapOption::empty() })
     }
 
     /// Reads the metadata (RFC 8414), with the keys of the feed.
     pub(crate) async fn discover(&self) -> Result<(), FetchError> {
         let document = self.document(&self.metadata, &["application/json"]).await?;
-        self.known
-            .store(Some(Arc::new(Known::read(&document, &self.issuer)?)));
+        self.known.store(Some(Arc::new(Known::read(&document, &self.issuer)?)));
         Ok(())
     }
 
@@ -178,15 +170,8 @@ impl Authority {
         instance: Instance,
     ) -> Result<Feed, FetchError> {
         let known = self.known()?;
-        let joint = if known.feed.query().is_some() {
-            '&'
-        } else {
-            '?'
-        };
-        let url = format!(
-            "{}{joint}epoch={epoch}&from={from}&instance={instance}",
-            known.feed
-        );
+        let joint = if known.feed.query().is_some() { '&' } else { '?' };
+        let url = format!("{}{joint}epoch={epoch}&from={from}&instance={instance}", known.feed);
         let url: Uri = url.parse().map_err(|_| BadAddress)?;
         let request = self.authorized(Method::GET, &url, Bytes::new());
         let response = within(ANSWER, self.send(request, &[FRAME_TYPE])).await?;
@@ -205,9 +190,7 @@ impl Authority {
     fn authorized(&self, method: Method, uri: &Uri, body: Bytes) -> Request<Full<Bytes>> {
         let json = (!body.is_empty()).then(|| HeaderValue::from_static("application/json"));
         let mut request = plain(method, uri, body);
-        request
-            .headers_mut()
-            .insert(AUTHORIZATION, self.basic.clone());
+        request.headers_mut().insert(AUTHORIZATION, self.basic.clone());
         if let Some(json) = json {
             request.headers_mut().insert(CONTENT_TYPE, json);
         }
@@ -216,10 +199,8 @@ impl Authority {
 
     async fn document(&self, uri: &Uri, types: &[&'static str]) -> Result<Bytes, FetchError> {
         let request = plain(Method::GET, uri, Bytes::new());
-        within(ANSWER, async {
-            read(self.send(request, types).await?.into_body(), MAX_JWKS).await
-        })
-        .await
+        within(ANSWER, async { read(self.send(request, types).await?.into_body(), MAX_JWKS).await })
+            .await
     }
 
     async fn send(
@@ -228,9 +209,7 @@ impl Authority {
         types: &[&'static str],
     ) -> Result<Response<Incoming>, FetchError> {
         if let Some(first) = types.first() {
-            request
-                .headers_mut()
-                .insert(ACCEPT, HeaderValue::from_static(first));
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(first));
         }
         let response = self.client.request(request).await;
         let response = response.map_err(|e| FetchError::Transport(causes(&e)))?;
@@ -241,14 +220,8 @@ impl Authority {
             }
             other => return Err(FetchError::Status(other)),
         }
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok());
-        let essence = kind
-            .and_then(|k| k.split(';').next())
-            .unwrap_or_default()
-            .trim();
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        let essence = kind.and_then(|k| k.split(';').next()).unwrap_or_default().trim();
         if types.iter().any(|t| essence.eq_ignore_ascii_case(t)) {
             Ok(response)
         } else {
@@ -274,9 +247,7 @@ impl Feed {
                 return Ok(frame::open(&sealed, &self.issuer, &self.known.feed_keys)?);
             }
             let part = timeout(SILENCE, self.body.frame()).await;
-            let part = part
-                .map_err(|_| FetchError::Timeout)?
-                .ok_or(FetchError::Body)?;
+            let part = part.map_err(|_| FetchError::Timeout)?.ok_or(FetchError::Body)?;
             let part = part.map_err(|e| FetchError::Transport(causes(&e)))?;
             if let Ok(data) = part.into_data() {
                 self.buffer.extend_from_slice(&data);
@@ -296,9 +267,7 @@ async fn within<T>(
     limit: Duration,
     exchange: impl Future<Output = Result<T, FetchError>>,
 ) -> Result<T, FetchError> {
-    timeout(limit, exchange)
-        .await
-        .unwrap_or(Err(FetchError::Timeout))
+    timeout(limit, exchange).await.unwrap_or(Err(FetchError::Timeout))
 }
 
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, FetchError> {

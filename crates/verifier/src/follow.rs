@@ -213,10 +213,7 @@ impl Follow {
             seen: self.seen().clone().map(|(_, sealed)| sealed),
             max_age_ms: 0,
         };
-        self.core.step(Event::HeadSent {
-            nonce,
-            at: self.core.clock.now(),
-        });
+        self.core.step(Event::HeadSent { nonce, at: self.core.clock.now() });
         match self.authority.head(&question).await {
             Ok((head, sealed)) => {
                 let at = self.core.clock.now();
@@ -235,10 +232,7 @@ impl Follow {
     /// Keeps the head with the latest log time: one that went back never replaces the proof against it.
     fn remember(&self, position: Position, sealed: &[u8]) {
         let mut seen = self.seen();
-        if seen
-            .as_ref()
-            .is_none_or(|(known, _)| known.ts <= position.ts)
-        {
+        if seen.as_ref().is_none_or(|(known, _)| known.ts <= position.ts) {
             *seen = Some((position, b64::encode(sealed)));
         }
     }

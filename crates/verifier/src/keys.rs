@@ -140,10 +140,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn mark(document: &str, version: u64) -> KeysMark {
-        KeysMark {
-            version,
-            hash: sha256(&[document.as_bytes()]),
-        }
+        KeysMark { version, hash: sha256(&[document.as_bytes()]) }
     }
 
     // K08
@@ -161,10 +158,7 @@ mod tests {
     #[test]
     fn a_set_is_outdated_only_while_the_authority_says_so() {
         let ring = KeyRing::new(vec![Alg::Es256]);
-        let (old, new) = (
-            jwks([signing_key().public()]),
-            jwks([signing_key().public()]),
-        );
+        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
         ring.install(old.as_bytes()).unwrap();
         assert!(!ring.outdated());
         ring.announce(mark(&old, 1), true);
@@ -181,10 +175,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fetches_that_do_not_help_grow_further_apart() {
         let ring = KeyRing::new(vec![Alg::Es256]);
-        let (old, new) = (
-            jwks([signing_key().public()]),
-            jwks([signing_key().public()]),
-        );
+        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
         ring.install(old.as_bytes()).unwrap();
         ring.announce(mark(&new, 2), true);
         let fetches = AtomicU32::new(0);

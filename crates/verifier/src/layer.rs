@@ -34,10 +34,7 @@ struct Rule {
 
 impl Protect {
     pub(crate) fn new(verifier: Verifier) -> Self {
-        Self {
-            verifier,
-            rule: Arc::default(),
-        }
+        Self { verifier, rule: Arc::default() }
     }
 
     /// Asks the authority, after each request came in, whether anything was revoked. One question serves
@@ -88,10 +85,7 @@ impl Protect {
 impl Rule {
     fn allows(&self, principal: &Principal, second: u64) -> Result<(), Denial> {
         let has_roles = self.roles.iter().all(|r| principal.roles().contains(r));
-        let has_scopes = self
-            .scopes
-            .iter()
-            .all(|s| principal.scopes().any(|p| p == s));
+        let has_scopes = self.scopes.iter().all(|s| principal.scopes().any(|p| p == s));
         if !has_roles || !has_scopes {
             return Err(Denial::Forbidden);
         }
@@ -108,10 +102,7 @@ impl<S> Layer<S> for Protect {
     type Service = Protected<S>;
 
     fn layer(&self, inner: S) -> Protected<S> {
-        Protected {
-            inner,
-            protect: self.clone(),
-        }
+        Protected { inner, protect: self.clone() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How long what is known may be trusted.
 //!
 //! Owns the arithmetic of staleness and the two judging times. A [`Lease`] is made by [`crate::state`] from
-//! one signed head, replaced as one value, and read by [`crate::check`]. Nothing here reads a clock.
+//! one signed head, replaced as one value, and read by `check`. Nothing here reads a clock.
 
 use crate::clock::Now;
 use std::time::Duration;
@@ -90,11 +90,7 @@ impl Lease {
     /// The one of two that reaches further; of equals, the one asked for later.
     pub fn newer(self, other: Self) -> Self {
         let reach = |lease: &Self| (lease.anchor.boot_us, lease.request);
-        if reach(&other) > reach(&self) {
-            other
-        } else {
-            self
-        }
+        if reach(&other) > reach(&self) { other } else { self }
     }
 
     /// Whether the request behind this lease was sent after that moment.
@@ -121,10 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn at(boot_s: u64, wall_s: u64) -> Now {
-        Now {
-            boot_us: boot_s * 1_000_000,
-            wall_us: wall_s * 1_000_000,
-        }
+        Now { boot_us: boot_s * 1_000_000, wall_us: wall_s * 1_000_000 }
     }
 
     fn lease(sent: Now) -> Lease {
@@ -143,15 +136,9 @@ mod tests {
     fn a_lease_is_over_once_its_bound_has_passed_on_either_clock() {
         let lease = lease(at(100, 1_000_000));
         assert!(lease.holds(at(109, 1_000_009), None));
-        assert!(
-            !lease.holds(at(110, 1_000_000), None),
-            "boot clock, drift counted"
-        );
+        assert!(!lease.holds(at(110, 1_000_000), None), "boot clock, drift counted");
         assert!(!lease.holds(at(101, 1_000_011), None), "wall clock");
-        assert!(
-            lease.holds(at(109, 900_000), None),
-            "a wall clock set back says nothing"
-        );
+        assert!(lease.holds(at(109, 900_000), None), "a wall clock set back says nothing");
         assert!(!lease.holds(at(110, 900_000), None), "and does not help");
     }
 
@@ -173,17 +160,9 @@ mod tests {
     #[test]
     fn entries_are_forgotten_by_the_earlier_clock_and_tokens_judged_by_the_later() {
         let lease = lease(at(100, 1_000));
-        assert_eq!(
-            lease.earlier_s(at(110, 5_000)),
-            1_009,
-            "counted from the arrival"
-        );
+        assert_eq!(lease.earlier_s(at(110, 5_000)), 1_009, "counted from the arrival");
         assert_eq!(lease.earlier_s(at(110, 500)), 500);
-        assert_eq!(
-            lease.later_s(at(110, 500)),
-            1_010,
-            "counted from the sending"
-        );
+        assert_eq!(lease.later_s(at(110, 500)), 1_010, "counted from the sending");
         assert_eq!(lease.later_s(at(110, 5_000)), 5_000);
     }
 

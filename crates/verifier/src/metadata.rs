@@ -101,17 +101,10 @@ mod tests {
     // K08
     #[test]
     fn the_issuer_must_be_equal_and_every_address_allowed() {
-        for issuer in [
-            "https://a.example/",
-            "https://A.example",
-            "https://b.example",
-        ] {
+        for issuer in ["https://a.example/", "https://A.example", "https://b.example"] {
             let mut other = document();
             other["issuer"] = issuer.into();
-            assert!(
-                matches!(read(&other), Err(FetchError::Metadata(_))),
-                "{issuer}"
-            );
+            assert!(matches!(read(&other), Err(FetchError::Metadata(_))), "{issuer}");
         }
         for name in [
             "jwks_uri",
@@ -121,10 +114,7 @@ mod tests {
         ] {
             let mut other = document();
             other[name] = "http://a.example/x".into();
-            assert!(
-                matches!(read(&other), Err(FetchError::Address(_))),
-                "{name}"
-            );
+            assert!(matches!(read(&other), Err(FetchError::Address(_))), "{name}");
         }
     }
 }

@@ -31,10 +31,7 @@ pub(crate) struct Online {
 impl Online {
     /// This moment, for a request that has just come.
     pub(crate) fn moment(&self, now: Now) -> Moment {
-        Moment {
-            boot_us: now.boot_us,
-            sent_before: self.sent.load(Ordering::SeqCst),
-        }
+        Moment { boot_us: now.boot_us, sent_before: self.sent.load(Ordering::SeqCst) }
     }
 
     /// A head request with this number is about to leave.
@@ -74,15 +71,8 @@ impl Online {
 
     /// After a head came: if it did not help someone who waits (its answer was older than he), ask again.
     pub(crate) fn ask_again_if_needed(&self) {
-        let moment = Moment {
-            boot_us: self.wanted.load(Ordering::SeqCst),
-            sent_before: 0,
-        };
-        let proven = self
-            .known
-            .borrow()
-            .lease
-            .is_some_and(|l| l.speaks_of(moment));
+        let moment = Moment { boot_us: self.wanted.load(Ordering::SeqCst), sent_before: 0 };
+        let proven = self.known.borrow().lease.is_some_and(|l| l.speaks_of(moment));
         if !proven && self.waiting.load(Ordering::SeqCst) > 0 {
             self.wake.notify_one();
         }
@@ -105,10 +95,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn at(us: u64) -> Now {
-        Now {
-            boot_us: us,
-            wall_us: us,
-        }
+        Now { boot_us: us, wall_us: us }
     }
 
     /// The answer to request `request`, sent at `us`.

@@ -115,10 +115,7 @@ mod tests {
         let read = ClientSecret::from_file(&path).unwrap();
         assert_eq!(read.basic("c"), ClientSecret::new("s3cret").basic("c"));
         std::fs::write(&path, "\n").unwrap();
-        assert!(matches!(
-            ClientSecret::from_file(&path),
-            Err(SecretError::Empty)
-        ));
+        assert!(matches!(ClientSecret::from_file(&path), Err(SecretError::Empty)));
         assert!(ClientSecret::from_env("RESCIND_NO_SUCH_VARIABLE").is_err());
     }
 }

@@ -16,10 +16,7 @@ struct Cut {
 
 impl Cut {
     fn merged(self, other: Self) -> Self {
-        Self {
-            ts: self.ts.max(other.ts),
-            until: self.until.max(other.until),
-        }
+        Self { ts: self.ts.max(other.ts), until: self.until.max(other.until) }
     }
 }
 
@@ -38,20 +35,14 @@ impl RevocationSet {
 
     /// Adds an entry. Adding it again, or an older one of the same key, changes nothing.
     pub fn insert(&self, entry: &Entry) {
-        let new = Cut {
-            ts: entry.ts,
-            until: entry.until,
-        };
-        self.cuts
-            .pin()
-            .update_or_insert(entry.key, |old| old.merged(new), new);
+        let new = Cut { ts: entry.ts, until: entry.until };
+        self.cuts.pin().update_or_insert(entry.key, |old| old.merged(new), new);
     }
 
     /// Whether a token with these keys, born at log time `rv`, is revoked.
     pub fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
         let cuts = self.cuts.pin();
-        keys.iter()
-            .any(|(scope, key)| cuts.get(&key).is_some_and(|cut| kills(scope, cut.ts, rv)))
+        keys.iter().any(|(scope, key)| cuts.get(&key).is_some_and(|cut| kills(scope, cut.ts, rv)))
     }
 
     /// Forgets what expired at or before this UTC second. The second is published first, so that who
@@ -89,13 +80,7 @@ mod tests {
     const ISSUER: &str = "https://auth.example";
 
     fn entry(target: &Target, ts: u64, until: u64) -> Entry {
-        Entry {
-            pos: 1,
-            ts,
-            scope: target.scope(),
-            key: target.key(ISSUER),
-            until,
-        }
+        Entry { pos: 1, ts, scope: target.scope(), key: target.key(ISSUER), until }
     }
 
     #[test]

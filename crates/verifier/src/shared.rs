@@ -102,10 +102,7 @@ impl Core {
         };
         let terms = Terms {
             leeway: self.settings.leeway,
-            staleness: [demand.staleness, self.settings.staleness]
-                .into_iter()
-                .flatten()
-                .min(),
+            staleness: [demand.staleness, self.settings.staleness].into_iter().flatten().min(),
             as_of: demand.as_of,
         };
         let second = check::judge(&facts, self, terms)?;
@@ -139,10 +136,7 @@ impl Core {
                 self.feed_wake.notify_one();
             }
             Effect::Alarm(alarm) => {
-                tracing::error!(
-                    ?alarm,
-                    "the authority's log does not fit what it said before"
-                );
+                tracing::error!(?alarm, "the authority's log does not fit what it said before");
             }
         }
     }
@@ -171,9 +165,7 @@ impl Core {
     pub(crate) fn lag(&self) -> Duration {
         let since = self.follower().behind_since();
         let now = self.clock.now().boot_us;
-        since.map_or(Duration::ZERO, |s| {
-            Duration::from_micros(now.saturating_sub(s))
-        })
+        since.map_or(Duration::ZERO, |s| Duration::from_micros(now.saturating_sub(s)))
     }
 
     /// Forgets entries whose tokens have all expired, by the earlier of wall and feed.

@@ -9,7 +9,7 @@
 //!   digest differs at its position, stops the verifier until a new epoch comes.
 //! - A new epoch is known by its log time, which always rises. What was held stays held.
 //!
-//! [`crate::follow`] feeds it; a model checker can, too.
+//! `follow` feeds it; a model checker can, too.
 
 use crate::clock::Now;
 use crate::lease::{Anchor, Lease};
@@ -306,8 +306,7 @@ impl Follower {
 
     /// Whether this position of the held epoch is known under another digest.
     fn contradicts(&self, position: &Position) -> bool {
-        self.digest_at(position.pos)
-            .is_some_and(|digest| digest != position.digest)
+        self.digest_at(position.pos).is_some_and(|digest| digest != position.digest)
     }
 
     fn digest_at(&self, pos: u64) -> Option<Digest> {

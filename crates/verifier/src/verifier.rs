@@ -52,11 +52,7 @@ impl Verifier {
     ) -> Result<Self, BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let follow = runtime.spawn(follow.run()).abort_handle();
-        Ok(Self(Arc::new(Shared {
-            core,
-            challenge,
-            follow,
-        })))
+        Ok(Self(Arc::new(Shared { core, challenge, follow })))
     }
 
     pub(crate) fn core(&self) -> &Core {
@@ -95,9 +91,7 @@ impl Verifier {
 
     /// Judges a token by what the authority says after this call began.
     pub async fn check_online(&self, token: &str) -> Result<Principal, Refusal> {
-        self.judge_online(token)
-            .await
-            .map(|(principal, _)| principal)
+        self.judge_online(token).await.map(|(principal, _)| principal)
     }
 
     pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, u64), Refusal> {
@@ -109,14 +103,7 @@ impl Verifier {
         }
         self.core().online.prove(arrival, ONLINE).await?;
         let as_of = Some(arrival);
-        self.judge(
-            token,
-            Demand {
-                as_of,
-                staleness: None,
-            },
-        )
-        .await
+        self.judge(token, Demand { as_of, staleness: None }).await
     }
 
     pub(crate) async fn judge_within(
@@ -124,15 +111,7 @@ impl Verifier {
         token: &str,
         staleness: Option<Duration>,
     ) -> Result<(Principal, u64), Refusal> {
-        let judged = self
-            .judge(
-                token,
-                Demand {
-                    staleness,
-                    as_of: None,
-                },
-            )
-            .await;
+        let judged = self.judge(token, Demand { staleness, as_of: None }).await;
         match judged {
             Err(Refusal::Stale { .. }) if staleness.is_some() => self.judge_online(token).await,
             judged => judged,

@@ -19,11 +19,7 @@ struct Log {
 impl Log {
     fn of_epoch(n: u8, first_ts: u64) -> Self {
         let epoch = Epoch::from_bytes([n; 16]);
-        let mut log = Self {
-            epoch,
-            entries: vec![],
-            digests: vec![Digest::first("i", epoch)],
-        };
+        let mut log = Self { epoch, entries: vec![], digests: vec![Digest::first("i", epoch)] };
         log.append_at(first_ts);
         log
     }
@@ -41,8 +37,7 @@ impl Log {
             key: RevocationKey::from_bytes(key),
             until: NEVER,
         };
-        self.digests
-            .push(self.digests[self.entries.len()].then(&entry));
+        self.digests.push(self.digests[self.entries.len()].then(&entry));
         self.entries.push(entry);
     }
     fn upto(n: u8, len: usize) -> Self {
@@ -55,12 +50,7 @@ impl Log {
     }
     fn position(&self, pos: u64) -> Position {
         let ts = self.entries[pos as usize - 1].ts;
-        Position {
-            epoch: self.epoch,
-            pos,
-            ts,
-            digest: self.digests[pos as usize],
-        }
+        Position { epoch: self.epoch, pos, ts, digest: self.digests[pos as usize] }
     }
     fn snapshot(&self, pos: u64) -> Event {
         Event::Snapshot {
@@ -70,26 +60,17 @@ impl Log {
     }
     fn delta(&self, first: u64, last: u64) -> Event {
         let entries = self.entries[first as usize - 1..last as usize].to_vec();
-        Event::Delta {
-            position: self.position(last),
-            entries,
-        }
+        Event::Delta { position: self.position(last), entries }
     }
     fn head(&self, nonce: u8, pos: u64) -> Event {
-        Event::Head {
-            head: self.head_frame(nonce, pos),
-            at: at(99),
-        }
+        Event::Head { head: self.head_frame(nonce, pos), at: at(99) }
     }
     fn head_frame(&self, nonce: u8, pos: u64) -> Head {
         Head {
             nonce: [nonce; 16],
             position: self.position(pos),
             utc: 0,
-            keys: KeysMark {
-                version: 1,
-                hash: [0; 32],
-            },
+            keys: KeysMark { version: 1, hash: [0; 32] },
             age: 0,
             staleness_ms: 10_000,
         }
@@ -97,17 +78,11 @@ impl Log {
 }
 
 fn at(us: u64) -> Now {
-    Now {
-        boot_us: us,
-        wall_us: us,
-    }
+    Now { boot_us: us, wall_us: us }
 }
 
 fn sent(nonce: u8, us: u64) -> Event {
-    Event::HeadSent {
-        nonce: [nonce; 16],
-        at: at(us),
-    }
+    Event::HeadSent { nonce: [nonce; 16], at: at(us) }
 }
 
 fn following(log: &Log, pos: u64) -> Follower {
@@ -143,19 +118,10 @@ fn stops(effects: &[Effect], alarm: Alarm) -> bool {
 fn a_gap_asks_for_a_snapshot_and_inserts_nothing() {
     let log = Log::upto(1, 9);
     let mut follower = following(&log, 3);
-    assert_eq!(
-        follower.step(log.delta(5, 6)),
-        [Effect::FetchSnapshot(Why::Gap)]
-    );
+    assert_eq!(follower.step(log.delta(5, 6)), [Effect::FetchSnapshot(Why::Gap)]);
     assert_eq!(follower.applied().unwrap().pos, 3);
-    assert_eq!(
-        Follower::new().step(log.delta(1, 1)),
-        [Effect::FetchSnapshot(Why::Gap)]
-    );
-    assert_eq!(
-        follower.step(Event::Resync),
-        [Effect::FetchSnapshot(Why::Asked)]
-    );
+    assert_eq!(Follower::new().step(log.delta(1, 1)), [Effect::FetchSnapshot(Why::Gap)]);
+    assert_eq!(follower.step(Event::Resync), [Effect::FetchSnapshot(Why::Asked)]);
 }
 
 // P04
@@ -186,10 +152,7 @@ fn nothing_is_fresh_between_a_gap_and_the_snapshot() {
 fn a_replayed_old_snapshot_is_refused() {
     let (old, log) = (Log::upto(1, 5), Log::of_epoch(2, 5000));
     let mut follower = following(&old, 5);
-    assert_eq!(
-        follower.step(old.snapshot(2)),
-        [Effect::Alarm(Alarm::OldRefused)]
-    );
+    assert_eq!(follower.step(old.snapshot(2)), [Effect::Alarm(Alarm::OldRefused)]);
     assert_eq!(follower.applied().unwrap().pos, 5);
     follower.step(log.snapshot(1));
     assert_eq!(
@@ -219,15 +182,9 @@ fn an_age_moves_freshness_back() {
     let log = Log::upto(1, 5);
     let mut follower = following(&log, 5);
     follower.step(sent(1, 1000));
-    let head = Head {
-        age: 400,
-        ..log.head_frame(1, 5)
-    };
+    let head = Head { age: 400, ..log.head_frame(1, 5) };
     let anchor = fresh_as_of(&follower.step(Event::Head { head, at: at(1001) })).unwrap();
-    assert!(
-        (598..=600).contains(&anchor),
-        "drift counts against it: {anchor}"
-    );
+    assert!((598..=600).contains(&anchor), "drift counts against it: {anchor}");
 }
 
 #[test]
@@ -289,11 +246,7 @@ fn a_head_below_what_was_applied_at_its_sending_stops_the_verifier() {
     follower.step(sent(2, 20));
     assert!(stops(&follower.step(log.head(2, 6)), Alarm::WentBack));
     follower.step(sent(3, 30));
-    assert_eq!(
-        follower.step(log.head(3, 7)),
-        [],
-        "stopped: no freshness any more"
-    );
+    assert_eq!(follower.step(log.head(3, 7)), [], "stopped: no freshness any more");
 }
 
 #[test]
@@ -302,10 +255,7 @@ fn a_beat_below_where_the_feed_began_stops_the_verifier() {
     let mut follower = following(&log, 5);
     follower.step(log.delta(6, 7));
     assert_eq!(follower.step(Event::Beat(log.position(5))), []);
-    assert!(stops(
-        &follower.step(Event::Beat(log.position(4))),
-        Alarm::WentBack
-    ));
+    assert!(stops(&follower.step(Event::Beat(log.position(4))), Alarm::WentBack));
 }
 
 #[test]
@@ -330,31 +280,19 @@ fn another_log_under_the_same_epoch_stops_the_verifier() {
     waits.step(fork.head(1, 6));
     let mut longer = log.clone();
     longer.append();
-    assert!(
-        stopped(waits, longer.delta(6, 6)),
-        "seen once the position is applied"
-    );
+    assert!(stopped(waits, longer.delta(6, 6)), "seen once the position is applied");
 }
 
 #[test]
 fn a_new_epoch_ends_the_lease_is_fetched_and_joins_what_was_held() {
     let (old, new) = (Log::upto(1, 5), Log::of_epoch(2, 5000));
     let mut follower = following(&old, 5);
-    assert_eq!(
-        follower.step(Event::Beat(new.position(1))),
-        [Effect::FetchSnapshot(Why::NewEpoch)]
-    );
+    assert_eq!(follower.step(Event::Beat(new.position(1))), [Effect::FetchSnapshot(Why::NewEpoch)]);
     follower.step(sent(1, 10));
     let effects = follower.step(new.head(1, 1));
-    assert_eq!(
-        effects,
-        [Effect::FetchSnapshot(Why::NewEpoch), Effect::EndLease]
-    );
+    assert_eq!(effects, [Effect::FetchSnapshot(Why::NewEpoch), Effect::EndLease]);
     let effects = follower.step(new.snapshot(1));
-    assert_eq!(
-        (inserted(&effects), fresh_as_of(&effects)),
-        (vec![1], Some(10))
-    );
+    assert_eq!((inserted(&effects), fresh_as_of(&effects)), (vec![1], Some(10)));
 }
 
 #[test]
@@ -375,10 +313,7 @@ fn a_head_of_a_past_epoch_gives_nothing() {
     let (old, new) = (Log::upto(1, 5), Log::of_epoch(2, 5000));
     let mut follower = following(&new, 1);
     follower.step(sent(1, 10));
-    assert_eq!(
-        follower.step(old.head(1, 5)),
-        [Effect::Alarm(Alarm::OldRefused)]
-    );
+    assert_eq!(follower.step(old.head(1, 5)), [Effect::Alarm(Alarm::OldRefused)]);
 }
 
 /// What may happen in a world whose network loses, repeats, delays and reorders.
@@ -445,8 +380,7 @@ impl Run {
         match act {
             Act::Commit => {
                 self.log.append();
-                self.committed
-                    .push((self.now, self.log.entries[self.log.entries.len() - 1].key));
+                self.committed.push((self.now, self.log.entries[self.log.entries.len() - 1].key));
             }
             Act::Restore => {
                 self.epochs += 1;
@@ -461,8 +395,7 @@ impl Run {
             }
             Act::Ask => {}
             Act::Answer(i) if !self.asked.is_empty() => {
-                self.network
-                    .push(self.log.head(*i.get(&self.asked), self.log.end()));
+                self.network.push(self.log.head(*i.get(&self.asked), self.log.end()));
             }
             Act::Answer(_) => {}
             Act::MakeDelta(i) => {
@@ -470,9 +403,7 @@ impl Run {
                 self.network.push(self.log.delta(first, self.log.end()));
             }
             Act::MakeSnapshot => self.network.push(self.log.snapshot(self.log.end())),
-            Act::MakeBeat => self
-                .network
-                .push(Event::Beat(self.log.position(self.log.end()))),
+            Act::MakeBeat => self.network.push(Event::Beat(self.log.position(self.log.end()))),
             Act::Deliver(i) if !self.network.is_empty() => {
                 let event = i.get(&self.network).clone();
                 self.step(event);
@@ -492,10 +423,7 @@ impl Run {
             }
         }
         if let (Some(before), Some(after)) = (before, self.follower.applied()) {
-            assert!(
-                after.epoch != before.epoch || after.pos >= before.pos,
-                "went backwards"
-            );
+            assert!(after.epoch != before.epoch || after.pos >= before.pos, "went backwards");
             assert!(after.ts >= before.ts, "log time went backwards");
         }
     }

@@ -3,15 +3,17 @@
 mod support;
 
 use rescind_verifier::{BuildError, ClientSecret, FetchError, Refusal, Verifier};
+use rescind_wire::frame::{Frame, Head, KeysMark, seal};
+use rescind_wire::id::Sid;
+use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
-use rescind_wire::token::InvalidToken;
+use rescind_wire::token::{Claims, InvalidToken, sign};
+use rescind_wire::{b64, sha256};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use support::{Authority, Fault, key, until};
+use support::{Authority, Fault, key, soon, until};
 
-const STALE: Refusal = Refusal::Stale {
-    retry_after: Duration::from_secs(1),
-};
+const STALE: Refusal = Refusal::Stale { retry_after: Duration::from_secs(1) };
 const SOON: Duration = Duration::from_millis(700);
 
 #[tokio::test]
@@ -22,23 +24,14 @@ async fn a_built_verifier_is_ready_and_a_revocation_reaches_it() {
     assert!(verifier.status().ready);
     assert_eq!(verifier.status().entries, 1);
     let (token, other) = (authority.token(1), authority.token(2));
-    assert_eq!(
-        verifier.check(&token).unwrap().subject(),
-        authority.claims(1).sub
-    );
+    assert_eq!(verifier.check(&token).unwrap().subject(), authority.claims(1).sub);
     until("the feed", || authority.feeds.load(Ordering::SeqCst) == 1).await;
     authority.revoke(&Target::Session(authority.claims(1).sid));
     until("the revocation", || verifier.check(&token).is_err()).await;
     assert_eq!(verifier.check(&token).unwrap_err(), Refusal::Revoked);
     assert!(verifier.check(&other).is_ok());
-    let again = authority.sign(&rescind_wire::token::Claims {
-        sid: rescind_wire::id::Sid::from_bytes([9; 16]),
-        ..authority.claims(1)
-    });
-    assert!(
-        verifier.check(&again).is_ok(),
-        "a new session of the same account"
-    );
+    let again = authority.sign(&Claims { sid: Sid::from_bytes([9; 16]), ..authority.claims(1) });
+    assert!(verifier.check(&again).is_ok(), "a new session of the same account");
 }
 
 // P06
@@ -81,12 +74,7 @@ async fn cut_off_from_the_authority_a_verifier_turns_stale_and_comes_back() {
 #[tokio::test]
 async fn a_server_can_tighten_the_bound() {
     let authority = Authority::serve().await;
-    let verifier = authority
-        .builder()
-        .staleness(Duration::from_secs(2))
-        .build()
-        .await
-        .unwrap();
+    let verifier = authority.builder().staleness(Duration::from_secs(2)).build().await.unwrap();
     authority.fault("/head", Fault::Down);
     let asked = authority.asked("/head");
     until("a failed head", || authority.asked("/head") > asked + 1).await;
@@ -101,31 +89,20 @@ async fn a_replayed_head_gives_no_freshness() {
     let question = authority.world().questions[0].clone();
     let old = {
         let world = authority.world();
-        let nonce = rescind_wire::b64::decode_array(question["nonce"].as_str().unwrap()).unwrap();
-        let head = rescind_wire::frame::Head {
+        let nonce = b64::decode_array(question["nonce"].as_str().unwrap()).unwrap();
+        let head = Head {
             nonce,
             position: world.position(),
             utc: world.wall_us,
-            keys: rescind_wire::frame::KeysMark {
-                version: 1,
-                hash: rescind_wire::sha256(&[world.jwks.as_bytes()]),
-            },
+            keys: KeysMark { version: 1, hash: sha256(&[world.jwks.as_bytes()]) },
             age: 0,
             staleness_ms: 10_000,
         };
-        rescind_wire::frame::seal(
-            &rescind_wire::frame::Frame::Head(head),
-            &authority.issuer,
-            &world.feed_key,
-        )
-        .unwrap()
+        seal(&Frame::Head(head), &authority.issuer, &world.feed_key).unwrap()
     };
     authority.fault("/head", Fault::Body(old));
     let built = authority.builder().build_timeout(SOON).build().await;
-    assert!(
-        matches!(built, Err(BuildError::NotReady(None))),
-        "{built:?}"
-    );
+    assert!(matches!(built, Err(BuildError::NotReady(None))), "{built:?}");
 }
 
 #[tokio::test]
@@ -138,25 +115,11 @@ async fn a_head_says_who_asks_and_what_was_applied_and_seen() {
     assert_eq!(questions[0]["seen"], serde_json::Value::Null);
     assert_eq!(questions[1]["applied"], 1);
     assert_eq!(questions[1]["max_age_ms"], 0);
-    assert_eq!(
-        questions[1]["epoch"],
-        verifier.status().epoch.unwrap().to_string()
-    );
+    assert_eq!(questions[1]["epoch"], verifier.status().epoch.unwrap().to_string());
     assert_eq!(questions[0]["instance"], questions[1]["instance"]);
     assert_ne!(questions[0]["nonce"], questions[1]["nonce"]);
-    let seen = rescind_wire::b64::decode(questions[1]["seen"].as_str().unwrap()).unwrap();
-    let keys = [rescind_wire::jwk::PublicKey::from_jwk(
-        authority
-            .world()
-            .feed_key
-            .public()
-            .to_jwk()
-            .as_object()
-            .unwrap(),
-    )
-    .unwrap()];
-    let seen = rescind_wire::frame::open(&seen, &authority.issuer, &keys).unwrap();
-    assert!(matches!(seen, rescind_wire::frame::Frame::Head(_)));
+    let seen = authority.open(questions[1]["seen"].as_str().unwrap());
+    assert!(matches!(seen, Frame::Head(_)));
 }
 
 #[tokio::test]
@@ -168,10 +131,7 @@ async fn online_knows_at_once_what_was_revoked_before_it_was_asked() {
         let token = authority.token(n);
         assert!(verifier.check_online(&token).await.is_ok());
         authority.revoke(&Target::Token(authority.claims(n).jti));
-        assert_eq!(
-            verifier.check_online(&token).await.unwrap_err(),
-            Refusal::Revoked
-        );
+        assert_eq!(verifier.check_online(&token).await.unwrap_err(), Refusal::Revoked);
         authority.clock.advance(Duration::from_millis(10));
     }
 }
@@ -197,14 +157,8 @@ async fn online_without_an_answer_is_not_known() {
     authority.fault("/head", Fault::Down);
     authority.clock.advance(Duration::from_millis(1));
     assert_eq!(verifier.check_online(&token).await.unwrap_err(), STALE);
-    assert!(
-        verifier.check(&token).is_ok(),
-        "locally it is still within its bound"
-    );
-    assert!(matches!(
-        verifier.check_online("rubbish").await,
-        Err(Refusal::InvalidToken(_))
-    ));
+    assert!(verifier.check(&token).is_ok(), "locally it is still within its bound");
+    assert!(matches!(verifier.check_online("rubbish").await, Err(Refusal::InvalidToken(_))));
 }
 
 // P04
@@ -218,15 +172,9 @@ async fn a_lost_entry_is_fetched_with_the_snapshot() {
     authority.commit(&Target::Session(authority.claims(1).sid));
     authority.clock.advance(Duration::from_millis(1));
     let heads = authority.asked("/head");
-    until("a head that names it", || {
-        authority.asked("/head") > heads + 1
-    })
-    .await;
+    until("a head that names it", || authority.asked("/head") > heads + 1).await;
     authority.clock.advance(Duration::from_secs(3));
-    until("the entry", || {
-        verifier.check(&token).is_err_and(|e| e == Refusal::Revoked)
-    })
-    .await;
+    soon("the entry", || verifier.check(&token).is_err_and(|e| e == Refusal::Revoked)).await;
     assert_eq!(verifier.status().applied, 1);
 }
 
@@ -240,10 +188,7 @@ async fn a_new_epoch_is_fetched_and_what_was_held_stays_held() {
     until("the revocation", || verifier.status().applied == 1).await;
     let first = verifier.status().epoch;
     authority.restore();
-    until("the new epoch", || {
-        verifier.status().epoch != first && verifier.status().ready
-    })
-    .await;
+    until("the new epoch", || verifier.status().epoch != first && verifier.status().ready).await;
     assert_eq!(verifier.check(&old).unwrap_err(), Refusal::Revoked);
     assert!(verifier.check(&authority.token(1)).is_ok());
     assert_eq!(
@@ -271,15 +216,13 @@ async fn an_authority_that_went_back_stops_the_verifier_until_a_new_epoch() {
     assert_eq!(verifier.check(&token).unwrap_err(), STALE);
     // The evidence against it goes with every question.
     let asked = authority.world().questions.len();
-    until("another head", || {
-        authority.world().questions.len() > asked + 1
-    })
-    .await;
+    until("another head", || authority.world().questions.len() > asked + 1).await;
     let last = authority.world().questions.last().unwrap()["seen"].clone();
-    assert!(last.is_string());
-    authority
-        .world()
-        .append(&authority.issuer, &Target::Client("b".into()), 9_000);
+    let Frame::Head(evidence) = authority.open(last.as_str().unwrap()) else {
+        panic!("not a head");
+    };
+    assert_eq!(evidence.position.pos, 2, "from before it went back");
+    authority.world().append(&authority.issuer, &Target::Client("b".into()), 9_000);
     authority.restore();
     until("the new epoch", || verifier.status().ready).await;
     assert!(verifier.check(&authority.token(1)).is_ok());
@@ -291,16 +234,13 @@ async fn unknown_keys_and_keys_in_tokens_cause_no_request() {
     let authority = Authority::serve().await;
     let verifier = authority.verifier().await;
     let (before, paths) = (authority.asked("/jwks"), authority.world().asked.len());
-    let stranger = key(rescind_wire::jws::Alg::Es256);
-    let forged = rescind_wire::token::sign(&authority.claims(1), &stranger).unwrap();
+    let stranger = key(Alg::Es256);
+    let forged = sign(&authority.claims(1), &stranger).unwrap();
     let (_, rest) = forged.split_once('.').unwrap();
     for n in 0..1000 {
         let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{n}"}}"#);
-        let token = format!("{}.{rest}", rescind_wire::b64::encode(header));
-        assert_eq!(
-            verifier.check(&token).unwrap_err(),
-            InvalidToken::UnknownKey.into()
-        );
+        let token = format!("{}.{rest}", b64::encode(header));
+        assert_eq!(verifier.check(&token).unwrap_err(), InvalidToken::UnknownKey.into());
     }
     let jwk = stranger.public().to_jwk();
     for member in [
@@ -309,30 +249,15 @@ async fn unknown_keys_and_keys_in_tokens_cause_no_request() {
         format!(r#""x5u":"{}/elsewhere""#, authority.issuer),
         r#""x5c":["MII"]"#.to_owned(),
     ] {
-        let header = format!(
-            r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}",{member}}}"#,
-            stranger.kid()
-        );
-        let mut token = format!(
-            "{}.{}",
-            rescind_wire::b64::encode(header),
-            rest.split('.').next().unwrap()
-        );
+        let header =
+            format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{}",{member}}}"#, stranger.kid());
+        let mut token = format!("{}.{}", b64::encode(header), rest.split('.').next().unwrap());
         let signature = stranger.sign(token.as_bytes()).unwrap();
-        token = format!("{token}.{}", rescind_wire::b64::encode(signature));
-        assert!(matches!(
-            verifier.check_online(&token).await,
-            Err(Refusal::InvalidToken(_))
-        ));
+        token = format!("{token}.{}", b64::encode(signature));
+        assert!(matches!(verifier.check_online(&token).await, Err(Refusal::InvalidToken(_))));
     }
-    assert_eq!(
-        (authority.asked("/jwks"), authority.asked("/elsewhere")),
-        (before, 0)
-    );
-    assert!(
-        authority.world().asked.len() <= paths + 1,
-        "at most the feed is new"
-    );
+    assert_eq!((authority.asked("/jwks"), authority.asked("/elsewhere")), (before, 0));
+    assert!(authority.world().asked.len() <= paths + 1, "at most the feed is new");
 }
 
 #[tokio::test]
@@ -380,10 +305,7 @@ async fn redirects_other_types_and_long_documents_are_not_taken() {
             panic!("built");
         };
         assert!(
-            matches!(
-                *error,
-                FetchError::Status(_) | FetchError::ContentType | FetchError::Body
-            ),
+            matches!(*error, FetchError::Status(_) | FetchError::ContentType | FetchError::Body),
             "{error}"
         );
         assert_eq!(authority.asked("/elsewhere"), 0);
@@ -393,9 +315,7 @@ async fn redirects_other_types_and_long_documents_are_not_taken() {
 #[tokio::test]
 async fn wrong_credentials_and_another_issuer_are_named() {
     let authority = Authority::serve().await;
-    let denied = authority
-        .builder()
-        .client("posts-api", ClientSecret::new("wrong"));
+    let denied = authority.builder().client("posts-api", ClientSecret::new("wrong"));
     let error = denied.build_timeout(SOON).build().await.unwrap_err();
     assert!(
         matches!(&error, BuildError::NotReady(Some(e)) if matches!(**e, FetchError::Denied(_)))
@@ -413,13 +333,10 @@ async fn wrong_credentials_and_another_issuer_are_named() {
 async fn the_next_feed_key_is_learnt_from_the_metadata() {
     let authority = Authority::serve().await;
     let verifier = authority.verifier().await;
-    authority.world().feed_key = key(rescind_wire::jws::Alg::Ed25519);
+    authority.world().feed_key = key(Alg::Ed25519);
     authority.clock.advance(Duration::from_secs(11));
     let token = authority.token(1);
-    until("freshness under the new key", || {
-        verifier.check(&token).is_ok()
-    })
-    .await;
+    until("freshness under the new key", || verifier.check(&token).is_ok()).await;
 }
 
 #[tokio::test]
@@ -433,8 +350,5 @@ async fn dropping_the_last_verifier_ends_its_tasks() {
     until("another head", || authority.asked("/head") > heads).await;
     drop(layer);
     authority.revoke(&Target::Client("wakes the feed".into()));
-    until("the end of the feed", || {
-        authority.feeds.load(Ordering::SeqCst) == 0
-    })
-    .await;
+    soon("the end of the feed", || authority.feeds.load(Ordering::SeqCst) == 0).await;
 }

@@ -1,5 +1,7 @@
 //! The layer in front of an axum router: who passes, and what all others are told.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod support;
 
 use axum::Router;
@@ -10,6 +12,7 @@ use axum::routing::{any, get};
 use http_body_util::BodyExt;
 use rescind_verifier::{Principal, Verifier};
 use rescind_wire::revocation::Target;
+use rescind_wire::token::Claims;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,24 +38,12 @@ impl App {
         let router = Router::new()
             .route("/posts", any(handler.clone()))
             .route("/online", with(verifier.require().online()))
-            .route(
-                "/within",
-                with(verifier.require().within(Duration::from_secs(2))),
-            )
+            .route("/within", with(verifier.require().within(Duration::from_secs(2))))
             .route("/owner", with(verifier.require().role("owner")))
-            .route(
-                "/reader",
-                with(verifier.require().role("reader").scope("read")),
-            )
+            .route("/reader", with(verifier.require().role("reader").scope("read")))
             .route("/writer", with(verifier.require().scope("write")))
-            .route(
-                "/recent",
-                with(verifier.require().max_age(Duration::from_secs(30))),
-            )
-            .route(
-                "/today",
-                with(verifier.require().max_age(Duration::from_secs(86_400))),
-            )
+            .route("/recent", with(verifier.require().max_age(Duration::from_secs(30))))
+            .route("/today", with(verifier.require().max_age(Duration::from_secs(86_400))))
             .layer(verifier.layer());
         Self { router, reached }
     }
@@ -76,16 +67,11 @@ fn with_token(path: &str, token: &str) -> Request<Body> {
 }
 
 fn challenge(response: &Response) -> &str {
-    response.headers()[header::WWW_AUTHENTICATE]
-        .to_str()
-        .unwrap()
+    response.headers()[header::WWW_AUTHENTICATE].to_str().unwrap()
 }
 
 async fn problem(response: Response) -> Value {
-    assert_eq!(
-        response.headers()[header::CONTENT_TYPE],
-        "application/problem+json"
-    );
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
     serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 
@@ -104,24 +90,11 @@ async fn a_good_token_reaches_the_handler_with_its_principal() {
 async fn without_credentials_nothing_passes_not_even_options() {
     let authority = Authority::serve().await;
     let app = App::behind(&authority.verifier().await);
-    for method in [
-        Method::GET,
-        Method::POST,
-        Method::OPTIONS,
-        Method::HEAD,
-        Method::DELETE,
-    ] {
-        let request = Request::builder()
-            .method(method)
-            .uri("/posts")
-            .body(Body::empty())
-            .unwrap();
+    for method in [Method::GET, Method::POST, Method::OPTIONS, Method::HEAD, Method::DELETE] {
+        let request = Request::builder().method(method).uri("/posts").body(Body::empty()).unwrap();
         let response = app.send(request).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(
-            challenge(&response),
-            format!(r#"Bearer realm="{}""#, authority.issuer)
-        );
+        assert_eq!(challenge(&response), format!(r#"Bearer realm="{}""#, authority.issuer));
     }
     assert_eq!(app.reached(), 0);
 }
@@ -135,41 +108,24 @@ async fn every_bad_token_gets_the_same_answer_and_reaches_nothing() {
     let good = authority.token(1);
     let expired = {
         let c = authority.claims(2);
-        authority.sign(&rescind_wire::token::Claims {
-            exp: c.iat - 1,
-            iat: c.iat - 300,
-            ..c
-        })
+        authority.sign(&Claims { exp: c.iat - 1, iat: c.iat - 300, ..c })
     };
-    let other_audience = authority.sign(&rescind_wire::token::Claims {
-        aud: vec!["other".into()],
-        ..authority.claims(3)
-    });
+    let other_audience =
+        authority.sign(&Claims { aud: vec!["other".into()], ..authority.claims(3) });
     authority.revoke(&Target::Session(authority.claims(4).sid));
     let revoked = authority.token(4);
     until("the revocation", || verifier.status().applied == 1).await;
     let unsigned = format!("{}.AAAA", good.rsplit_once('.').unwrap().0);
     let long = "a".repeat(9000);
     let mut answers = vec![];
-    for token in [
-        &expired,
-        &other_audience,
-        &revoked,
-        &unsigned,
-        &long,
-        &"rubbish".to_owned(),
-    ] {
+    for token in [&expired, &other_audience, &revoked, &unsigned, &long, &"rubbish".to_owned()] {
         let response = app.get("/posts", token).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         let head = format!("{:?}", response.headers());
         answers.push((head, problem(response).await));
     }
     assert!(answers.iter().all(|a| *a == answers[0]), "{answers:?}");
-    assert!(
-        answers[0].0.contains(r#"Bearer error=\"invalid_token\""#),
-        "{}",
-        answers[0].0
-    );
+    assert!(answers[0].0.contains(r#"Bearer error=\"invalid_token\""#), "{}", answers[0].0);
     assert_eq!(app.reached(), 0);
 }
 
@@ -184,9 +140,7 @@ async fn a_credential_in_the_wrong_place_or_number_is_a_bad_request() {
         .header(header::AUTHORIZATION, format!("Bearer {token}"));
     for request in [
         with_token(&format!("/posts?access_token={token}"), &token),
-        Request::get(format!("/posts?access_token={token}"))
-            .body(Body::empty())
-            .unwrap(),
+        Request::get(format!("/posts?access_token={token}")).body(Body::empty()).unwrap(),
         with_token("/posts", &format!("{token}, Bearer {token}")),
         with_token("/posts", &format!(" {token}")),
         twice.body(Body::empty()).unwrap(),
@@ -224,17 +178,10 @@ async fn a_missing_role_or_scope_is_403_and_an_old_sign_in_asks_for_a_new_one() 
     for (path, status, line) in [
         ("/owner", 403, r#"Bearer error="insufficient_scope""#),
         ("/writer", 403, r#"Bearer error="insufficient_scope""#),
-        (
-            "/recent",
-            401,
-            r#"Bearer error="insufficient_user_authentication", max_age="30""#,
-        ),
+        ("/recent", 401, r#"Bearer error="insufficient_user_authentication", max_age="30""#),
     ] {
         let response = app.get(path, &token).await;
-        assert_eq!(
-            (response.status().as_u16(), challenge(&response)),
-            (status, line)
-        );
+        assert_eq!((response.status().as_u16(), challenge(&response)), (status, line));
     }
     assert_eq!(app.reached(), 0);
     for path in ["/reader", "/today"] {
@@ -252,10 +199,7 @@ async fn an_online_route_knows_what_was_revoked_a_moment_ago() {
     assert_eq!(app.get("/online", &token).await.status(), StatusCode::OK);
     authority.revoke(&Target::Subject(authority.claims(1).sub));
     authority.clock.advance(Duration::from_millis(1));
-    assert_eq!(
-        app.get("/online", &token).await.status(),
-        StatusCode::UNAUTHORIZED
-    );
+    assert_eq!(app.get("/online", &token).await.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -266,14 +210,8 @@ async fn cut_off_an_online_route_refuses_while_a_local_one_goes_on() {
     authority.fault("/head", Fault::Down);
     authority.clock.advance(Duration::from_secs(3));
     assert_eq!(app.get("/posts", &token).await.status(), StatusCode::OK);
-    assert_eq!(
-        app.get("/online", &token).await.status(),
-        StatusCode::SERVICE_UNAVAILABLE
-    );
-    assert_eq!(
-        app.get("/within", &token).await.status(),
-        StatusCode::SERVICE_UNAVAILABLE
-    );
+    assert_eq!(app.get("/online", &token).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/within", &token).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     authority.fault("/head", None);
     assert_eq!(app.get("/within", &token).await.status(), StatusCode::OK);
 }
@@ -283,8 +221,5 @@ async fn a_handler_without_the_layer_refuses() {
     let router: Router = Router::new().route("/", get(|_: Principal| async { "passed" }));
     let response = router.oneshot(with_token("/", "x")).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(
-        problem(response).await["type"],
-        "urn:rescind:problem:internal"
-    );
+    assert_eq!(problem(response).await["type"], "urn:rescind:problem:internal");
 }

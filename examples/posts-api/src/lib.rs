@@ -37,9 +37,7 @@ pub async fn run(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let origin = config.origin.clone();
     let app = app(verifier(config)?, origin);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await?;
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     Ok(())
 }
 
@@ -55,10 +53,7 @@ pub fn app(verifier: Verifier, origin: HeaderValue) -> Router {
     Router::new()
         .route("/posts", get(my_posts).post(add_post))
         // For the critical few: asks the authority at each request.
-        .route(
-            "/posts/publish",
-            post(publish).layer(verifier.require().online()),
-        )
+        .route("/posts/publish", post(publish).layer(verifier.require().online()))
         .layer(verifier.layer())
         .layer(DefaultBodyLimit::max(16 * 1024))
         .with_state(Posts::default())
@@ -100,9 +95,7 @@ impl Posts {
     fn of<T>(&self, user: &Principal, f: impl FnOnce(&mut Vec<Post>) -> T) -> T {
         let author = user.subject().to_string();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        f(all
-            .entry(author.clone())
-            .or_insert_with(|| samples(&author)))
+        f(all.entry(author.clone()).or_insert_with(|| samples(&author)))
     }
 }
 
@@ -154,11 +147,7 @@ async fn publish(user: Principal, State(posts): State<Posts>) -> Json<usize> {
 }
 
 async fn readiness(status: Status) -> (StatusCode, Json<Status>) {
-    let code = if status.ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let code = if status.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(status))
 }
 
@@ -166,32 +155,18 @@ async fn readiness(status: Status) -> (StatusCode, Json<Status>) {
 async fn cors(State(origin): State<HeaderValue>, request: Request, next: Next) -> Response {
     let allowed = request.headers().get(header::ORIGIN) == Some(&origin);
     let preflight = request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        next.run(request).await
-    };
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if preflight {
             let (methods, names) = ("GET, POST", "Authorization, Content-Type");
-            headers.insert(
-                header::ACCESS_CONTROL_ALLOW_METHODS,
-                HeaderValue::from_static(methods),
-            );
-            headers.insert(
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                HeaderValue::from_static(names),
-            );
-            headers.insert(
-                header::ACCESS_CONTROL_MAX_AGE,
-                HeaderValue::from_static("600"),
-            );
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(names));
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         } else {
             let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After");
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);

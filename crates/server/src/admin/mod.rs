@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use rescind_authority::account::{Account, AccountState};
 use rescind_authority::clients::{AddClientError, Permission};
+use rescind_authority::foreign::ImportedHash;
 use rescind_authority::name::Name;
 use rescind_authority::password::Password;
 use rescind_authority::revoke::{AddAccountError, RevokeError};
@@ -54,20 +55,38 @@ async fn list_users(State(app): State<App>) -> Result<Json<Value>, Failure> {
 #[serde(deny_unknown_fields)]
 struct NewUser {
     username: String,
-    password: Zeroizing<String>,
+    password: Option<Zeroizing<String>>,
+    password_hash: Option<Zeroizing<String>>,
     #[serde(default)]
     roles: Vec<String>,
 }
 
+/// Makes an account with a password, or with the password hash of another system.
 async fn add_user(
     State(app): State<App>,
     StrictJson(new): StrictJson<NewUser>,
 ) -> Result<Json<Value>, Failure> {
     let name = Name::new(&new.username).map_err(|_| bad_name())?;
-    let password = Password::chosen(&new.password).map_err(|_| {
-        Failure::bad_request("A password has 8 to 1,024 characters, without control characters.")
-    })?;
-    let account = app.authority.add_account(name, &password, new.roles).await;
+    let account = match (new.password, new.password_hash) {
+        (Some(password), None) => {
+            let password = Password::chosen(&password).map_err(|_| {
+                Failure::bad_request(
+                    "A password has 8 to 1,024 characters, without control characters.",
+                )
+            })?;
+            app.authority.add_account(name, &password, new.roles).await
+        }
+        (None, Some(hash)) => {
+            let hash = ImportedHash::new(&hash).map_err(|_| {
+                Failure::bad_request(
+                    "The hash is none of bcrypt, scrypt, PBKDF2-SHA256, PBKDF2-SHA512 or Argon2id in \
+                     PHC form, or costs too much to verify.",
+                )
+            })?;
+            app.authority.import_account(name, &hash, new.roles).await
+        }
+        _ => return Err(Failure::bad_request("Send either password or password_hash.")),
+    };
     match account {
         Ok(account) => Ok(Json(user(&account))),
         Err(AddAccountError::Taken) => {

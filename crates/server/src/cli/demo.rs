@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Try everything on a temporary store, which is removed at the end.
 #[derive(Args)]
@@ -27,10 +28,10 @@ use tokio::process::{Child, Command};
   rescind demo --json")]
 pub(super) struct DemoArgs {
     /// Port of the authority and the page.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// Port of the posts API.
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..))]
     api_port: u16,
     /// Print one line of JSON for scripts instead of words for people.
     #[arg(long)]
@@ -43,29 +44,78 @@ struct Stage {
     people: Vec<(&'static str, String)>,
 }
 
+/// The children, as far as they run.
+#[derive(Default)]
+struct Cast {
+    authority: Option<Child>,
+    api: Option<Child>,
+}
+
 pub(super) async fn run(args: DemoArgs) -> Result<(), String> {
-    for (port, option) in [(args.port, "--port"), (args.api_port, "--api-port")] {
-        if let Err(error) = TcpListener::bind(("127.0.0.1", port)).await {
-            return Err(format!(
-                "port {port} cannot be used ({error}): choose another by `rescind demo {option} {}`",
-                port.saturating_add(100)
-            ));
-        }
-    }
-    let program = posts_api::find().await?;
+    // Listens before anything is made, so that whenever Ctrl-C comes, all of it is removed again.
+    let stop = asked_to_end();
+    tokio::pin!(stop);
     // Removed when this function ends, however it ends.
     let folder = tempfile::Builder::new()
         .prefix("rescind-demo-")
         .tempdir()
         .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-    let mut stage = Stage { args, folder: folder.path().to_owned(), people: Vec::new() };
-    stage.prepare().await?;
-    let mut authority = stage.start_authority()?;
-    let mut api = stage.start_api(&program)?;
-    let outcome = stage.play(&mut authority, &mut api).await;
-    end(&mut api).await;
-    end(&mut authority).await;
+    let mut cast = Cast::default();
+    let outcome = tokio::select! {
+        biased;
+        asked = &mut stop => asked,
+        outcome = stage(args, folder.path(), &mut cast) => outcome,
+    };
+    for child in [cast.api, cast.authority].iter_mut().flatten() {
+        end(child).await;
+    }
     outcome
+}
+
+/// Ctrl-C, SIGTERM, or the terminal's end.
+async fn asked_to_end() -> Result<(), String> {
+    let mut hangup =
+        signal(SignalKind::hangup()).map_err(|e| format!("cannot listen for signals: {e}"))?;
+    tokio::select! {
+        asked = asked_to_stop() => asked,
+        _ = hangup.recv() => Ok(()),
+    }
+}
+
+async fn stage(args: DemoArgs, folder: &Path, cast: &mut Cast) -> Result<(), String> {
+    free(&args).await?;
+    let program = posts_api::find().await?;
+    let mut stage = Stage { args, folder: folder.to_owned(), people: Vec::new() };
+    stage.prepare().await?;
+    let authority = cast.authority.insert(stage.start_authority()?);
+    let api = cast.api.insert(stage.start_api(&program)?);
+    stage.play(authority, api).await
+}
+
+/// Says which option helps if a port cannot be used.
+async fn free(args: &DemoArgs) -> Result<(), String> {
+    let DemoArgs { port, api_port, .. } = *args;
+    if port == api_port {
+        return Err(format!(
+            "the authority and the posts API cannot share port {port}: choose another by \
+             `rescind demo --api-port {}`",
+            another(port)
+        ));
+    }
+    for (port, option) in [(port, "--port"), (api_port, "--api-port")] {
+        if let Err(error) = TcpListener::bind(("127.0.0.1", port)).await {
+            return Err(format!(
+                "port {port} cannot be used ({error}): choose another by `rescind demo {option} {}`",
+                another(port)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A port to propose instead.
+fn another(port: u16) -> u16 {
+    port.checked_add(100).unwrap_or(port - 100)
 }
 
 impl Stage {
@@ -104,7 +154,7 @@ impl Stage {
             door.call(Method::POST, path, body).await.map_err(|error| error.to_string())
         };
         for name in ["alice", "bob"] {
-            let password = draw_password()?;
+            let password = draw_password();
             let body = json!({ "username": name, "password": password, "roles": ["author"] });
             call("/admin/users", body).await?;
             self.people.push((name, password));
@@ -165,20 +215,22 @@ impl Stage {
             self.explain(&pids);
         }
         let mut authority_runs = true;
-        let stop = asked_to_stop();
-        tokio::pin!(stop);
         loop {
-            tokio::select! {
-                asked = &mut stop => return asked,
-                _ = authority.wait(), if authority_runs => {
-                    authority_runs = false;
-                    eprintln!("\nThe authority has ended. Start it again on the same store by\n  {}", self.serve_line());
-                }
-                ended = api.wait() => {
-                    let status = ended.map_or_else(|e| e.to_string(), |s| s.to_string());
-                    return Err(format!("the posts API has ended ({status})"));
-                }
+            let ended = tokio::select! {
+                _ = authority.wait(), if authority_runs => None,
+                ended = api.wait() => Some(ended),
+            };
+            // Ctrl-C at a terminal ends the children too: then nothing is said, since `run` goes on first.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if let Some(ended) = ended {
+                let status = ended.map_or_else(|e| e.to_string(), |s| s.to_string());
+                return Err(format!("the posts API has ended ({status})"));
             }
+            authority_runs = false;
+            eprintln!(
+                "\nThe authority has ended. Start it again on the same store by\n  {}",
+                self.serve_line()
+            );
         }
     }
 
@@ -202,7 +254,8 @@ impl Stage {
         };
         let tail = |log: &str| {
             let text = std::fs::read_to_string(self.folder.join(log)).unwrap_or_default();
-            text.lines().rev().take(5).collect::<Vec<_>>().join("\n")
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(5)..].join("\n")
         };
         Err(format!("{ended}:\n{}\n{}", tail("authority.log"), tail("posts-api.log")))
     }
@@ -226,7 +279,9 @@ impl Stage {
 
     fn serve_line(&self) -> String {
         let own = std::env::current_exe().unwrap_or_else(|_| "rescind".into());
-        format!("{} serve {}", own.display(), self.serve_arguments().join(" "))
+        let mut words = vec![own.display().to_string(), "serve".to_owned()];
+        words.extend(self.serve_arguments());
+        words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
     fn explain(&self, pids: &Value) {
@@ -243,14 +298,16 @@ impl Stage {
 What to click
   1. Open the page and sign in: your posts come from the second server.
   2. Sign in again in a private window, open {issuer}/account and end the first session.
-  3. Go back to the first window and reload its posts: refused, and it says why.
+  3. Go back to the first window and press Reload: refused, and it says why.
 
 The same by hand
-  curl -s {issuer}/login -H 'Content-Type: application/json' \\
-    -d '{{\"username\":\"{name}\",\"password\":\"{password}\",\"carrier\":\"token\"}}'
-  curl -s {api}/posts -H \"Authorization: Bearer $ACCESS_TOKEN\"
-  curl -s -X POST {issuer}/logout/everywhere -H \"Authorization: Bearer $REFRESH_TOKEN\"
-  curl -si {api}/posts -H \"Authorization: Bearer $ACCESS_TOKEN\"     # 401 invalid_token
+  TOKENS=$(curl -s {issuer}/login -H 'Content-Type: application/json' \\
+    -d '{{\"username\":\"{name}\",\"password\":\"{password}\",\"carrier\":\"token\"}}')
+  ACCESS_TOKEN=$(printf %s \"$TOKENS\" | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')
+  REFRESH_TOKEN=$(printf %s \"$TOKENS\" | sed 's/.*\"refresh_token\":\"\\([^\"]*\\).*/\\1/')
+  curl -sw '\\n' {api}/posts -H \"Authorization: Bearer $ACCESS_TOKEN\"
+  curl -sw '\\n' -X POST {issuer}/logout/everywhere -H \"Authorization: Bearer $REFRESH_TOKEN\"
+  curl -siw '\\n' {api}/posts -H \"Authorization: Bearer $ACCESS_TOKEN\"     # 401 invalid_token
 
 Cut the authority off
   kill -9 {}         # the posts go on for 10 s, then 503, never 401
@@ -262,6 +319,15 @@ Logs are in {}. Ctrl-C ends everything and removes the store.",
             self.folder.display()
         );
     }
+}
+
+/// A word as a shell takes it: in quotes if it has to be.
+fn shell_word(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/.:=_-".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Whether the API's `/readyz` says 200.
@@ -286,5 +352,17 @@ async fn end(child: &mut Child) {
     }
     if tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err() {
         let _ = child.kill().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_means_the_same_to_a_shell() {
+        assert_eq!(shell_word("/a/b-c.d"), "/a/b-c.d");
+        assert_eq!(shell_word("/my files/it's"), r"'/my files/it'\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Place;
 use crate::admin::client::Door;
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use crate::clock::SystemEntropy;
+use rescind_authority::clock::random;
 use clap::{Args, Subcommand};
 use http::Method;
 use rescind_wire::b64;
@@ -14,9 +15,10 @@ use std::io::Read as _;
 #[command(after_help = "Examples:
   rescind user add alice --role editor
   printf %s \"$PASSWORD\" | rescind user add bob --password-stdin
+  rescind user add carol --password-hash '$2b$12$…'
   rescind user suspend alice")]
 pub(super) enum UserCommand {
-    /// Make an account; without --password-stdin a password is drawn and printed this once.
+    /// Make an account; without one of the password options, one is drawn and printed this once.
     Add {
         #[command(flatten)]
         place: Place,
@@ -28,6 +30,10 @@ pub(super) enum UserCommand {
         /// Read the password from standard input.
         #[arg(long)]
         password_stdin: bool,
+        /// The hash of another system: bcrypt, or scrypt, PBKDF2-SHA256, PBKDF2-SHA512 or Argon2id as a
+        /// PHC string. Replaced by Argon2id at the first sign-in.
+        #[arg(long, value_name = "PHC", conflicts_with = "password_stdin")]
+        password_hash: Option<String>,
     },
     /// List the accounts as JSON.
     List {
@@ -113,12 +119,8 @@ async fn call(place: &Place, method: Method, path: &str, body: Value) -> Result<
 }
 
 /// A password of 120 random bits, for somebody to change or keep in a password manager.
-pub(super) fn draw_password() -> Result<String, String> {
-    let mut bytes = [0; 15];
-    #[expect(clippy::disallowed_methods, reason = "the command line draws outside an authority")]
-    let drawn = SystemRandom::new().fill(&mut bytes);
-    drawn.map_err(|_| "the operating system gives no randomness".to_owned())?;
-    Ok(b64::encode(bytes))
+pub(super) fn draw_password() -> String {
+    b64::encode(random::<15>(&SystemEntropy))
 }
 
 fn read_password() -> Result<String, String> {
@@ -131,12 +133,17 @@ fn read_password() -> Result<String, String> {
 
 pub(super) async fn user(command: UserCommand) -> Result<(), String> {
     match command {
-        UserCommand::Add { place, name, role, password_stdin } => {
-            let password = if password_stdin { read_password()? } else { draw_password()? };
-            let body = json!({ "username": name, "password": password, "roles": role });
+        UserCommand::Add { place, name, role, password_stdin, password_hash } => {
+            let mut body = json!({ "username": name, "roles": role });
+            let mut drawn = None;
+            match password_hash {
+                Some(hash) => body["password_hash"] = hash.into(),
+                None if password_stdin => body["password"] = read_password()?.into(),
+                None => body["password"] = drawn.insert(draw_password()).as_str().into(),
+            }
             let made = call(&place, Method::POST, "/admin/users", body).await?;
             println!("made {}", made["username"].as_str().unwrap_or_default());
-            if !password_stdin {
+            if let Some(password) = drawn {
                 println!("password (shown this once): {password}");
             }
         }

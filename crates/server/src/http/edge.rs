@@ -1,23 +1,26 @@
 //! What stands around every route: the address of the client, the request log, security headers, and
-//! panics turned into a 500 that says nothing but a correlation id.
+//! panics turned into a 500 that says nothing but a correlation id. What is refused before a route is
+//! asked stands in [`refuse`](super::refuse).
 
 use crate::app::App;
-use crate::http::problem::Failure;
+use crate::http::problem::{self, Failure};
+use crate::http::refuse;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rescind_authority::clock::random;
 use rescind_authority::throttle::Source;
 use rescind_wire::b64;
-use rescind_wire::problem::{Problem, ProblemCode};
+use rescind_wire::problem::ProblemCode;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use tracing::Instrument as _;
 
 /// Serves one request inside all that.
 pub(super) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -32,30 +35,33 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
         .map_or("-".to_owned(), |path| path.as_str().to_owned());
     let id = b64::encode(random::<9>(&**app.authority.entropy()));
 
-    let mut response = match refuse_early(&request) {
-        Some(failure) => failure.into_response(),
-        None => match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let chunked = request.headers().contains_key(TRANSFER_ENCODING);
+
+    // Whatever is logged on the way carries the id, too.
+    let span = tracing::error_span!("request", %id);
+    let mut response = match refuse::early(&request, &route) {
+        Some(refused) => refused,
+        None => match AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await {
             Ok(response) => response,
-            Err(_) => internal(&id),
+            Err(_) => panicked().into_response(),
         },
     };
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(event = "request_failed", %id, %method, route);
+    }
+    if response.status().is_server_error() {
+        response = problem::identified(response, &id);
+    }
+    if chunked {
+        // A Content-Length may have stood beside it: whoever believed that one sees the connection
+        // end here, and not a second request (RFC 9112 §6.3).
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     secure(&app, response.headers_mut());
     let micros = app.authority.clock().now().boot.saturating_sub(began.boot);
     // The route's pattern, never the path or the query: both can hold what somebody sent.
     tracing::info!(event = "request", %id, %method, route, status = response.status().as_u16(), micros);
     response
-}
-
-/// A token in the query would stand in every log on the way (RFC 6750 §2.3 is not offered).
-fn refuse_early(request: &Request) -> Option<Failure> {
-    let query = request.uri().query()?;
-    let secret = ["access_token", "refresh_token", "password"];
-    form_urlencoded::parse(query.as_bytes())
-        .any(|(name, _)| secret.contains(&name.as_ref()))
-        .then(|| Failure::bad_request("Send credentials in headers or bodies, never in the URL."))
 }
 
 /// Where the request came from: the peer, or what trusted proxies say, counted from the right.
@@ -73,13 +79,9 @@ fn source(app: &App, peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
     Source::address(address)
 }
 
-fn internal(id: &str) -> Response {
-    let problem = Problem {
-        correlation_id: Some(id.to_owned()),
-        ..Problem::new(ProblemCode::Internal, Some("The log has more under this correlation id."))
-    };
-    let kind = [(CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::INTERNAL_SERVER_ERROR, kind, axum::Json(problem)).into_response()
+/// What the caller learns of a panic.
+fn panicked() -> Failure {
+    Failure::new(ProblemCode::Internal, "The log has more under this correlation id.")
 }
 
 /// Headers of every response; a handler that has set one keeps its own.

@@ -8,7 +8,7 @@ use crate::http::refresh::basic;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
 use rescind_authority::clients::Permission;
 use rescind_wire::b64;
@@ -29,6 +29,9 @@ async fn allow(app: &App, headers: &HeaderMap) -> Result<(), Response> {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         response
     };
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return Err(Failure::bad_request("Send one Authorization header.").into_response());
+    }
     let Ok(Some((id, secret))) = basic(headers) else { return Err(unknown()) };
     let client = app.authority.authenticate_client(&id, secret.expose()).await;
     let client = client.map_err(|error| Failure::from(error).into_response())?;

@@ -14,6 +14,7 @@ mod pages;
 pub(crate) use pages::DEMO_AUDIENCE;
 pub mod problem;
 mod refresh;
+mod refuse;
 mod session_token;
 mod sessions;
 mod whoami;

@@ -8,6 +8,7 @@ use crate::http::login::SignInForm;
 use crate::http::problem::Failure;
 use crate::http::{cookies, csrf, login, logout, whoami, words};
 use crate::pages::{self, Account, Demo, Message, SessionRow, SignIn};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -122,6 +123,11 @@ struct Asked {
     done: Option<String>,
 }
 
+fn of_query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Failure> {
+    let malformed = |_| Failure::bad_request("The address is not one that this site has given.");
+    asked.map(|Query(asked)| asked).map_err(malformed)
+}
+
 /// What just happened, in words that are ours: the query only names it.
 fn notice(done: Option<&str>) -> Option<&'static str> {
     match done? {
@@ -136,8 +142,9 @@ fn notice(done: Option<&str>) -> Option<&'static str> {
 async fn sign_in_page(
     State(app): State<App>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, PageFailure> {
+    let asked = of_query(asked)?;
     let next = local(asked.next.as_deref());
     let notice = notice(asked.done.as_deref());
     show_sign_in(&app, &headers, StatusCode::OK, "", None, notice, next)
@@ -237,8 +244,9 @@ async fn signed_in(app: &App, headers: &HeaderMap, path: &str) -> Result<Present
 async fn account(
     State(app): State<App>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, PageFailure> {
+    let asked = of_query(asked)?;
     let present = match signed_in(&app, &headers, "/account").await {
         Ok(present) => present,
         Err(response) => return Ok(response),

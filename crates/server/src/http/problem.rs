@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use rescind_authority::login::LoginError;
 use rescind_authority::present::PresentError;
@@ -12,6 +12,24 @@ use rescind_authority::sessions::SessionError;
 use rescind_authority::store::StoreError;
 use rescind_wire::problem::{Problem, ProblemCode};
 use serde_json::json;
+
+/// The header that names the log lines of a request that failed by our fault, in every form of answer.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Adds the request's id to the answer to a failure of ours: as a header, and as a member of a problem.
+/// An id is base64url.
+pub(super) fn identified(mut response: Response, id: &str) -> Response {
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        let (head, _) = response.into_parts();
+        let correlation_id = Some(id.to_owned());
+        let body = Json(Problem { correlation_id, ..failure.problem() }).into_response();
+        response = Response::from_parts(head, body.into_body());
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(CORRELATION_ID, id);
+    }
+    response
+}
 
 /// A failure of a request, ready to be answered.
 #[derive(Debug, Clone)]
@@ -85,13 +103,15 @@ impl Failure {
     pub fn http_status(&self) -> StatusCode {
         self.status
     }
+
+    fn problem(&self) -> Problem {
+        Problem { status: self.status.as_u16(), ..Problem::new(self.code, self.detail) }
+    }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut problem = Problem::new(self.code, self.detail);
-        problem.status = self.status.as_u16();
-        let mut response = (self.status, Json(problem)).into_response();
+        let mut response = (self.status, Json(self.problem())).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -107,6 +127,9 @@ impl IntoResponse for Failure {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.status.is_server_error() {
+            response.extensions_mut().insert(self);
         }
         response
     }

@@ -71,6 +71,11 @@ async fn client(
     let named = form.get("client_id");
     match basic(headers)? {
         Some((id, secret)) => {
+            // RFC 6749 §2.3: one way to authenticate in one request.
+            if form.get("client_secret").is_some() {
+                let description = "send the client's secret once, as HTTP Basic";
+                return Err(OAuthFailure::invalid_request(description));
+            }
             if named.is_some_and(|n| n != id) {
                 return Err(OAuthFailure::invalid_client());
             }

@@ -6,6 +6,7 @@ use crate::http::login::label;
 use crate::http::problem::Failure;
 use crate::http::{credential, logout, whoami};
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
@@ -57,15 +58,20 @@ pub(super) async fn end_others(
     Ok(whoami::with_fresh_cookie(&app, &present, Json(body).into_response()))
 }
 
+/// The session that a path names. What is no id names none.
+fn named(path: Result<Path<Sid>, PathRejection>) -> Result<Sid, Failure> {
+    path.map(|Path(sid)| sid).map_err(|_| Failure::not_found())
+}
+
 /// `DELETE /sessions/{id}`: ends one of one's own.
 pub(super) async fn end(
     State(app): State<App>,
     method: Method,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    path: Result<Path<Sid>, PathRejection>,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
-    let sid = id.parse().map_err(|_| Failure::not_found())?;
+    let sid = named(path)?;
     let head = app.authority.end_session(present.account.sub, sid).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
     let mut response = Json(body).into_response();
@@ -87,11 +93,11 @@ pub(super) async fn rename(
     State(app): State<App>,
     method: Method,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    path: Result<Path<Sid>, PathRejection>,
     StrictJson(body): StrictJson<Rename>,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
-    let sid = id.parse().map_err(|_| Failure::not_found())?;
+    let sid = named(path)?;
     app.authority.name_session(present.account.sub, sid, label(body.device)?).await?;
     Ok(whoami::with_fresh_cookie(&app, &present, StatusCode::NO_CONTENT.into_response()))
 }

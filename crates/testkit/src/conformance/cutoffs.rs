@@ -84,6 +84,7 @@ pub async fn the_newest_cutoff_of_a_key_stands(made: Made) {
     assert_eq!(rows, [Cutoff { scope: Scope::Subject, ts }]);
 }
 
+// V07
 /// A sign-in right after a revocation works at once, within the same microsecond of the wall clock.
 pub async fn a_session_born_at_a_cutoff_lives(made: Made) {
     let (store, _clock) = made;

@@ -73,6 +73,7 @@ fn changes() -> [Write; 5] {
     ]
 }
 
+// S04
 /// A request in flight while its session is ended cannot write it back to life.
 pub async fn a_session_that_is_over_takes_no_change(made: Made) {
     let (store, _clock) = made;

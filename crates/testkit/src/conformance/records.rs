@@ -42,6 +42,7 @@ pub async fn a_session_comes_back_as_it_went_in(made: Made) {
     }
 }
 
+// S03
 /// An id is never adopted, and never given out twice.
 pub async fn a_session_id_that_is_taken_is_refused(made: Made) {
     let (store, _clock) = made;

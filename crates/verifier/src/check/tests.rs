@@ -13,33 +13,20 @@ const ISSUER: &str = "https://auth.example";
 const S: u64 = 1_000_000;
 
 fn key_set(key: &SigningKey) -> KeySet {
-    KeySet::from_jwks(jwks([key.public()]).as_bytes(), &[Alg::Es256])
-        .unwrap()
-        .0
+    KeySet::from_jwks(jwks([key.public()]).as_bytes(), &[Alg::Es256]).unwrap().0
 }
 
 fn expected() -> Expected {
-    Expected {
-        issuer: ISSUER.into(),
-        audience: "posts-api".into(),
-        max_lifetime: 3600,
-    }
+    Expected { issuer: ISSUER.into(), audience: "posts-api".into(), max_lifetime: 3600 }
 }
 
 fn facts() -> Facts {
     let claims = claims(ISSUER);
-    Facts {
-        revocation_keys: TokenKeys::of(&claims, "k1"),
-        claims,
-        key_set: 1,
-    }
+    Facts { revocation_keys: TokenKeys::of(&claims, "k1"), claims, key_set: 1 }
 }
 
 fn at(boot_s: u64) -> Now {
-    Now {
-        boot_us: boot_s * S,
-        wall_us: (ISSUED + boot_s) * S,
-    }
+    Now { boot_us: boot_s * S, wall_us: (ISSUED + boot_s) * S }
 }
 
 fn lease_of(sent: Now) -> Lease {
@@ -106,12 +93,8 @@ fn unsafe_schedules(run: impl Fn(&Facts, &Schedule) -> bool) -> (u32, u32) {
             for &a in &times {
                 for &b in times.iter().filter(|b| **b >= a) {
                     for &c in times.iter().filter(|c| **c >= b) {
-                        let world = Schedule {
-                            commit,
-                            write,
-                            times: [a, b, c],
-                            step: Cell::new(0),
-                        };
+                        let world =
+                            Schedule { commit, write, times: [a, b, c], step: Cell::new(0) };
                         runs += 1;
                         bad += u32::from(run(&facts, &world) && c > commit + 10);
                     }
@@ -164,11 +147,7 @@ struct Still {
 
 impl Still {
     fn at(now: Now) -> Self {
-        Self {
-            set: RevocationSet::new(),
-            lease: Some(lease_of(now)),
-            now,
-        }
+        Self { set: RevocationSet::new(), lease: Some(lease_of(now)), now }
     }
     fn judge(&self, facts: &Facts) -> Result<u64, Refusal> {
         judge(facts, self, Terms::default())
@@ -197,14 +176,7 @@ const EXPIRED: Result<u64, Refusal> = Err(Refusal::InvalidToken(InvalidToken::Ex
 fn a_token_is_dead_from_exp_plus_leeway_on() {
     let judge = |second: u64, leeway| {
         let world = Still::at(at(second));
-        judge(
-            &facts(),
-            &world,
-            Terms {
-                leeway,
-                ..Terms::default()
-            },
-        )
+        judge(&facts(), &world, Terms { leeway, ..Terms::default() })
     };
     assert!(judge(299, 0).is_ok());
     assert_eq!(judge(300, 0), EXPIRED);
@@ -228,20 +200,9 @@ fn expiry_is_judged_by_the_later_of_wall_and_feed() {
 #[test]
 fn a_token_of_the_future_is_refused() {
     const EARLY: Result<u64, Refusal> = Err(Refusal::InvalidToken(InvalidToken::NotYetValid));
-    let world = Still::at(Now {
-        boot_us: S,
-        wall_us: (ISSUED - 31) * S,
-    });
-    let with_leeway = |facts: &Facts, leeway| {
-        judge(
-            facts,
-            &world,
-            Terms {
-                leeway,
-                ..Terms::default()
-            },
-        )
-    };
+    let world = Still::at(Now { boot_us: S, wall_us: (ISSUED - 31) * S });
+    let with_leeway =
+        |facts: &Facts, leeway| judge(facts, &world, Terms { leeway, ..Terms::default() });
     assert_eq!(with_leeway(&facts(), 30), EARLY);
     let mut later = facts();
     later.claims.iat = ISSUED - 40;
@@ -260,25 +221,12 @@ fn a_pruned_entrys_token_fails_exp_on_whichever_clock() {
     // Both clocks are past the entry's end, it goes; then both claim that it is long ago.
     world.set.prune(until);
     assert!(world.set.is_empty());
-    assert_eq!(
-        judge(
-            &facts,
-            &world,
-            Terms {
-                leeway: 30,
-                ..Terms::default()
-            }
-        ),
-        EXPIRED
-    );
+    assert_eq!(judge(&facts, &world, Terms { leeway: 30, ..Terms::default() }), EXPIRED);
 }
 
 #[test]
 fn without_a_lease_nothing_passes_and_nothing_is_called_invalid() {
-    let world = Still {
-        lease: None,
-        ..Still::at(at(1))
-    };
+    let world = Still { lease: None, ..Still::at(at(1)) };
     assert_eq!(world.judge(&facts()), Err(Refusal::STALE));
 }
 
@@ -296,30 +244,12 @@ fn past_the_bound_nothing_is_accepted_and_what_is_known_dead_stays_dead() {
 fn online_terms_want_a_head_that_was_sent_after_the_request_came() {
     let world = Still::at(at(5));
     let judge = |boot_us, sent_before| {
-        let as_of = Some(Moment {
-            boot_us,
-            sent_before,
-        });
-        judge(
-            &facts(),
-            &world,
-            Terms {
-                as_of,
-                ..Terms::default()
-            },
-        )
+        let as_of = Some(Moment { boot_us, sent_before });
+        judge(&facts(), &world, Terms { as_of, ..Terms::default() })
     };
     assert!(judge(5 * S, 6).is_ok());
-    assert_eq!(
-        judge(5 * S + 1, 6),
-        Err(Refusal::STALE),
-        "its answer was older"
-    );
-    assert_eq!(
-        judge(5 * S, 7),
-        Err(Refusal::STALE),
-        "sent before, within one tick"
-    );
+    assert_eq!(judge(5 * S + 1, 6), Err(Refusal::STALE), "its answer was older");
+    assert_eq!(judge(5 * S, 7), Err(Refusal::STALE), "sent before, within one tick");
 }
 
 // T32
@@ -332,10 +262,7 @@ fn a_kept_token_is_judged_anew_each_time() {
     let world = Still::at(at(1));
     let first = get();
     assert!(world.judge(&first).is_ok());
-    assert!(
-        Arc::ptr_eq(&first, &get()),
-        "the second check comes from the cache"
-    );
+    assert!(Arc::ptr_eq(&first, &get()), "the second check comes from the cache");
     world.set.insert(&everything(NEVER));
     assert_eq!(world.judge(&get()), Err(Refusal::Revoked));
     let later = Still::at(at(300));
@@ -353,14 +280,8 @@ fn the_cache_is_keyed_by_the_whole_token() {
         let mut other = token.clone().into_bytes();
         other[at] = if other[at] == b'A' { b'B' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
-        assert!(
-            cache.facts(&other, &keys, 1, &expected()).is_err(),
-            "byte {at}"
-        );
-        assert!(
-            cache.facts(&token[..at], &keys, 1, &expected()).is_err(),
-            "cut at {at}"
-        );
+        assert!(cache.facts(&other, &keys, 1, &expected()).is_err(), "byte {at}");
+        assert!(cache.facts(&token[..at], &keys, 1, &expected()).is_err(), "cut at {at}");
     }
 }
 
@@ -372,9 +293,7 @@ fn facts_of_another_key_set_are_verified_anew() {
     let cache = FactCache::new(1 << 20);
     assert!(cache.facts(&token, &key_set(&key), 1, &expected()).is_ok());
     assert_eq!(
-        cache
-            .facts(&token, &key_set(&next), 2, &expected())
-            .unwrap_err(),
+        cache.facts(&token, &key_set(&next), 2, &expected()).unwrap_err(),
         InvalidToken::UnknownKey
     );
 }
@@ -385,10 +304,7 @@ fn the_cache_stays_within_its_bytes() {
     let key = signing_key();
     let (cache, keys) = (FactCache::new(64 * 1024), key_set(&key));
     for n in 0..200u8 {
-        let claims = Claims {
-            jti: rescind_wire::id::Jti::from_bytes([n; 16]),
-            ..claims(ISSUER)
-        };
+        let claims = Claims { jti: rescind_wire::id::Jti::from_bytes([n; 16]), ..claims(ISSUER) };
         let token = token::sign(&claims, &key).unwrap();
         cache.facts(&token, &keys, 1, &expected()).unwrap();
     }
@@ -399,11 +315,6 @@ fn the_cache_stays_within_its_bytes() {
 #[test]
 fn a_token_over_the_limit_is_refused_before_it_is_hashed() {
     let cache = FactCache::new(1 << 20);
-    let refused = cache.facts(
-        &"a".repeat(MAX_TOKEN + 1),
-        &KeySet::default(),
-        1,
-        &expected(),
-    );
+    let refused = cache.facts(&"a".repeat(MAX_TOKEN + 1), &KeySet::default(), 1, &expected());
     assert_eq!(refused.unwrap_err(), Malformed::TooLong.into());
 }

@@ -11,9 +11,9 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use rescind_verifier::{Builder, ClientSecret, Clock, ManualClock, Now, SystemClock, Verifier};
-use rescind_wire::frame::{Frame, Head, KeysMark, Position, seal};
+use rescind_wire::frame::{self, Frame, Head, KeysMark, Position, seal};
 use rescind_wire::id::{Epoch, Jti, Sid, Sub};
-use rescind_wire::jwk::{SigningKey, jwks};
+use rescind_wire::jwk::{PublicKey, SigningKey, jwks};
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Digest, Entry, NEVER, Target};
 use rescind_wire::token::Claims;
@@ -100,10 +100,7 @@ impl Authority {
             world: Arc::new(Mutex::new(world)),
             changed: watch::Sender::new(0),
             feeds: Arc::default(),
-            clock: Arc::new(ManualClock::at(Now {
-                boot_us: 1_000_000_000,
-                ..now
-            })),
+            clock: Arc::new(ManualClock::at(Now { boot_us: 1_000_000_000, ..now })),
         };
         (authority, listener)
     }
@@ -215,6 +212,13 @@ impl Authority {
         self.sign(&self.claims(n))
     }
 
+    /// Opens a frame of this authority that was written as base64url.
+    pub(crate) fn open(&self, text: &str) -> Frame {
+        let jwk = self.world().feed_key.public().to_jwk();
+        let key = PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap();
+        frame::open(&b64::decode(text).unwrap(), &self.issuer, &[key]).unwrap()
+    }
+
     fn sealed(&self, frame: &Frame) -> Vec<u8> {
         seal(frame, &self.issuer, &self.world().feed_key).unwrap()
     }
@@ -227,13 +231,7 @@ impl World {
 
     pub(crate) fn append(&mut self, issuer: &str, target: &Target, ts: u64) {
         let pos = self.entries.len() as u64 + 1;
-        let entry = Entry {
-            pos,
-            ts,
-            scope: target.scope(),
-            key: target.key(issuer),
-            until: NEVER,
-        };
+        let entry = Entry { pos, ts, scope: target.scope(), key: target.key(issuer), until: NEVER };
         let digest = self.digests[self.entries.len()].then(&entry);
         self.digests.push(digest);
         self.entries.push(entry);
@@ -241,31 +239,32 @@ impl World {
 
     pub(crate) fn position(&self) -> Position {
         let pos = self.entries.len();
-        Position {
-            epoch: self.epoch,
-            pos: pos as u64,
-            ts: self.ts(),
-            digest: self.digests[pos],
-        }
+        Position { epoch: self.epoch, pos: pos as u64, ts: self.ts(), digest: self.digests[pos] }
     }
 
     fn mark(&self) -> KeysMark {
-        KeysMark {
-            version: self.keys_version,
-            hash: sha256(&[self.jwks.as_bytes()]),
-        }
+        KeysMark { version: self.keys_version, hash: sha256(&[self.jwks.as_bytes()]) }
     }
 }
 
 /// Waits until something becomes true; the limit only ends a test that fails.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl FnMut() -> bool) {
+    within(Duration::from_secs(20), what, holds).await;
+}
+
+/// The same, sooner than a silent feed is given up, which would bring it about as well.
+pub(crate) async fn soon(what: &str, holds: impl FnMut() -> bool) {
+    within(Duration::from_secs(10), what, holds).await;
+}
+
+async fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let wait = async {
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         while !holds() {
             tick.tick().await;
         }
     };
-    let in_time = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    let in_time = tokio::time::timeout(limit, wait).await;
     assert!(in_time.is_ok(), "never came: {what}");
 }
 
@@ -301,26 +300,17 @@ async fn metadata(State(authority): State<Authority>) -> Response {
         "rescind_feed_endpoint": format!("{issuer}/feed"),
         "rescind_head_endpoint": format!("{issuer}/head"),
     });
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        document.to_string(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
 }
 
 async fn keys(State(authority): State<Authority>) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/jwk-set+json")],
-        authority.world().jwks.clone(),
-    )
+    ([(header::CONTENT_TYPE, "application/jwk-set+json")], authority.world().jwks.clone())
         .into_response()
 }
 
 /// `posts-api:s3cret`
 fn denied(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::AUTHORIZATION)
-        .is_none_or(|v| v != "Basic cG9zdHMtYXBpOnMzY3JldA==")
+    headers.get(header::AUTHORIZATION).is_none_or(|v| v != "Basic cG9zdHMtYXBpOnMzY3JldA==")
 }
 
 async fn snapshot(State(authority): State<Authority>, headers: HeaderMap) -> Response {
@@ -329,10 +319,7 @@ async fn snapshot(State(authority): State<Authority>, headers: HeaderMap) -> Res
     }
     let frame = {
         let world = authority.world();
-        Frame::Snapshot {
-            position: world.position(),
-            entries: world.entries.clone(),
-        }
+        Frame::Snapshot { position: world.position(), entries: world.entries.clone() }
     };
     ([(header::CONTENT_TYPE, FRAME)], authority.sealed(&frame)).into_response()
 }
@@ -387,10 +374,7 @@ async fn feed(
         }
         let (frames, cursor) = news(&authority, epoch, cursor);
         let bytes: Vec<u8> = frames.iter().flat_map(|f| authority.sealed(f)).collect();
-        Some((
-            Ok::<_, std::io::Error>(bytes),
-            (authority, epoch, cursor, changed, false, open),
-        ))
+        Some((Ok::<_, std::io::Error>(bytes), (authority, epoch, cursor, changed, false, open)))
     });
     ([(header::CONTENT_TYPE, FRAME)], Body::from_stream(stream)).into_response()
 }

@@ -1,0 +1,69 @@
+//! What no route is asked about: credentials in the address, and framing that two servers could read in
+//! two ways.
+
+use crate::http::problem::{Failure, OAuthFailure};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use http::header::{HOST, TRANSFER_ENCODING};
+
+/// Parameters that never belong into an address, in lower case.
+const SECRETS: [&str; 5] =
+    ["access_token", "refresh_token", "id_token", "password", "client_secret"];
+
+/// The answer to a request that is refused before its route is asked; of the route's own form.
+pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
+    let detail = if request.uri().query().is_some_and(holds_secret) {
+        "Send credentials in headers or bodies, never in the URL."
+    } else if ambiguous(request.headers()) {
+        "Send one Host, and frame the body by Content-Length or by chunked alone."
+    } else {
+        return None;
+    };
+    Some(match route {
+        "/token" => OAuthFailure::invalid_request(detail).into_response(),
+        _ => Failure::bad_request(detail).into_response(),
+    })
+}
+
+/// A token in the query would stand in every log on the way (RFC 6750 §2.3 is not offered). However
+/// the parameter's name is written.
+fn holds_secret(query: &str) -> bool {
+    query
+        .split(['&', ';'])
+        .filter_map(|pair| form_urlencoded::parse(pair.as_bytes()).next())
+        .any(|(name, _)| SECRETS.contains(&name.to_ascii_lowercase().as_str()))
+}
+
+/// Two hosts, or a transfer coding besides `chunked`: a proxy in front may have taken another choice
+/// (RFC 9112 §3.2, §6.1).
+fn ambiguous(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next().is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    coding || codings.next().is_some() || headers.get_all(HOST).iter().count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // H03
+    #[test]
+    fn a_secret_in_the_query_is_seen_however_its_name_is_written() {
+        for query in [
+            "access_token=x",
+            "a=b&access_token=x",
+            "a=b;access_token=x",
+            "ACCESS_TOKEN=x",
+            "access%5Ftoken=x",
+            "%61ccess_token",
+            "client_secret=x",
+            "password=x",
+        ] {
+            assert!(holds_secret(query), "{query}");
+        }
+        for fine in ["", "next=/account", "q=access_token", "my_access_token=x", "from=1&epoch=2"] {
+            assert!(!holds_secret(fine), "{fine}");
+        }
+    }
+}

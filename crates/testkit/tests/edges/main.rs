@@ -1,0 +1,6 @@
+//! The edges of the HTTP routes, as an attacker meets them: cookies, cross-site requests, errors, hostile
+//! input, and what of all that reaches a log.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
+
+mod cookies;
+mod support;

@@ -1,0 +1,22 @@
+//! What the end-to-end tests are made with: the demo as its users start it, and a real browser.
+//!
+//! The tests take the programs from the environment: `RESCIND_BIN` (with `posts-api` beside it),
+//! `CHROMEDRIVER` and `CHROMIUM`. `cargo xtask test` builds, finds and names them. Never shipped.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken test tool must stop the test")]
+
+pub mod browser;
+pub mod demo;
+pub mod driver;
+pub mod wait;
+
+use std::path::PathBuf;
+
+/// A program that the environment names.
+///
+/// # Panics
+/// If it does not.
+#[expect(clippy::disallowed_methods, reason = "the step that starts these tests names the programs")]
+pub fn program(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable);
+    path.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test --only e2e`")).into()
+}
