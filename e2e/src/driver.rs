@@ -26,14 +26,15 @@ pub struct Look {
     width: u32,
     height: u32,
     scale: u32,
+    mobile: bool,
     script: bool,
 }
 
 impl Look {
     /// A window on a desk.
-    pub const DESKTOP: Self = Self { width: 1280, height: 800, scale: 1, script: true };
+    pub const DESKTOP: Self = Self { width: 1280, height: 800, scale: 1, mobile: false, script: true };
     /// A telephone.
-    pub const PHONE: Self = Self { width: 390, height: 844, scale: 2, script: true };
+    pub const PHONE: Self = Self { width: 390, height: 844, scale: 2, mobile: true, script: true };
 
     /// The same without JavaScript.
     pub const fn without_script(self) -> Self {
@@ -81,7 +82,7 @@ impl Driver {
             "prefs": { "profile.managed_default_content_settings.javascript": script },
             "mobileEmulation": { "deviceMetrics": {
                 "width": look.width, "height": look.height, "pixelRatio": look.scale,
-                "touch": false, "mobile": false,
+                "touch": false, "mobile": look.mobile,
             } },
         });
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options });

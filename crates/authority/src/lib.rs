@@ -22,6 +22,7 @@ pub mod name;
 pub mod password;
 pub mod present;
 pub mod refresh;
+pub mod renew;
 pub mod revoke;
 pub mod secret;
 pub mod session;

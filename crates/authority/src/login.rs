@@ -96,9 +96,9 @@ impl From<Busy> for LoginError {
 }
 
 /// What the password check has found out before the transaction.
-struct Checked {
-    sub: Sub,
-    version: u32,
+pub(crate) struct Checked {
+    pub(crate) sub: Sub,
+    pub(crate) version: u32,
     rehashed: Option<String>,
 }
 
@@ -161,7 +161,7 @@ impl Authority {
     }
 
     /// Verifies the password against the account's hash, or a dummy hash of the same cost.
-    async fn check_password(
+    pub(crate) async fn check_password(
         &self,
         name: &Name,
         password: &Password,

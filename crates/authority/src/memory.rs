@@ -113,6 +113,13 @@ impl State {
                     a.password_hash = password_hash;
                 }
             }
+            Write::SetPassword { sub, if_version, password_hash } => {
+                let unchanged = |a: &&mut Account| a.password_version == if_version;
+                let account = self.accounts.get_mut(&sub).filter(unchanged);
+                let account = account.ok_or(StoreError::Conflict)?;
+                account.password_hash = password_hash;
+                account.password_version += 1;
+            }
             Write::SetAccountState { sub, state } => {
                 self.accounts.get_mut(&sub).ok_or(StoreError::Conflict)?.state = state;
             }
@@ -121,6 +128,11 @@ impl State {
                     return Err(StoreError::Conflict);
                 }
                 self.sessions.insert(session.sid, *session);
+            }
+            Write::ReplaceSession { old, at, mut new } => {
+                self.live(old)?.state = SessionState::Replaced { by: new.sid, at };
+                new.rv = self.head.ts;
+                return self.apply(Write::InsertSession(new), issuer, wall);
             }
             Write::MoveLine { sid, from, at, move_key } => {
                 let session = self.live(sid)?;

@@ -133,6 +133,15 @@ pub enum Write {
         /// The new PHC string.
         password_hash: String,
     },
+    /// The hash of a *new* password, if the version is still this one; the version rises.
+    SetPassword {
+        /// The account.
+        sub: Sub,
+        /// The version that was checked.
+        if_version: u32,
+        /// The new PHC string.
+        password_hash: String,
+    },
     /// Opens or closes an account.
     SetAccountState {
         /// The account.
@@ -142,6 +151,16 @@ pub enum Write {
     },
     /// A new session; its id must be free.
     InsertSession(Box<Session>),
+    /// Ends a live session and puts a new one in its place, which is born at the head as this write
+    /// finds it: entries that the new one shall survive are appended before.
+    ReplaceSession {
+        /// The old one.
+        old: Sid,
+        /// When.
+        at: u64,
+        /// The new one; its `rv` is set here, its id must be free.
+        new: Box<Session>,
+    },
     /// Moves a live line from one generation to the next.
     MoveLine {
         /// The session.

@@ -5,6 +5,7 @@
 // of this module: not in localStorage, not in a cookie, and gone with the tab. Every tab has its own.
 
 const app = document.querySelector("#app");
+const who = document.querySelector("#who");
 const { api, audience, csrf } = app.dataset;
 const [notice, list, empty, form, answered, expiry] =
   ["#notice", "#posts", "#empty", "#add", "#answered", "#expiry"].map((id) => app.querySelector(id));
@@ -163,13 +164,14 @@ function explain(error) {
   token = null;
   list.replaceChildren();
   empty.hidden = true;
+  who.hidden = true; // whoever comes next need not be the same
   showExpiry();
   if (error instanceof SignedOut) {
-    const draft = form.elements.title.value || form.elements.body.value ? "what you typed is still here to copy; " : "";
-    say("You were signed out — this session was ended on another device or by a sign-out. Nothing was lost; " +
-      draft, "bad", { href: "/signin?next=/demo", label: "sign in again" });
+    const typed = form.elements.title.value || form.elements.body.value;
+    say("You were signed out: this session was ended on another device or by a sign-out. Nothing was lost. " +
+      (typed ? "What you typed is still here to copy. " : ""), "bad", { href: "/signin?next=/demo", label: "Sign in again" });
   } else {
-    say("You have signed in anew since this page was opened; ", "", { href: "/demo", label: "open it afresh" });
+    say("You have signed in anew since this page was opened. ", "", { href: "/demo", label: "Open it afresh" });
   }
 }
 
@@ -179,7 +181,7 @@ function say(text, tone = "", link = null) {
   line.append(text);
   if (link) {
     const anchor = Object.assign(document.createElement("a"), { href: link.href, textContent: link.label });
-    line.append(anchor, ".");
+    line.append(anchor);
   }
   notice.replaceChildren(...(text ? [line] : []));
 }

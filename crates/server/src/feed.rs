@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rescind_authority::Authority;
+use rescind_authority::clock::random;
 use rescind_authority::store::{Head as LogHead, Store, StoreError};
 use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, open, seal};
 use rescind_wire::id::Epoch;
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex as Opening, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a beat is sent.
@@ -34,6 +35,8 @@ pub struct FeedHub {
     ring: Mutex<Ring>,
     tip: watch::Sender<Tip>,
     places: Arc<Semaphore>,
+    /// Held while an epoch is opened, so that verifiers that notice together open one.
+    opening: Opening<()>,
 }
 
 struct Ring {
@@ -65,7 +68,7 @@ impl FeedHub {
         let tip = Tip { position, beat: Bytes::new(), beat_pos: 0, closing: false };
         let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
         let places = Arc::new(Semaphore::new(FOLLOWERS));
-        Ok(Arc::new(Self { authority, ring, tip: watch::Sender::new(tip), places }))
+        Ok(Arc::new(Self { authority, ring, tip: watch::Sender::new(tip), places, opening: Opening::default() }))
     }
 
     fn store(&self) -> &dyn Store {
@@ -193,7 +196,8 @@ impl FeedHub {
                 return Ok(Next::UpToDate);
             }
             let at = ring.frames.partition_point(|(_, last, _)| *last <= from);
-            if let Some((first, last, frame)) = ring.frames.get(at)
+            if ring.position.epoch == epoch
+                && let Some((first, last, frame)) = ring.frames.get(at)
                 && *first <= from + 1
             {
                 return Ok(Next::Frame(frame.clone(), *last));
@@ -222,21 +226,13 @@ impl FeedHub {
     }
 
     /// Answers a head request from a read begun now. `seen` is the last signed head of whoever asks:
-    /// if it is ahead of the store, the store was rolled back, and a new epoch begins.
+    /// if the store has lost what it names, the store was rolled back, and a new epoch begins.
     pub async fn head(&self, nonce: [u8; 16], seen: Option<&[u8]>) -> Result<Bytes, StoreError> {
         let mut head = self.store().head().await?;
-        if let Some(ahead) = seen.and_then(|frame| self.ahead_of(&head, frame)) {
-            tracing::error!(
-                event = "store_rolled_back",
-                alarm = true,
-                had = ahead.pos,
-                has = head.pos,
-                "a verifier has seen entries that the store has lost: a new epoch begins"
-            );
-            let now = self.authority.clock().now().wall;
-            let ts = ahead.ts.max(head.ts).max(now) + EPOCH_MARGIN;
-            let epoch = Epoch::from_bytes(rescind_authority::clock::random(&**self.authority.entropy()));
-            head = self.store().open_epoch(epoch, ts, true).await?;
+        if let Some(seen) = seen.and_then(|frame| self.signed_here(frame))
+            && self.has_lost(&head, &seen).await?
+        {
+            head = self.open_epoch_after(&seen).await?;
         }
         let settings = self.authority.settings();
         self.seal(&Frame::Head(Head {
@@ -249,16 +245,48 @@ impl FeedHub {
         }))
     }
 
-    /// The position of a head that this authority has signed and that the store should still hold.
-    fn ahead_of(&self, held: &LogHead, frame: &[u8]) -> Option<Position> {
+    /// The position of a head that this authority has signed.
+    fn signed_here(&self, frame: &[u8]) -> Option<Position> {
         let jwk = self.authority.keyring().feed_key().public().to_jwk();
         let key = PublicKey::from_jwk(jwk.as_object()?).ok()?;
-        let Ok(Frame::Head(seen)) = open(frame, &self.authority.settings().issuer, &[key]) else {
-            return None;
-        };
-        let seen = seen.position;
-        let lost = seen.pos > held.pos || (seen.pos == held.pos && seen.digest != held.digest);
-        (seen.epoch == held.epoch && lost).then_some(seen)
+        match open(frame, &self.authority.settings().issuer, &[key]) {
+            Ok(Frame::Head(seen)) => Some(seen.position),
+            _ => None,
+        }
+    }
+
+    /// Whether a position of the present epoch that was signed once is not in the store's log any
+    /// more: beyond its end, or another entry stands there, because the log has grown anew. An entry
+    /// that was pruned since cannot be compared.
+    async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
+        if seen.epoch != held.epoch || seen.pos == 0 {
+            return Ok(false);
+        }
+        if seen.pos >= held.pos {
+            return Ok(seen.pos > held.pos || seen.digest != held.digest);
+        }
+        let entries = self.store().log(seen.pos - 1, 1).await?.entries;
+        Ok(entries.is_some_and(|e| e.first().is_some_and(|e| e.ts != seen.ts)))
+    }
+
+    /// Begins an epoch after a rollback, unless another request with the same proof already has.
+    async fn open_epoch_after(&self, seen: &Position) -> Result<LogHead, StoreError> {
+        let _alone = self.opening.lock().await;
+        let head = self.store().head().await?;
+        if !self.has_lost(&head, seen).await? {
+            return Ok(head);
+        }
+        tracing::error!(
+            event = "store_rolled_back",
+            alarm = true,
+            had = seen.pos,
+            has = head.pos,
+            "a verifier has seen entries that the store has lost: a new epoch begins"
+        );
+        let now = self.authority.clock().now().wall;
+        let ts = seen.ts.max(head.ts).max(now) + EPOCH_MARGIN;
+        let epoch = Epoch::from_bytes(random(&**self.authority.entropy()));
+        self.store().open_epoch(epoch, ts, true).await
     }
 }
 

@@ -42,7 +42,10 @@ impl Choices {
             self.path.push((0, of));
         }
         let (chosen, then) = self.path[self.next];
-        assert_eq!(then, of, "a replayed run differs: something in it is not a function of its order");
+        assert_eq!(
+            then, of,
+            "a replayed run differs: something in it is not a function of its order"
+        );
         self.next += 1;
         chosen
     }

@@ -9,10 +9,12 @@ use rescind_authority::name::Name;
 use rescind_authority::password::Password;
 use rescind_server::app::App;
 use rescind_server::run::{Config, World, open, run};
-use rescind_verifier::{ClientSecret, Verifier};
+use rescind_verifier::{Builder, ClientSecret, Verifier};
 use rescind_wire::id::Sub;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,6 +35,8 @@ pub struct TestAuthority {
     pub config: Config,
     /// The secret of the API server `posts-api`.
     pub secret: String,
+    /// Where it listens: the issuer's address, unless a proxy stands there.
+    address: SocketAddr,
     folder: Arc<TempDir>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -75,6 +79,7 @@ impl TestAuthority {
         folder: Arc<TempDir>,
         listener: TcpListener,
     ) -> Self {
+        let address = listener.local_addr().unwrap();
         let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
         let world = World { clock: Arc::clone(&clock) as _, entropy };
         let app = open(&config, &world).await.unwrap();
@@ -83,16 +88,21 @@ impl TestAuthority {
         let task = tokio::spawn(async move {
             run(&running, serving, listener, stopped).await.unwrap();
         });
-        Self { app, clock, config, secret: String::new(), folder, stop, task }
+        Self { app, clock, config, secret: String::new(), address, folder, stop, task }
     }
 
     /// Ends it cleanly and starts it again on the same store, keys and port.
     pub async fn restart(self) -> Self {
+        self.restart_after(async |_| {}).await
+    }
+
+    /// The same, with something done to its folders while it does not run.
+    pub async fn restart_after(self, between: impl AsyncFnOnce(&Config)) -> Self {
         let (config, clock, secret) =
             (self.config.clone(), Arc::clone(&self.clock), self.secret.clone());
-        let folder = Arc::clone(&self.folder);
+        let (folder, address) = (Arc::clone(&self.folder), self.address);
         self.stop().await;
-        let address = config.settings.issuer.strip_prefix("http://").unwrap().to_owned();
+        between(&config).await;
         let listener = TcpListener::bind(address).await.unwrap();
         Self { secret, ..Self::launch(config, clock, folder, listener).await }
     }
@@ -123,13 +133,37 @@ impl TestAuthority {
         Http::new(self.issuer())
     }
 
-    /// A verifier for the audience `posts-api`, on the same clock.
-    pub async fn verifier(&self) -> Verifier {
+    /// The beginning of a verifier for the audience `posts-api`, on the same clock.
+    pub fn verifier_builder(&self) -> Builder {
         Verifier::builder(self.issuer(), AUDIENCE)
             .client("posts-api", ClientSecret::new(self.secret.clone()))
             .clock(Arc::clone(&self.clock) as _)
-            .build()
-            .await
-            .unwrap()
     }
+
+    /// A verifier for the audience `posts-api`, on the same clock, that is ready.
+    pub async fn verifier(&self) -> Verifier {
+        self.verifier_builder().build().await.unwrap()
+    }
+
+    /// Waits until a verifier has applied everything that is committed.
+    pub async fn caught_up(&self, verifier: &Verifier) {
+        let head = self.app.authority.store().head().await.unwrap();
+        until("the verifier is at the head", || {
+            let status = verifier.status();
+            status.epoch == Some(head.epoch) && status.applied >= head.pos
+        })
+        .await;
+    }
+}
+
+/// Waits until something becomes true; the limit only ends a test that fails.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(2));
+        while !holds() {
+            tick.tick().await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), wait).await;
+    assert!(in_time.is_ok(), "never came: {what}");
 }

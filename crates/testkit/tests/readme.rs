@@ -1,5 +1,10 @@
 //! What the documents say is so: the README's commands are run as they stand, its application is the one
 //! that is compiled here, and every test and item that a document links to is there.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a broken test tool must stop the test"
+)]
 
 use rescind_testkit::process::free_port;
 use std::fmt::Write as _;
@@ -67,7 +72,7 @@ fn script(ports: [u16; 2]) -> (String, Vec<(usize, String)>) {
     let with_ports = |text: &str| {
         text.replace(":4000", &format!(":{}", ports[0])).replace(":3000", &format!(":{}", ports[1]))
     };
-    let mut script = String::from("set -eu\nkept=\ntrap 'kill $kept' EXIT\n");
+    let mut script = String::from("set -eu\nkept=\ntrap 'kill $kept; wait' EXIT\n");
     let mut answering = ports.into_iter();
     let (mut count, mut prints) = (0, Vec::new());
     for block in readme() {
@@ -80,7 +85,8 @@ fn script(ports: [u16; 2]) -> (String, Vec<(usize, String)>) {
             "run, stays" => {
                 let port = answering.next().expect("a port for each program that stays");
                 let line = text.trim_end();
-                writeln!(script, "{line} > \"$OUT/{port}\" 2>&1 &\nkept=\"$kept $!\"\ntries=0").unwrap();
+                writeln!(script, "{line} > \"$OUT/{port}\" 2>&1 &\nkept=\"$kept $!\"\ntries=0")
+                    .unwrap();
                 writeln!(
                     script,
                     "until curl -s -o \"$OUT/answer\" http://127.0.0.1:{port}/; do\n  \

@@ -12,11 +12,14 @@ fn serve(html: String) -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // The whole request is small; what it says does not matter.
-            let _ = stream.read(&mut [0; 8192]);
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n";
-            let _ = write!(stream, "{head}content-length: {}\r\n\r\n{html}", html.len());
+            let (mut stream, html) = (stream.unwrap(), html.clone());
+            // The browser also opens connections ahead of need, on which nothing comes for long.
+            std::thread::spawn(move || {
+                // The whole request is small; what it says does not matter.
+                let _ = stream.read(&mut [0; 8192]);
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n";
+                let _ = write!(stream, "{head}content-length: {}\r\n\r\n{html}", html.len());
+            });
         }
     });
     port
@@ -113,10 +116,11 @@ async fn a_form_of_another_origin_signs_nobody_out() {
     for host in HOSTS {
         for id in ["logout", "everywhere", "leave"] {
             let shown = attack.send(host, id).await;
-            // Without the cookie there is nothing to refuse, and nothing to end.
-            if host == "localhost" {
-                assert!(shown.contains("403"), "{id} from {host} shows: {shown}");
-            }
+            // From another site no cookie comes along; the answer must not take it away either.
+            assert!(
+                ["401", "403"].iter().any(|status| shown.contains(status)),
+                "{id} from {host} shows: {shown}"
+            );
             attack.nothing_happened(&format!("{id} from {host}")).await;
         }
     }

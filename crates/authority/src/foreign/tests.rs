@@ -123,7 +123,7 @@ fn text_that_is_no_usable_hash_is_refused() {
         "$2a$5$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
         "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW$",
         "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOéé",
-        "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc",
+        "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         "$pbkdf2-sha1$i=1$MDEyMzQ1Njc4OWFiY2RlZg$G/O7bynZBig0xpI9OJ2+zA",
         "$pbkdf2-sha256$i=-1$MDEyMzQ1Njc4OWFiY2RlZg$G/O7bynZBig0xpI9OJ2+zA",
         "$pbkdf2-sha256$i=+1$MDEyMzQ1Njc4OWFiY2RlZg$G/O7bynZBig0xpI9OJ2+zA",

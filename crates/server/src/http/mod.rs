@@ -14,6 +14,7 @@ mod pages;
 pub(crate) use pages::DEMO_AUDIENCE;
 pub mod problem;
 mod refresh;
+mod renew;
 mod refuse;
 mod session_token;
 mod sessions;
@@ -35,6 +36,8 @@ pub fn router(app: App) -> Router {
         .route("/whoami", get(whoami::whoami))
         .route("/sessions", get(sessions::list).delete(sessions::end_others))
         .route("/sessions/{id}", patch(sessions::rename).delete(sessions::end))
+        .route("/reauthenticate", post(renew::reauthenticate))
+        .route("/password", post(renew::password))
         .route("/session/token", post(session_token::session_token));
     let oauth = Router::new()
         .route("/token", post(refresh::token))

@@ -49,9 +49,7 @@ pub fn account(view: &Account<'_>) -> Markup {
         title: "Your account",
         width: Width::Wide,
         script: None,
-        nav: view
-            .demo
-            .then(|| html! { a href="/demo" { "My posts " span.soft { "(demo)" } } }),
+        nav: view.demo.then(|| html! { a href="/demo" { "My posts" } }),
     };
     let content = html! {
         div.heading {

@@ -37,7 +37,7 @@ pub fn demo(view: &Demo<'_>) -> Markup {
     let content = html! {
         div.heading {
             h1 { "My posts" }
-            p.lead { "Signed in as " strong { bdi { (view.name) } } }
+            p.lead #who { "Signed in as " strong { bdi { (view.name) } } }
         }
         noscript {
             p.notice {

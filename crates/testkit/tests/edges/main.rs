@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
 
 mod cookies;
+mod csrf;
+mod errors;
+mod headers;
 mod support;

@@ -194,3 +194,56 @@ impl Log {
         lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
+
+/// A person signed in twice in browsers, about to send one request from the first.
+pub(crate) struct Stage {
+    http: Http,
+    method: Method,
+    path: String,
+    /// The Cookie header.
+    pub(crate) cookie: String,
+    /// The session's own CSRF value.
+    pub(crate) csrf: String,
+    /// The id of the other session.
+    pub(crate) other: String,
+}
+
+impl Stage {
+    /// Signs in. `{id}` in the path is the other session.
+    pub(crate) async fn of(
+        authority: &TestAuthority,
+        name: &str,
+        method: Method,
+        path: &str,
+    ) -> Self {
+        let http = authority.http();
+        let mut other = signed_in(&http, name).await;
+        let other = other.get("/whoami").await.json()["session"]["id"].as_str().unwrap().to_owned();
+        let mut browser = signed_in(&http, name).await;
+        assert_eq!(browser.get("/whoami").await.status, 200);
+        let cookie = format!("rescind-dev={}", browser.session_cookie());
+        let csrf = browser.jar["XSRF-TOKEN"].clone();
+        Self { http, method, path: path.replace("{id}", &other), cookie, csrf, other }
+    }
+
+    /// Sends the request with its body and cookie, these headers, and this CSRF value where the route
+    /// wants it: a form in its field, everything else in the header.
+    pub(crate) async fn send(&self, headers: Headers<'_>, csrf: Option<&str>) -> Answer {
+        let mut all = [headers, &[("cookie", self.cookie.as_str())]].concat();
+        if self.path.starts_with("/account") {
+            all.push(FORM);
+            let mut fields = vec![("session", self.other.as_str())];
+            fields.extend(csrf.map(|value| ("csrf", value)));
+            let body = rescind_testkit::http::encode(&fields);
+            return self.http.send(self.method.clone(), &self.path, &all, body).await;
+        }
+        all.extend(csrf.map(|value| ("x-xsrf-token", value)));
+        let body = match (&self.method, self.path.as_str()) {
+            (&Method::PATCH, _) => json!({ "device": "kitchen tablet" }).to_string(),
+            (_, "/session/token") => json!({ "audience": "posts-api" }).to_string(),
+            _ => return self.http.send(self.method.clone(), &self.path, &all, "").await,
+        };
+        all.push(JSON);
+        self.http.send(self.method.clone(), &self.path, &all, body).await
+    }
+}

@@ -61,12 +61,28 @@ impl Pen<'_> {
                 params![sub.as_bytes(), if_version, password_hash],
             )
             .map(drop),
+            Write::SetPassword { sub, if_version, password_hash } => must_hold(run(
+                self.conn,
+                "UPDATE account SET password_hash = ?3, password_version = password_version + 1 \
+                 WHERE sub = ?1 AND password_version = ?2",
+                params![sub.as_bytes(), if_version, password_hash],
+            )?),
             Write::SetAccountState { sub, state } => must_hold(run(
                 self.conn,
                 "UPDATE account SET state = ?2 WHERE sub = ?1",
                 params![sub.as_bytes(), account_state(state)],
             )?),
             Write::InsertSession(session) => self.insert_session(&session),
+            Write::ReplaceSession { old, at, mut new } => {
+                new.rv = self.head.ts;
+                self.insert_session(&new)?;
+                must_hold(run(
+                    self.conn,
+                    "UPDATE session SET state = 'replaced', over_at = ?2, replaced_by = ?3 \
+                     WHERE sid = ?1 AND state = 'live'",
+                    params![old.as_bytes(), int(at)?, new.sid.as_bytes()],
+                )?)
+            }
             Write::MoveLine { sid, from, at, move_key } => self.move_line(sid, from, at, move_key),
             Write::Seen { sid, generation, at } => must_hold(run(
                 self.conn,

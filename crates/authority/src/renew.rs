@@ -1,0 +1,159 @@
+//! Proving oneself again, and changing the password: both put a new session in the old one's place, so
+//! that whoever has copied the old credential has nothing. The new session is born at its own entry's
+//! log time, after account and cut-offs were checked again in the same transaction.
+
+use crate::Authority;
+use crate::authority::transact;
+use crate::clock::random;
+use crate::line::Line;
+use crate::login::{Checked, LoginError};
+use crate::password::Password;
+use crate::present::Present;
+use crate::secret::Secret;
+use crate::session::Session;
+use crate::store::{Load, Loaded, StoreError, Write};
+use crate::throttle::{Charge, Source};
+use rescind_wire::id::Sid;
+use rescind_wire::revocation::Target;
+use std::sync::Arc;
+
+/// A session in the place of another.
+#[derive(Debug)]
+pub struct Renewed {
+    /// The new session.
+    pub session: Session,
+    /// Its credential: the cookie's value or the refresh token.
+    pub credential: Secret,
+}
+
+/// Why nothing was renewed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenewError {
+    /// The present password is wrong, or must wait, or the store failed: as at sign-in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The session ended while the password was checked.
+    #[error("the session has ended")]
+    Ended,
+}
+
+impl From<StoreError> for RenewError {
+    fn from(error: StoreError) -> Self {
+        RenewError::Login(LoginError::Unavailable(error))
+    }
+}
+
+impl Authority {
+    /// Checks the password again: `auth_time` is now, the session's id and credential are new, its
+    /// absolute end stays.
+    pub async fn reauthenticate(
+        self: &Arc<Self>,
+        present: &Present,
+        password: &Password,
+        source: &Source,
+    ) -> Result<Renewed, RenewError> {
+        let checked = self.check_present_password(present, password, source).await?;
+        let renewed = self.replace(present, checked, None).await?;
+        tracing::info!(event = "reauthenticated", sub = %present.session.sub, sid = %renewed.session.sid);
+        Ok(renewed)
+    }
+
+    /// Changes the password. Everything the account holds is taken back but the new session that is
+    /// returned.
+    pub async fn change_password(
+        self: &Arc<Self>,
+        present: &Present,
+        password: &Password,
+        new: &Password,
+        source: &Source,
+    ) -> Result<Renewed, RenewError> {
+        let checked = self.check_present_password(present, password, source).await?;
+        let hashed = self.hasher.hash(new, random(&*self.entropy)).await;
+        let hashed = hashed.map_err(LoginError::from)?;
+        let renewed = self.replace(present, checked, Some(hashed)).await?;
+        tracing::info!(event = "password_changed", sub = %present.session.sub, sid = %renewed.session.sid);
+        Ok(renewed)
+    }
+
+    /// Shares the counters of sign-in: a stolen session cannot be used to guess the password.
+    async fn check_present_password(
+        &self,
+        present: &Present,
+        password: &Password,
+        source: &Source,
+    ) -> Result<Checked, LoginError> {
+        let name = &present.account.name;
+        let charge = self
+            .throttle
+            .charge(name, source, self.clock.now().boot)
+            .map_err(|wait| LoginError::Throttled { retry_after: wait.as_secs().max(1) })?;
+        let outcome = self.check_password(name, password).await;
+        match &outcome {
+            Err(LoginError::Credentials) => {
+                tracing::info!(event = "reauthentication_failed", sub = %present.session.sub);
+                Charge::keep(charge);
+            }
+            _ => charge.give_back(&self.throttle),
+        }
+        outcome.and_then(|checked| match checked.sub == present.account.sub {
+            true => Ok(checked),
+            false => Err(LoginError::Credentials),
+        })
+    }
+
+    async fn replace(
+        self: &Arc<Self>,
+        present: &Present,
+        checked: Checked,
+        new_hash: Option<String>,
+    ) -> Result<Renewed, RenewError> {
+        let old = present.session.sid;
+        let new_sid = Sid::from_bytes(random(&*self.entropy));
+        let me = Arc::clone(self);
+        let rule = move |loaded: &Loaded| me.replace_in(loaded, new_sid, &checked, new_hash);
+        transact(&*self.store, Load::session(old), rule).await?
+    }
+
+    fn replace_in(
+        &self,
+        loaded: &Loaded,
+        new_sid: Sid,
+        checked: &Checked,
+        new_hash: Option<String>,
+    ) -> (Vec<Write>, Result<Renewed, RenewError>) {
+        let now = self.clock.now().wall;
+        let account = loaded.account.as_ref();
+        let unchanged = account.is_some_and(|a| a.password_version == checked.version);
+        let alive = |s: &Session, cutoffs: &[_]| s.check(account, cutoffs, now).is_ok();
+        let Some(old) = loaded
+            .session
+            .as_ref()
+            .filter(|judged| unchanged && alive(&judged.session, &judged.cutoffs))
+            .map(|judged| &judged.session)
+        else {
+            return (Vec::new(), Err(RenewError::Ended));
+        };
+        let session = Session {
+            sid: new_sid,
+            auth_time: now,
+            last_seen_at: now,
+            generation: 0,
+            reached_at: now,
+            seen_at: None,
+            move_key: None,
+            ..old.clone()
+        };
+        let mut writes = vec![Write::Revoke(Target::Session(old.sid))];
+        if let Some(password_hash) = new_hash {
+            let (sub, if_version) = (old.sub, checked.version);
+            writes.push(Write::SetPassword { sub, if_version, password_hash });
+            writes.push(Write::Revoke(Target::Subject(sub)));
+        }
+        let new = Box::new(session.clone());
+        writes.push(Write::ReplaceSession { old: old.sid, at: now, new });
+        let line = Line { carrier: session.carrier, sid: new_sid, generation: 0 };
+        let credential = self.keyring.line.0.seal(line);
+        (writes, Ok(Renewed { session, credential }))
+    }
+}
