@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
+use tempfile::NamedTempFile;
 
 /// How long the demo may take to end, its children included.
 const END: Duration = Duration::from_secs(20);
@@ -19,6 +20,7 @@ const END: Duration = Duration::from_secs(20);
 pub struct Demo {
     child: Child,
     output: BufReader<ChildStdout>,
+    errors: NamedTempFile,
     /// What it printed under `--json`; `null` without.
     pub said: Value,
     /// Port of the authority and the page.
@@ -40,7 +42,8 @@ impl Demo {
         let mut demo = Self::launch(&["--json"]);
         let mut line = String::new();
         demo.output.read_line(&mut line).unwrap();
-        demo.said = serde_json::from_str(&line).expect("the demo says one line of JSON");
+        demo.said = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("no line of JSON: {line:?} {}", demo.errors()));
         demo
     }
 
@@ -49,7 +52,7 @@ impl Demo {
         let mut demo = Self::launch(&[]);
         let mut text = String::new();
         while !text.contains("Ctrl-C ends everything") {
-            assert_ne!(demo.output.read_line(&mut text).unwrap(), 0, "it ended early: {text}");
+            assert_ne!(demo.output.read_line(&mut text).unwrap(), 0, "it ended early: {}", demo.errors());
         }
         (demo, text)
     }
@@ -58,10 +61,11 @@ impl Demo {
         let (port, api_port) = (free_port(), free_port());
         let (p, a) = (port.to_string(), api_port.to_string());
         let mut command = rescind(&["demo", "--port", &p, "--api-port", &a]);
-        command.args(more).process_group(0).stdout(Stdio::piped());
+        let errors = NamedTempFile::new().unwrap();
+        command.args(more).process_group(0).stdout(Stdio::piped()).stderr(errors.reopen().unwrap());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output, said: Value::Null, port, api_port }
+        Self { child, output, errors, said: Value::Null, port, api_port }
     }
 
     /// A text of its JSON line.
@@ -82,6 +86,11 @@ impl Demo {
     /// A client of the posts API.
     pub fn api(&self) -> Http {
         Http::new(&format!("http://127.0.0.1:{}", self.api_port))
+    }
+
+    /// What it has said on standard error so far.
+    pub fn errors(&self) -> String {
+        std::fs::read_to_string(self.errors.path()).unwrap()
     }
 
     /// Name and password of the first person.

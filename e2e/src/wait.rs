@@ -1,5 +1,6 @@
 //! Real time: how long something took, and waiting for it with a limit.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// How long a page or process may take for what should be quick.
@@ -37,4 +38,10 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
         assert!(watch.elapsed() < LIMIT, "waited too long for this: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Prints a figure that somebody wants to see although the test passes.
+pub fn say(line: &str) {
+    // Around the capture of the test harness, and on a line of its own.
+    writeln!(std::io::stdout(), "\n{line}").unwrap();
 }

@@ -76,15 +76,26 @@ impl Http {
         headers: Headers<'_>,
         body: impl Into<Bytes>,
     ) -> Answer {
+        self.attempt(method, path, headers, body).await.expect("the server answers")
+    }
+
+    /// Sends exactly this; `None` if the server goes away without a whole answer.
+    pub async fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: impl Into<Bytes>,
+    ) -> Option<Answer> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let response = self.client.request(request).await.unwrap();
+        let response = self.client.request(request).await.ok()?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: head.status, headers: head.headers, body }
+        let body = body.collect().await.ok()?.to_bytes();
+        Some(Answer { status: head.status, headers: head.headers, body })
     }
 
     /// GET with headers.

@@ -3,6 +3,7 @@
 //! Never shipped.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken test tool must stop the test")]
 
+pub mod accounts;
 pub mod clock;
 pub mod conformance;
 pub mod http;

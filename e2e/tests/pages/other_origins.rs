@@ -3,6 +3,7 @@
 use rescind_e2e::browser::sign_in_to_account;
 use rescind_e2e::demo::Demo;
 use rescind_e2e::driver::{Driver, Look, Page};
+use rescind_e2e::wait::until;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
@@ -74,6 +75,9 @@ impl Attack {
     async fn send(&self, host: &str, id: &str) -> String {
         self.page.open(&format!("http://{host}:{}/", self.port)).await;
         self.page.click(&format!("#{id} button")).await;
+        let arrived = format!(":{}/", self.demo.port);
+        until("the form's answer", async || self.page.address().await.contains(&arrived).then_some(()))
+            .await;
         self.page.text().await
     }
 

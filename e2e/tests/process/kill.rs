@@ -2,7 +2,7 @@
 
 use http::Method;
 use rescind_e2e::demo::{Demo, exists};
-use rescind_e2e::wait::{Stopwatch, until};
+use rescind_e2e::wait::{Stopwatch, say, until};
 use rescind_testkit::http::Http;
 use rustix::process::{Signal, kill_process};
 use std::time::Duration;
@@ -50,12 +50,13 @@ async fn a_killed_authority_costs_nobody_the_session_and_brings_no_revoked_token
     let killed = Stopwatch::new();
 
     let after = goes_on(&api, token, killed).await;
-    println!("the API went on for {:.1} s after the kill, S is 10 s", after.as_secs_f64());
+    say(&format!("the API went on for {:.1} s after the kill, S is 10 s", after.as_secs_f64()));
     assert!(after > S / 2, "it gave up after {after:?} already");
     // Still no 401: the token is good, the API just cannot know.
     assert_eq!(api.get_as("/posts", token).await.status, 503);
     assert!(exists(demo.pid("api")) && exists(demo.parent()));
 
+    assert!(demo.errors().contains(demo.say("/serve")), "it says how to go on: {}", demo.errors());
     let _served = demo.serve_again();
     until("the API answers again", async || {
         let status = api.get_as("/posts", token).await.status;
@@ -82,6 +83,7 @@ async fn a_killed_api_server_is_reported_and_ends_the_demo() {
     kill_process(demo.pid("api"), Signal::KILL).unwrap();
     let (status, _) = demo.ended().await;
     assert_eq!(status.code(), Some(1));
+    assert!(demo.errors().contains("the posts API has ended"), "{}", demo.errors());
     assert!(!exists(demo.pid("authority")));
     assert!(!demo.folder().exists());
 }

@@ -4,8 +4,8 @@
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
 
 /// Parameters that never belong into an address, in lower case.
 const SECRETS: [&str; 5] =
@@ -13,17 +13,22 @@ const SECRETS: [&str; 5] =
 
 /// The answer to a request that is refused before its route is asked; of the route's own form.
 pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
-    let detail = if request.uri().query().is_some_and(holds_secret) {
-        "Send credentials in headers or bodies, never in the URL."
-    } else if ambiguous(request.headers()) {
-        "Send one Host, and frame the body by Content-Length or by chunked alone."
-    } else {
-        return None;
-    };
-    Some(match route {
+    if ambiguous(request.headers()) {
+        let detail = "Send one Host, and frame the body by Content-Length or by chunked alone.";
+        let mut response = refusal(route, detail);
+        // Where this request ends is not known, so no other one may follow.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Some(response);
+    }
+    let detail = "Send credentials in headers or bodies, never in the URL.";
+    request.uri().query().is_some_and(holds_secret).then(|| refusal(route, detail))
+}
+
+fn refusal(route: &str, detail: &'static str) -> Response {
+    match route {
         "/token" => OAuthFailure::invalid_request(detail).into_response(),
         _ => Failure::bad_request(detail).into_response(),
-    })
+    }
 }
 
 /// A token in the query would stand in every log on the way (RFC 6750 §2.3 is not offered). However

@@ -77,7 +77,7 @@ async fn every_answer_states_its_type_and_forbids_to_sniff_frame_and_keep() {
             assert!(["/.well-known/", "/assets/"].iter().any(|p| what.contains(p)), "{what}");
             assert!(answer.set_cookies().is_empty(), "{what}");
         }
-        if answer.status.is_client_error() && !kind.starts_with("text/html") && what != "HEAD" {
+        if answer.status.is_client_error() && !kind.starts_with("text/html") {
             let form = ["application/problem+json", "application/json"];
             assert!(form.contains(&kind), "{what}: {kind} {}", answer.text());
         }

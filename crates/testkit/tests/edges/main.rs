@@ -5,5 +5,8 @@
 mod cookies;
 mod csrf;
 mod errors;
+mod faults;
 mod headers;
+mod hostile;
+mod input;
 mod support;
