@@ -52,7 +52,12 @@ impl Demo {
         let mut demo = Self::launch(&[]);
         let mut text = String::new();
         while !text.contains("Ctrl-C ends everything") {
-            assert_ne!(demo.output.read_line(&mut text).unwrap(), 0, "it ended early: {}", demo.errors());
+            assert_ne!(
+                demo.output.read_line(&mut text).unwrap(),
+                0,
+                "it ended early: {}",
+                demo.errors()
+            );
         }
         (demo, text)
     }

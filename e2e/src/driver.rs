@@ -32,7 +32,8 @@ pub struct Look {
 
 impl Look {
     /// A window on a desk.
-    pub const DESKTOP: Self = Self { width: 1280, height: 800, scale: 1, mobile: false, script: true };
+    pub const DESKTOP: Self =
+        Self { width: 1280, height: 800, scale: 1, mobile: false, script: true };
     /// A telephone.
     pub const PHONE: Self = Self { width: 390, height: 844, scale: 2, mobile: true, script: true };
 

@@ -2,7 +2,11 @@
 //!
 //! The tests take the programs from the environment: `RESCIND_BIN` (with `posts-api` beside it),
 //! `CHROMEDRIVER` and `CHROMIUM`. `cargo xtask test` builds, finds and names them. Never shipped.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken test tool must stop the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a broken test tool must stop the test"
+)]
 
 pub mod browser;
 pub mod demo;
@@ -15,8 +19,12 @@ use std::path::PathBuf;
 ///
 /// # Panics
 /// If it does not.
-#[expect(clippy::disallowed_methods, reason = "the step that starts these tests names the programs")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the step that starts these tests names the programs"
+)]
 pub fn program(variable: &str) -> PathBuf {
     let path = std::env::var_os(variable);
-    path.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test --only e2e`")).into()
+    path.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test --only e2e`"))
+        .into()
 }

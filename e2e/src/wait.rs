@@ -43,5 +43,5 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
 /// Prints a figure that somebody wants to see although the test passes.
 pub fn say(line: &str) {
     // Around the capture of the test harness, and on a line of its own.
-    writeln!(std::io::stdout(), "\n{line}").unwrap();
+    std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }

@@ -48,7 +48,8 @@ impl<'a> Round<'a> {
 
     /// Logs out everywhere; gives the entry's position.
     async fn log_out(&self, refresh_token: &str) -> u64 {
-        let answer = self.authority.send_as(Method::POST, "/logout/everywhere", refresh_token).await;
+        let answer =
+            self.authority.send_as(Method::POST, "/logout/everywhere", refresh_token).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["pos"].as_u64().unwrap()
     }
@@ -64,12 +65,11 @@ impl<'a> Round<'a> {
 
 fn print(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    let at = |share: usize| times[(times.len() * share / 1000).min(times.len() - 1)].as_secs_f64() * 1e3;
+    let at =
+        |share: usize| times[(times.len() * share / 1000).min(times.len() - 1)].as_secs_f64() * 1e3;
     let count = times.len();
     let (p50, p99, max) = (at(500), at(990), at(1000));
-    say(&format!(
-        "{what}: {count} of {count}; p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"
-    ));
+    say(&format!("{what}: {count} of {count}; p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"));
 }
 
 // R-31 R-32

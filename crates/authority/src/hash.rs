@@ -160,12 +160,7 @@ impl Worker {
         }
         let mut output = vec![0; length];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into_with_memory(
-                password,
-                salt,
-                &mut output,
-                &mut self.memory[..blocks],
-            )
+            .hash_password_into_with_memory(password, salt, &mut output, &mut self.memory[..blocks])
             .ok()?;
         self.computed.fetch_add(1, Ordering::Relaxed);
         Some(output)
@@ -198,11 +193,8 @@ pub(crate) fn parse(text: &str) -> Option<(Argon2Cost, Vec<u8>, Vec<u8>)> {
     if !params.keyid().is_empty() || !params.data().is_empty() {
         return None;
     }
-    let cost = Argon2Cost {
-        memory_kib: params.m_cost(),
-        passes: params.t_cost(),
-        lanes: params.p_cost(),
-    };
+    let cost =
+        Argon2Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
     Some((cost, hash.salt?.as_ref().to_vec(), hash.hash?.as_bytes().to_vec()))
 }
 

@@ -62,7 +62,9 @@ async fn the_page_keeps_no_token_where_a_script_of_tomorrow_finds_it() {
     let session = cookies.iter().find(|cookie| cookie["name"] == "rescind-dev").unwrap();
     assert_eq!((&session["httpOnly"], &session["sameSite"]), (&json!(true), &json!("Strict")));
     assert!(cookies.iter().all(|c| !c["value"].as_str().unwrap().contains("eyJ")), "{cookies:?}");
-    assert!(!page.script("return document.documentElement.outerHTML").await.to_string().contains("eyJ"));
+    assert!(
+        !page.script("return document.documentElement.outerHTML").await.to_string().contains("eyJ")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

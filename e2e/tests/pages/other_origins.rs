@@ -33,7 +33,9 @@ fn form(id: &str, kind: &str, action: &str, fields: &[(&str, &str)]) -> String {
         .iter()
         .map(|(n, v)| format!("<input type=hidden name=\"{}\" value=\"{}\">", escape(n), escape(v)))
         .collect();
-    format!("<form id={id} method=post enctype={kind} action={action}>{inputs}<button>go</button></form>")
+    format!(
+        "<form id={id} method=post enctype={kind} action={action}>{inputs}<button>go</button></form>"
+    )
 }
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
@@ -61,7 +63,12 @@ impl Attack {
                 "signin",
                 URLENCODED,
                 &format!("{issuer}/signin"),
-                &[("username", "bob"), ("password", bob), ("form_value", "x"), ("next", "/account")],
+                &[
+                    ("username", "bob"),
+                    ("password", bob),
+                    ("form_value", "x"),
+                    ("next", "/account"),
+                ],
             ),
             form("logout", URLENCODED, &format!("{issuer}/logout"), &[("csrf", "x")]),
             form("everywhere", URLENCODED, &format!("{issuer}/logout/everywhere"), &[]),
@@ -76,8 +83,10 @@ impl Attack {
         self.page.open(&format!("http://{host}:{}/", self.port)).await;
         self.page.click(&format!("#{id} button")).await;
         let arrived = format!(":{}/", self.demo.port);
-        until("the form's answer", async || self.page.address().await.contains(&arrived).then_some(()))
-            .await;
+        until("the form's answer as a page (a 204 shows none)", async || {
+            self.page.address().await.contains(&arrived).then_some(())
+        })
+        .await;
         self.page.text().await
     }
 

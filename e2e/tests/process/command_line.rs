@@ -100,7 +100,8 @@ async fn the_lines_that_the_demo_prints_work_as_they_stand() {
     let breath = "read breath";
     let script = [before, &[breath, last]].concat().join("\n");
     let mut shell = Command::new("sh");
-    let mut shell = shell.args(["-ec", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shell =
+        shell.args(["-ec", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut answers = std::io::BufReader::new(shell.stdout.take().unwrap());
     let mut next = || {
         let mut line = String::new();

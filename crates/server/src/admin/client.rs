@@ -1,8 +1,8 @@
 //! How the command line reaches an authority: through the socket of the one that runs, or, if none
 //! does, by opening the store itself under its exclusive lock.
 
-use crate::{http, marker};
 use crate::run::{Config, StartError, World, open, socket_path};
+use crate::{http, marker};
 use ::http::{Method, Request};
 use axum::Router;
 use axum::body::Body;

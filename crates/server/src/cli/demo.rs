@@ -181,7 +181,8 @@ impl Stage {
     }
 
     fn start_authority(&self) -> Result<Child, String> {
-        let own = std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
+        let own =
+            std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
         let mut command = Command::new(own);
         command.arg("serve").args(self.serve_arguments());
         self.start(command, "authority.log")

@@ -3,9 +3,9 @@
 use super::Place;
 use crate::admin::client::Door;
 use crate::clock::SystemEntropy;
-use rescind_authority::clock::random;
 use clap::{Args, Subcommand};
 use http::Method;
+use rescind_authority::clock::random;
 use rescind_wire::b64;
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -167,8 +167,7 @@ async fn set_state(place: &Place, name: &str, state: &str) -> Result<(), String>
 pub(super) async fn client(command: ClientCommand) -> Result<(), String> {
     match command {
         ClientCommand::Add { place, id, audience, permission } => {
-            let body =
-                json!({ "client_id": id, "audiences": audience, "permissions": permission });
+            let body = json!({ "client_id": id, "audiences": audience, "permissions": permission });
             let made = call(&place, Method::POST, "/admin/clients", body).await?;
             println!("registered {id}");
             let secret = made["client_secret"].as_str().unwrap_or_default();

@@ -13,7 +13,7 @@ use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rescind_authority::clock::random;
 use rescind_authority::throttle::Source;
 use rescind_wire::b64;
@@ -28,7 +28,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let source = source(&app, peer, request.headers());
     request.extensions_mut().insert(source);
-    let method = request.method().clone();
+    let method = name_of(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -47,7 +47,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
         },
     };
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(event = "request_failed", %id, %method, route);
+        tracing::error!(event = "request_failed", %id, method, route);
     }
     if response.status().is_server_error() {
         response = problem::identified(response, &id);
@@ -59,8 +59,9 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
     }
     secure(&app, response.headers_mut());
     let micros = app.authority.clock().now().boot.saturating_sub(began.boot);
-    // The route's pattern, never the path or the query: both can hold what somebody sent.
-    tracing::info!(event = "request", %id, %method, route, status = response.status().as_u16(), micros);
+    // The route's pattern and a known method, never path, query or another method: all of them can hold
+    // what somebody sent.
+    tracing::info!(event = "request", %id, method, route, status = response.status().as_u16(), micros);
     response
 }
 
@@ -77,6 +78,19 @@ fn source(app: &App, peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
         }
     }
     Source::address(address)
+}
+
+/// A method for the log.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "-",
+    }
 }
 
 /// What the caller learns of a panic.

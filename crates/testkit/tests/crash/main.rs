@@ -1,7 +1,11 @@
 //! The authority as a process that dies: between commit and answer, before the commit, and under load. The
 //! program is the binary `rescind` with fail points; the store is a file, and what counts is what the next
 //! process on it says.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
 
 mod after_commit;
 mod before_commit;

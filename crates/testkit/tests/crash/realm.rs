@@ -1,8 +1,8 @@
 //! A store and its keys in a temporary folder, and the processes that run on it one after another.
 
 use http::Method;
-use rescind_authority::clock::Clock as _;
 use rescind_authority::Settings;
+use rescind_authority::clock::Clock as _;
 use rescind_server::clock::SystemClock;
 use rescind_server::run::{Config, World, open, run};
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
@@ -38,7 +38,8 @@ pub(crate) struct Realm {
 impl Realm {
     pub(crate) fn new() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut realm = Self { folder: tempfile::tempdir().unwrap(), address, secret: String::new() };
+        let mut realm =
+            Self { folder: tempfile::tempdir().unwrap(), address, secret: String::new() };
         realm.person("alice");
         let args = ["client", "add", AUDIENCE, "--audience", AUDIENCE, "--permission", "feed"];
         let said = String::from_utf8(realm.command(&args, &[], "").stdout).unwrap();
@@ -66,8 +67,11 @@ impl Realm {
 
     fn place(&self) -> Vec<String> {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
-        [["--data".to_owned(), text(self.data())], ["--keys".to_owned(), text(self.keys())],
-            ["--issuer".to_owned(), self.issuer()]]
+        [
+            ["--data".to_owned(), text(self.data())],
+            ["--keys".to_owned(), text(self.keys())],
+            ["--issuer".to_owned(), self.issuer()],
+        ]
         .concat()
     }
 

@@ -7,7 +7,6 @@ use rescind_wire::b64;
 use serde_json::json;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const NAME: &str = "__Host-rescind";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -133,10 +132,24 @@ async fn only_the_exact_name_is_the_session_cookie() {
     authority.person("alice").await;
     let value = cookie_of(&door.http, "alice", NAME).await;
     for name in [
-        "__host-rescind", "__HOST-RESCIND", "__Host-rescind ", "__Host-Rescind", "__Host-rescind\t",
-        "\u{2000}__Host-rescind", "\u{feff}__Host-rescind", "\u{a0}__Host-rescind",
-        "%5F%5FHost-rescind", "__Host%2Drescind", "\"__Host-rescind\"", "__Host-rescind[]",
-        "__Host-rescind.", "rescind", "rescind-dev", "__Secure-rescind", "Host-rescind", "session",
+        "__host-rescind",
+        "__HOST-RESCIND",
+        "__Host-rescind ",
+        "__Host-Rescind",
+        "__Host-rescind\t",
+        "\u{2000}__Host-rescind",
+        "\u{feff}__Host-rescind",
+        "\u{a0}__Host-rescind",
+        "%5F%5FHost-rescind",
+        "__Host%2Drescind",
+        "\"__Host-rescind\"",
+        "__Host-rescind[]",
+        "__Host-rescind.",
+        "rescind",
+        "rescind-dev",
+        "__Secure-rescind",
+        "Host-rescind",
+        "session",
     ] {
         let answer = get_with(&door.http, "/whoami", &[&format!("{name}={value}")]).await;
         assert_eq!(answer.status, 401, "{name:?}");
@@ -248,37 +261,6 @@ async fn a_flood_of_cookies_is_an_error_and_loses_no_session() {
             assert!(answer.set_cookies().is_empty(), "the session is not lost on the way");
         }
     }
-    assert_eq!(get_with(&http, "/whoami", &[&session]).await.status, 200);
-}
-
-// C08 H08
-#[tokio::test(flavor = "multi_thread")]
-async fn headers_without_end_are_answered_with_431() {
-    let authority = quick().await;
-    authority.person("alice").await;
-    let http = authority.http();
-    let session = format!("rescind-dev={}", cookie_of(&http, "alice", "rescind-dev").await);
-    let address = authority.issuer().strip_prefix("http://").unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let start = format!("GET /whoami HTTP/1.1\r\nHost: a\r\nCookie: {session}; a=");
-    stream.write_all(start.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    for sent in 1..=64 {
-        stream.write_all(&[b'x'; 1024]).await.unwrap();
-        let said = stream.read_buf(&mut answer);
-        let patience = Duration::from_millis(if sent < 30 { 1 } else { 200 });
-        if tokio::time::timeout(patience, said).await.is_ok() {
-            assert!((30..=34).contains(&sent), "answered after {sent} KiB");
-            break;
-        }
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
-    let _ = stream.read_to_end(&mut answer).await;
-
-    // All at once: the connection may be gone before the answer is read. Never is it served.
-    let flood = format!("{start}{}\r\n\r\n", "x".repeat(64 * 1024));
-    let answer = http.raw(flood.as_bytes()).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     assert_eq!(get_with(&http, "/whoami", &[&session]).await.status, 200);
 }
 

@@ -1,29 +1,11 @@
 //! Requests that a browser is made to send: by a page of another site, of a sibling domain, or without
 //! any word of where they come from.
 
-use crate::support::{FORM, JSON, ROUTES, Stage, get_with, quick, signed_in, stakes};
+use crate::support::{CHANGES, FORM, HERE, JSON, Stage, get_with, quick, signed_in, stakes};
 use http::Method;
-use rescind_testkit::http::{Headers, encode};
+use rescind_testkit::http::encode;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::json;
-
-/// What proves an origin.
-const HERE: Headers<'static> = &[("sec-fetch-site", "same-origin")];
-
-/// Every request that changes something with a cookie, and the status of its success. `{id}` is
-/// another session of the same person.
-const CHANGES: [(Method, &str, u16); 10] = [
-    (Method::POST, "/logout", 204),
-    (Method::POST, "/logout/everywhere", 200),
-    (Method::DELETE, "/sessions", 200),
-    (Method::DELETE, "/sessions/{id}", 200),
-    (Method::PATCH, "/sessions/{id}", 204),
-    (Method::POST, "/session/token", 200),
-    (Method::POST, "/account/logout", 303),
-    (Method::POST, "/account/logout-everywhere", 303),
-    (Method::POST, "/account/sessions/end", 303),
-    (Method::POST, "/account/sessions/end-others", 303),
-];
 
 /// All ways to have no good CSRF value for a session; `other` is another session's.
 fn wrong_values(right: &str, other: &str) -> Vec<Option<String>> {
@@ -140,11 +122,11 @@ async fn a_planted_csrf_cookie_that_equals_the_header_does_not_pass() {
     let mallory = signed_in(&authority.http(), "mallory").await;
     let stage = Stage::of(&authority, "alice", Method::POST, "/logout/everywhere").await;
     let before = stakes(&authority, "alice").await;
-    for planted in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &mallory.jar["XSRF-TOKEN"]] {
+    for planted in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &mallory.jar["XSRF-TOKEN"]]
+    {
         let cookie = format!("XSRF-TOKEN={planted}; {}", stage.cookie);
         let headers = [("cookie", cookie.as_str()), HERE[0], ("x-xsrf-token", planted)];
-        let answer =
-            authority.http().send(Method::POST, "/logout/everywhere", &headers, "").await;
+        let answer = authority.http().send(Method::POST, "/logout/everywhere", &headers, "").await;
         assert_eq!(answer.status, 403, "{planted}");
     }
     assert_eq!(stakes(&authority, "alice").await, before);
@@ -152,10 +134,12 @@ async fn a_planted_csrf_cookie_that_equals_the_header_does_not_pass() {
     assert_eq!(stage.send(HERE, Some(&stage.csrf)).await.status, 200);
 }
 
+type HeaderSet = Vec<(String, String)>;
+
 /// Header sets that do not prove this origin, and sets that do.
-fn origins(authority: &TestAuthority) -> (Vec<Vec<(String, String)>>, Vec<Vec<(String, String)>>) {
+fn origins(authority: &TestAuthority) -> (Vec<HeaderSet>, Vec<HeaderSet>) {
     let here = authority.issuer();
-    let set = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+    let set = |pairs: &[(&str, &str)]| -> HeaderSet {
         pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect()
     };
     let mut foreign = vec![
@@ -186,7 +170,8 @@ fn origins(authority: &TestAuthority) -> (Vec<Vec<(String, String)>>, Vec<Vec<(S
     ] {
         foreign.push(set(&[("origin", &origin)]));
     }
-    for referer in ["https://evil.example/", &format!("{here}.evil.example/"), &format!("{here}@e/")]
+    for referer in
+        ["https://evil.example/", &format!("{here}.evil.example/"), &format!("{here}@e/")]
     {
         foreign.push(set(&[("referer", referer)]));
     }
@@ -291,111 +276,6 @@ async fn the_sign_in_form_serves_only_the_browser_that_asked_for_it() {
     let answer = victim.send_raw(Method::POST, "/signin", &[FORM], post(&own)).await;
     assert_eq!(answer.status, 303);
     assert_eq!(victim.get("/whoami").await.json()["user"]["username"], "mallory");
-}
-
-// X07
-#[tokio::test(flavor = "multi_thread")]
-async fn reading_methods_change_nothing() {
-    let authority = quick().await;
-    authority.person("alice").await;
-    let stage = Stage::of(&authority, "alice", Method::POST, "/logout").await;
-    let before = stakes(&authority, "alice").await;
-    let headers = [("cookie", stage.cookie.as_str()), HERE[0], ("x-xsrf-token", &stage.csrf)];
-    let more = ["/sessions/{id}?_method=DELETE", "/revoke", "/account/sessions/end?session={id}"];
-    for path in ROUTES.map(|(_, path)| path).into_iter().chain(more) {
-        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            let path = path.replace("AAAAAAAAAAAAAAAAAAAAAA", "{id}").replace("{id}", &stage.other);
-            let answer = authority.http().send(method.clone(), &path, &headers, "").await;
-            let gone = answer.set_cookies().iter().any(|line| line.contains("Max-Age=0"));
-            assert!(!gone, "{method} {path}");
-            assert_eq!(stakes(&authority, "alice").await, before, "{method} {path}");
-        }
-    }
-    for (method, path, _) in CHANGES.into_iter().filter(|(m, p, _)| m == Method::POST || p.contains('{'))
-    {
-        let path = path.replace("{id}", &stage.other);
-        let answer = authority.http().get(&path, &headers).await;
-        assert_eq!(answer.status, 405, "GET for {method} {path}");
-        assert!(answer.header("allow").contains(method.as_str()));
-    }
-    assert_eq!(stage.send(HERE, Some(&stage.csrf)).await.status, 204);
-}
-
-// X08 X09
-#[tokio::test(flavor = "multi_thread")]
-async fn json_routes_take_json_only() {
-    let authority = quick().await;
-    authority.person("alice").await;
-    let http = authority.http();
-    let login = json!({ "username": "alice", "password": PASSWORD, "carrier": "token" });
-    let (patch, token) = (json!({ "device": "evil" }), json!({ "audience": "posts-api" }));
-    let stage = Stage::of(&authority, "alice", Method::POST, "/logout").await;
-    let id = format!("/sessions/{}", stage.other);
-    let credentials = [("cookie", stage.cookie.as_str()), ("x-xsrf-token", &stage.csrf), HERE[0]];
-    let routes = [
-        (Method::PATCH, id.as_str(), patch),
-        (Method::POST, "/session/token", token),
-        // Last: a sign-in ends the session whose cookie it carries.
-        (Method::POST, "/login", login),
-    ];
-    for (method, path, body) in routes {
-        let before = stakes(&authority, "alice").await;
-        for kind in [
-            "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "",
-            "text/plain; a=application/json", "application/jsonx", "text/json", "json",
-            "application/json, text/plain", "application/problem+json", "*/*",
-        ] {
-            let headers = [&credentials[..], &[("content-type", kind)]].concat();
-            let answer = http.send(method.clone(), path, &headers, body.to_string());
-            assert_eq!(answer.await.status, 415, "{method} {path} {kind:?}");
-        }
-        let none = http.send(method.clone(), path, &credentials, body.to_string()).await;
-        assert_eq!(none.status, 415, "{method} {path} without a type");
-        let twice = [&credentials[..], &[("content-type", "text/plain"), JSON]].concat();
-        let twice = http.send(method.clone(), path, &twice, body.to_string()).await;
-        assert_eq!(twice.status, 415, "{method} {path} with two types");
-        // JSON that a form can be made to send: a field's name opens the object, its value ends it.
-        let trick = format!("{}={}", &body.to_string()[..3], &body.to_string()[3..]);
-        let headers = [&credentials[..], &[FORM]].concat();
-        let answer = http.send(method.clone(), path, &headers, trick).await;
-        assert_eq!(answer.status, 415, "{method} {path}");
-        assert_eq!(stakes(&authority, "alice").await, before, "{method} {path}");
-        let kind = [&credentials[..], &[("content-type", "Application/JSON; charset=utf-8")]].concat();
-        let honest = http.send(method.clone(), path, &kind, body.to_string()).await;
-        assert!(honest.status.is_success(), "{method} {path}: {}", honest.text());
-    }
-}
-
-// X09
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_in_a_request_overrides_its_method() {
-    let authority = quick().await;
-    authority.person("alice").await;
-    let stage = Stage::of(&authority, "alice", Method::POST, "/logout").await;
-    let id = format!("/sessions/{}", stage.other);
-    let before = stakes(&authority, "alice").await;
-    let http = authority.http();
-    for header in ["x-http-method-override", "x-http-method", "x-method-override", "_method"] {
-        for method in ["DELETE", "POST", "PATCH"] {
-            let headers = [
-                ("cookie", stage.cookie.as_str()),
-                ("x-xsrf-token", &stage.csrf),
-                HERE[0],
-                (header, method),
-            ];
-            assert_eq!(http.get("/sessions", &headers).await.status, 200);
-            assert_eq!(http.get(&id, &headers).await.status, 405);
-            let query = format!("/sessions?_method={method}&method={method}");
-            assert_eq!(http.get(&query, &headers).await.status, 200);
-            let form = [&headers[..3], &[FORM]].concat();
-            let body = format!("_method={method}&csrf={}", stage.csrf);
-            for path in ["/sessions", id.as_str(), "/whoami"] {
-                let answer = http.send(Method::POST, path, &form, body.clone()).await;
-                assert_eq!(answer.status, 405, "{path}");
-            }
-        }
-    }
-    assert_eq!(stakes(&authority, "alice").await, before);
 }
 
 // X11

@@ -154,7 +154,8 @@ async fn why_a_credential_is_bad_is_not_told() {
     let banned = http.sign_in("bob", PASSWORD).await["refresh_token"].as_str().unwrap().to_owned();
     let bob = rescind_authority::name::Name::new("bob").unwrap();
     authority.app.authority.revoke_account(bob).await.unwrap();
-    let second = http.refresh(&spent, None).await.json()["refresh_token"].as_str().unwrap().to_owned();
+    let second =
+        http.refresh(&spent, None).await.json()["refresh_token"].as_str().unwrap().to_owned();
     authority.clock.advance(Duration::from_secs(31));
     let mut forged = second.clone();
     forged.replace_range(20..21, if &second[20..21] == "A" { "B" } else { "A" });

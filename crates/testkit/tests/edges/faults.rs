@@ -7,9 +7,7 @@ use http::Method;
 use rescind_authority::Authority;
 use rescind_authority::account::Account;
 use rescind_authority::clients::Client;
-use rescind_authority::store::{
-    Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept,
-};
+use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
 use rescind_server::app::App;
 use rescind_server::feed::FeedHub;
 use rescind_server::keys;
@@ -18,8 +16,8 @@ use rescind_testkit::server::{PASSWORD, TestAuthority};
 use rescind_wire::id::Epoch;
 use rescind_wire::revocation::Entry;
 use serde_json::json;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::watch;
 
 /// What goes wrong.
@@ -142,22 +140,29 @@ async fn every_route(http: &Http, held: &Held) -> Vec<(&'static str, Answer)> {
     for path in ["/whoami", "/sessions", "/account"] {
         seen.push((path, http.get(path, &page).await));
     }
-    for (method, path) in [
-        (Method::POST, "/logout"),
-        (Method::POST, "/logout/everywhere"),
-        (Method::DELETE, "/sessions"),
-        (Method::DELETE, "/sessions/AAAAAAAAAAAAAAAAAAAAAA"),
+    for (what, method, path) in [
+        ("sign out", Method::POST, "/logout"),
+        ("sign out everywhere", Method::POST, "/logout/everywhere"),
+        ("end the others", Method::DELETE, "/sessions"),
+        ("end one", Method::DELETE, "/sessions/AAAAAAAAAAAAAAAAAAAAAA"),
     ] {
-        seen.push((path, http.send(method, path, &page, "").await));
+        seen.push((what, http.send(method, path, &page, "").await));
     }
     let json = [page[0], page[1], page[2], JSON];
     let audience = json!({ "audience": "posts-api" }).to_string();
     seen.push(("/session/token", http.send(Method::POST, "/session/token", &json, audience).await));
+    let again = json!({ "password": PASSWORD }).to_string();
+    let change = json!({ "current_password": PASSWORD, "new_password": PASSWORD }).to_string();
+    for (path, body) in [("/reauthenticate", again), ("/password", change)] {
+        seen.push((path, http.send(Method::POST, path, &json, body).await));
+    }
     let device = json!({ "device": "x" }).to_string();
     let path = "/sessions/AAAAAAAAAAAAAAAAAAAAAA";
     seen.push((path, http.send(Method::PATCH, path, &json, device).await));
     for path in [
-        "/account/logout", "/account/logout-everywhere", "/account/sessions/end",
+        "/account/logout",
+        "/account/logout-everywhere",
+        "/account/sessions/end",
         "/account/sessions/end-others",
     ] {
         seen.push((path, http.send(Method::POST, path, &form, csrf.clone()).await));
@@ -193,7 +198,9 @@ fn assert_says_nothing(what: &str, answer: &Answer, status: u16, event: &str) {
     let id = answer.header("x-correlation-id");
     assert_eq!(id.len(), 12, "{what}: {:?}", answer.headers);
     let told = format!("{:?} {}", answer.headers, answer.text()).to_lowercase();
-    for inside in ["secret9mark", "select", "sqlite", "panic", ".rs", "rescind.db", "version", "main"] {
+    for inside in
+        ["secret9mark", "select", "sqlite", "panic", ".rs", "rescind.db", "version", "main"]
+    {
         let page = answer.header("content-type").starts_with("text/html");
         let harmless = page && ["main", "version"].contains(&inside);
         assert!(harmless || !told.contains(inside), "{what}: {inside} in {told}");

@@ -3,11 +3,11 @@
 use crate::support::{Door, FORM, JSON, ROUTES, behind_tls, quick, signed_in};
 use http::{HeaderName, Method};
 use rescind_testkit::http::{Answer, Headers};
-use rescind_testkit::server::{PASSWORD, TestAuthority};
+use rescind_testkit::server::PASSWORD;
 use serde_json::json;
 
 /// Answers of every kind from every route: with and without credentials, of every method, good and bad.
-async fn tour(authority: &TestAuthority, door: &Door) -> Vec<(String, Answer)> {
+async fn tour(door: &Door) -> Vec<(String, Answer)> {
     let http = &door.http;
     let mut seen = Vec::new();
     let mut methods: Vec<Method> =
@@ -24,7 +24,8 @@ async fn tour(authority: &TestAuthority, door: &Door) -> Vec<(String, Answer)> {
         }
     }
     let mut browser = signed_in(http, "alice").await;
-    for path in ["/whoami", "/sessions", "/account", "/", "/signin", "/signin?next=a&next=b"] {
+    let pages = ["/account", "/", "/signin", "/signin?next=a&next=b", "/demo", "/assets/demo.js"];
+    for path in ["/whoami", "/sessions"].into_iter().chain(pages) {
         seen.push((format!("signed in, {path}"), browser.get(path).await));
     }
     let ask = json!({ "audience": "posts-api" });
@@ -39,7 +40,6 @@ async fn tour(authority: &TestAuthority, door: &Door) -> Vec<(String, Answer)> {
     seen.push(("431".into(), http.get("/whoami", &[("cookie", &flood)]).await));
     seen.push(("in the URL".into(), http.get("/whoami?access_token=x", &[]).await));
     seen.push(("signed out".into(), browser.post("/logout").await));
-    let _ = authority;
     seen
 }
 
@@ -48,7 +48,7 @@ async fn tour(authority: &TestAuthority, door: &Door) -> Vec<(String, Answer)> {
 async fn every_answer_states_its_type_and_forbids_to_sniff_frame_and_keep() {
     let (authority, door) = behind_tls().await;
     authority.person("alice").await;
-    let seen = tour(&authority, &door).await;
+    let seen = tour(&door).await;
     let statuses: std::collections::BTreeSet<u16> =
         seen.iter().map(|(_, a)| a.status.as_u16()).collect();
     for status in [200, 204, 303, 400, 401, 403, 404, 405, 413, 415, 431] {
@@ -81,6 +81,29 @@ async fn every_answer_states_its_type_and_forbids_to_sniff_frame_and_keep() {
             let form = ["application/problem+json", "application/json"];
             assert!(form.contains(&kind), "{what}: {kind} {}", answer.text());
         }
+    }
+}
+
+// E06 X10 X12
+#[test]
+fn the_tours_of_these_tests_take_every_route() {
+    let tables = [
+        include_str!("../../../server/src/http/mod.rs"),
+        include_str!("../../../server/src/http/pages.rs"),
+    ];
+    let mut routes: Vec<&str> = tables
+        .iter()
+        .flat_map(|table| table.split(".route(\"").skip(1))
+        .map(|rest| rest.split('"').next().unwrap())
+        // The demo's page is served only where a demo was asked for; two stand on a listener of their
+        // own.
+        .filter(|path| !["/demo", "/healthz", "/readyz"].contains(path))
+        .collect();
+    routes.push(rescind_server::pages::STYLE_PATH);
+    assert!(routes.len() > 20);
+    for route in routes {
+        let concrete = route.replace("{id}", "AAAAAAAAAAAAAAAAAAAAAA");
+        assert!(ROUTES.iter().any(|(_, path)| *path == concrete), "{route} is not in ROUTES");
     }
 }
 

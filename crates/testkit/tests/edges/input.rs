@@ -36,7 +36,9 @@ async fn hostile_input_is_a_problem_and_none_of_it_is_shown_or_logged() {
         format!("{{\"username\":\"{mark}\",\"password\":{{\"$ne\":1}},\"carrier\":\"token\"}}"),
         format!("{{\"username\":\"{mark}\",\"password\":\"x\",\"carrier\":\"{mark}\"}}"),
         format!("{{\"username\":\"{mark}\",\"password\":\"x\"}}"),
-        format!("{{\"username\":\"{mark}\",\"password\":\"x\",\"carrier\":\"token\",\"device\":\"a\\nb\"}}"),
+        format!(
+            "{{\"username\":\"{mark}\",\"password\":\"x\",\"carrier\":\"token\",\"device\":\"a\\nb\"}}"
+        ),
         format!("\u{feff}{{\"username\":\"{mark}\"}}"),
         format!("\"{mark}\""),
         format!("[\"{mark}\"]"),
@@ -87,10 +89,21 @@ async fn nobody_gives_themselves_what_no_field_is_for() {
     let id = browser.get("/whoami").await.json()["session"]["id"].as_str().unwrap().to_owned();
     let before = stakes(&authority, "alice").await;
     let privileged = [
-        ("role", json!("admin")), ("roles", json!(["admin"])), ("sub", json!("x")), ("disabled", json!(false)),
-        ("state", json!("active")), ("scope", json!("admin")), ("auth_time", json!(9)), ("amr", json!(["hwk"])),
-        ("rv", json!(u64::MAX)), ("sid", json!(id)), ("expires_at", json!(u64::MAX)), ("__proto__", json!({})),
-        ("Username", json!("bob")), ("password_hash", json!("x")), ("access_life", json!(999_999)),
+        ("role", json!("admin")),
+        ("roles", json!(["admin"])),
+        ("sub", json!("x")),
+        ("disabled", json!(false)),
+        ("state", json!("active")),
+        ("scope", json!("admin")),
+        ("auth_time", json!(9)),
+        ("amr", json!(["hwk"])),
+        ("rv", json!(u64::MAX)),
+        ("sid", json!(id)),
+        ("expires_at", json!(u64::MAX)),
+        ("__proto__", json!({})),
+        ("Username", json!("bob")),
+        ("password_hash", json!("x")),
+        ("access_life", json!(999_999)),
     ];
     for (name, value) in &privileged {
         let login = json!({ "username": "alice", "password": PASSWORD, "carrier": "cookie" });
@@ -100,6 +113,12 @@ async fn nobody_gives_themselves_what_no_field_is_for() {
             (Method::POST, "/login".to_owned(), login),
             (Method::POST, "/session/token".into(), ask),
             (Method::PATCH, format!("/sessions/{id}"), rename),
+            (Method::POST, "/reauthenticate".into(), json!({ "password": PASSWORD })),
+            (
+                Method::POST,
+                "/password".into(),
+                json!({ "current_password": PASSWORD, "new_password": PASSWORD }),
+            ),
         ] {
             body[*name] = value.clone();
             let answer = browser.send(method, &path, Some(body)).await;
@@ -143,16 +162,21 @@ async fn a_token_in_the_address_is_refused_and_the_address_not_logged() {
     let header = format!("Bearer {token}");
     let before = stakes(&authority, "alice").await;
     for name in [
-        "access_token", "refresh_token", "password", "ACCESS_TOKEN", "access%5Ftoken",
-        "%61ccess_token", "a=b&access_token", "a=b;access_token",
+        "access_token",
+        "refresh_token",
+        "password",
+        "ACCESS_TOKEN",
+        "access%5Ftoken",
+        "%61ccess_token",
+        "a=b&access_token",
+        "a=b;access_token",
     ] {
         for value in [token, access] {
             let path = format!("/whoami?{name}={value}");
             assert_refused(&authority, &path, &[], 400).await;
             assert_refused(&authority, &path, &[("authorization", &header)], 400).await;
             let path = path.replace("/whoami", "/logout");
-            let answer =
-                http.send(Method::POST, &path, &[("authorization", &header)], "").await;
+            let answer = http.send(Method::POST, &path, &[("authorization", &header)], "").await;
             assert_eq!((answer.status.as_u16(), answer.text().contains(value)), (400, false));
         }
     }
@@ -163,7 +187,9 @@ async fn a_token_in_the_address_is_refused_and_the_address_not_logged() {
 
     let planted = "address5mark17";
     for path in ["/whoami", "/nowhere", "/signin", "/sessions/x"] {
-        for way in [format!("?q={planted}"), format!("/{planted}"), format!("?access_token={planted}")] {
+        for way in
+            [format!("?q={planted}"), format!("/{planted}"), format!("?access_token={planted}")]
+        {
             http.get(&format!("{path}{way}"), &[]).await;
         }
     }
@@ -264,7 +290,10 @@ async fn the_published_keys_are_public_and_named_by_what_they_are() {
     let members: Vec<&String> = keys[0].as_object().unwrap().keys().collect();
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
     let part = |name: &str| keys[0][name].as_str().unwrap();
-    assert_eq!((part("kty"), part("crv"), part("alg"), part("use")), ("EC", "P-256", "ES256", "sig"));
+    assert_eq!(
+        (part("kty"), part("crv"), part("alg"), part("use")),
+        ("EC", "P-256", "ES256", "sig")
+    );
     // The id is a function of the key (RFC 7638), so it cannot name another one.
     let required =
         format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part("x"), part("y"));

@@ -1,6 +1,10 @@
 //! The edges of the HTTP routes, as an attacker meets them: cookies, cross-site requests, errors, hostile
 //! input, and what of all that reaches a log.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
 
 mod cookies;
 mod csrf;
@@ -9,4 +13,6 @@ mod faults;
 mod headers;
 mod hostile;
 mod input;
+mod logs;
+mod methods;
 mod support;

@@ -30,10 +30,14 @@ pub(crate) async fn quick_with(change: impl FnOnce(&mut Config)) -> TestAuthorit
     .await
 }
 
-/// One as it stands behind a proxy that ends TLS: its issuer is https, its cookies are `__Host-`.
+/// One as it stands behind a proxy that ends TLS: its issuer is https, its cookies are `__Host-`. It
+/// serves the demo's page, too.
 pub(crate) async fn behind_tls() -> (TestAuthority, Door) {
-    let authority =
-        quick_with(|config| config.settings.issuer = "https://auth.example.com".into()).await;
+    let authority = quick_with(|config| {
+        config.settings.issuer = "https://auth.example.com".into();
+        config.demo_api = Some("https://api.example.com".into());
+    })
+    .await;
     let door = Door::to(authority.app.clone()).await;
     (authority, door)
 }
@@ -96,16 +100,14 @@ pub(crate) async fn stakes(authority: &TestAuthority, name: &str) -> Value {
     let accounts = inner.store().accounts().await.unwrap();
     let account = accounts.into_iter().find(|a| a.name == name).unwrap();
     let sessions = inner.sessions(account.sub).await.unwrap();
-    let seen: Vec<Value> = sessions
-        .iter()
-        .map(|s| json!([s.sid, s.device, s.generation, s.carrier as u8]))
-        .collect();
+    let seen: Vec<Value> =
+        sessions.iter().map(|s| json!([s.sid, s.device, s.generation, s.carrier as u8])).collect();
     let pos = inner.store().head().await.unwrap().pos;
     json!({ "roles": account.roles, "sessions": seen, "pos": pos })
 }
 
 /// Every public route, with each method it takes.
-pub(crate) const ROUTES: [(Method, &str); 24] = [
+pub(crate) const ROUTES: [(Method, &str); 26] = [
     (Method::POST, "/login"),
     (Method::POST, "/logout"),
     (Method::POST, "/logout/everywhere"),
@@ -114,6 +116,8 @@ pub(crate) const ROUTES: [(Method, &str); 24] = [
     (Method::DELETE, "/sessions"),
     (Method::PATCH, "/sessions/AAAAAAAAAAAAAAAAAAAAAA"),
     (Method::DELETE, "/sessions/AAAAAAAAAAAAAAAAAAAAAA"),
+    (Method::POST, "/reauthenticate"),
+    (Method::POST, "/password"),
     (Method::POST, "/session/token"),
     (Method::POST, "/token"),
     (Method::GET, "/.well-known/jwks.json"),
@@ -132,15 +136,30 @@ pub(crate) const ROUTES: [(Method, &str); 24] = [
     (Method::GET, "/assets/rescind.css"),
 ];
 
-/// A JSON request as a page of this origin sends it, but with headers and CSRF value as given.
+/// What proves an origin.
+pub(crate) const HERE: Headers<'static> = &[("sec-fetch-site", "same-origin")];
+
+/// Every request that changes something with a cookie, and the status of its success. `{id}` is
+/// another session of the same person.
+pub(crate) const CHANGES: [(Method, &str, u16); 12] = [
+    (Method::POST, "/logout", 204),
+    (Method::POST, "/logout/everywhere", 200),
+    (Method::DELETE, "/sessions", 200),
+    (Method::DELETE, "/sessions/{id}", 200),
+    (Method::PATCH, "/sessions/{id}", 204),
+    (Method::POST, "/reauthenticate", 200),
+    (Method::POST, "/password", 200),
+    (Method::POST, "/session/token", 200),
+    (Method::POST, "/account/logout", 303),
+    (Method::POST, "/account/logout-everywhere", 303),
+    (Method::POST, "/account/sessions/end", 303),
+    (Method::POST, "/account/sessions/end-others", 303),
+];
+
+/// The content type of JSON.
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 /// The content type of a form.
 pub(crate) const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-
-/// Appends headers to others.
-pub(crate) fn with<'a>(some: Headers<'a>, more: Headers<'a>) -> Vec<(&'a str, &'a str)> {
-    [some, more].concat()
-}
 
 /// The log of this process, as the server writes it where no person looks: one JSON line per event,
 /// here with every event of every crate.
@@ -240,6 +259,10 @@ impl Stage {
         all.extend(csrf.map(|value| ("x-xsrf-token", value)));
         let body = match (&self.method, self.path.as_str()) {
             (&Method::PATCH, _) => json!({ "device": "kitchen tablet" }).to_string(),
+            (_, "/reauthenticate") => json!({ "password": PASSWORD }).to_string(),
+            (_, "/password") => {
+                json!({ "current_password": PASSWORD, "new_password": PASSWORD }).to_string()
+            }
             (_, "/session/token") => json!({ "audience": "posts-api" }).to_string(),
             _ => return self.http.send(self.method.clone(), &self.path, &all, "").await,
         };

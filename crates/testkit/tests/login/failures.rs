@@ -46,7 +46,9 @@ async fn a_failed_sign_in_looks_and_costs_the_same_whatever_made_it_fail() {
         assert!(authority.app.authority.sessions(account.sub).await.unwrap().is_empty());
     }
     assert_eq!(attempt(&http, "alice", PASSWORD).await.status, 200);
-    administer(&authority, "/admin/users/closed/state", json!({ "state": "active" })).await.unwrap();
+    administer(&authority, "/admin/users/closed/state", json!({ "state": "active" }))
+        .await
+        .unwrap();
     assert_eq!(attempt(&http, "closed", PASSWORD).await.status, 200, "it was only closed");
 }
 
@@ -57,23 +59,22 @@ async fn the_sign_in_page_looks_the_same_whatever_made_it_fail() {
     let mut first = None;
     for (name, password) in FAILURES {
         let mut browser = authority.http().browser();
-        let page = browser.get("/signin").await.text();
-        let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-        let form = encode(&[("username", name), ("password", password), ("csrf", csrf)]);
+        let fits = form_value(&browser.get("/signin").await.text());
+        let form = encode(&[("username", name), ("password", password), ("form_value", &fits)]);
         let kind = [("content-type", "application/x-www-form-urlencoded")];
         let answer = browser.send_raw(http::Method::POST, "/signin", &kind, form).await;
         assert_eq!(answer.status, 401, "{name}: {}", answer.text());
         assert!(browser.session_cookie().is_empty());
         // The page repeats the name that was typed, and has a form value of its own each time.
-        let csrf = answer.text().split("name=\"csrf\" value=\"").nth(1).map(|rest| {
-            rest.split('"').next().unwrap().to_owned()
-        });
-        let mut text = answer.text().replace(name, "NAME");
-        if let Some(csrf) = csrf {
-            text = text.replace(&csrf, "CSRF");
-        }
+        let page = answer.text();
+        let text = page.replace(&form_value(&page), "VALUE").replace(name, "NAME");
         assert_eq!(&text, first.get_or_insert_with(|| text.clone()), "{name} {password}");
     }
+}
+
+fn form_value(page: &str) -> String {
+    let rest = page.split("name=\"form_value\" value=\"").nth(1).unwrap();
+    rest.split('"').next().unwrap().to_owned()
 }
 
 // L23
@@ -84,7 +85,8 @@ async fn the_password_grant_is_not_offered() {
     let sub = authority.person("alice").await;
     let before = hashes(&authority);
     for client in [&[][..], &[("client_id", "first-party")]] {
-        let mut form = vec![("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
+        let mut form =
+            vec![("grant_type", "password"), ("username", "alice"), ("password", PASSWORD)];
         form.extend_from_slice(client);
         let answer = http.post_form("/token", &form, &[]).await;
         assert_eq!(answer.status, 400);

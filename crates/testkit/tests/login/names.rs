@@ -13,7 +13,8 @@ async fn two_accounts_never_share_the_stored_form_of_a_name() {
     let alice = json!({ "username": "Ali\u{e7}e", "password": PASSWORD });
     let made = administer(&authority, "/admin/users", alice).await.unwrap();
     assert_eq!(made["username"], "ali\u{e7}e");
-    let spellings = ["ali\u{e7}e", "ALI\u{c7}E", "alic\u{327}e", "\u{ff21}li\u{e7}e", "aLic\u{327}E"];
+    let spellings =
+        ["ali\u{e7}e", "ALI\u{c7}E", "alic\u{327}e", "\u{ff21}li\u{e7}e", "aLic\u{327}E"];
     for spelling in spellings {
         let taken = json!({ "username": spelling, "password": "a thief's password" });
         let refused = administer(&authority, "/admin/users", taken).await.unwrap_err();

@@ -57,7 +57,8 @@ async fn an_oversized_password_or_body_is_refused_before_any_hash() {
 async fn passwords_need_no_special_characters_do_not_age_and_have_no_hints() {
     let authority = quick().await;
     let http = authority.http();
-    let plain = ["aaaaaaaa", "12345678", "        ", "correct horse", "ÄÖÜÄÖÜÄÖ", "🐒🐒🐒🐒🐒🐒🐒🐒"];
+    let plain =
+        ["aaaaaaaa", "12345678", "        ", "correct horse", "ÄÖÜÄÖÜÄÖ", "🐒🐒🐒🐒🐒🐒🐒🐒"];
     for (n, password) in plain.iter().enumerate() {
         add(&authority, &format!("user{n}"), password).await;
     }
@@ -89,7 +90,8 @@ async fn spellings_of_the_same_characters_are_one_password_and_everything_else_c
         for typed in [nfc, nfd, "caf\u{e9}\u{3000}cr\u{e8}me", "caf\u{e9}\u{a0}cr\u{e8}me"] {
             assert_eq!(attempt(&http, name, typed).await.status, 200, "{name} {typed:?}");
         }
-        for other in ["cafe creme", "CAF\u{c9} CR\u{c8}ME", " caf\u{e9} cr\u{e8}me", "caf\u{e9} cr\u{e8}me "]
+        for other in
+            ["cafe creme", "CAF\u{c9} CR\u{c8}ME", " caf\u{e9} cr\u{e8}me", "caf\u{e9} cr\u{e8}me "]
         {
             assert_eq!(attempt(&http, name, other).await.status, 401, "{name} {other:?}");
         }

@@ -91,8 +91,17 @@ async fn no_password_or_token_reaches_the_log_or_an_error_body() {
     let signature = access.rsplit('.').next().unwrap();
     let new_signature = next["access_token"].as_str().unwrap().rsplit('.').next().unwrap();
     for hidden in [
-        PASSWORD, wrong, imported, &first[7..], &second[7..], signature, new_signature, &cookie, &csrf,
-        secret, &idempotency_key,
+        PASSWORD,
+        wrong,
+        imported,
+        &first[7..],
+        &second[7..],
+        signature,
+        new_signature,
+        &cookie,
+        &csrf,
+        secret,
+        &idempotency_key,
     ] {
         assert!(!log.contains(hidden), "in the log: {hidden}");
     }

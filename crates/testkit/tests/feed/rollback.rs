@@ -1,0 +1,175 @@
+//! A store that is older than it was: it is noticed, by the marker or by a verifier, and nothing that
+//! was revoked comes back.
+
+use crate::hand::{ask_head, head, read_head};
+use crate::{Device, is_revoked, quick, revoke, revoke_nobodys};
+use rescind_server::run::Config;
+use rescind_testkit::server::{TestAuthority, until};
+use rescind_verifier::Verifier;
+use rescind_wire::frame::{Frame, seal};
+use std::path::Path;
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+fn back_up(config: &Config) {
+    copy(&config.data, &config.data.with_extension("backup"));
+}
+
+fn restore(config: &Config) {
+    copy(&config.data.with_extension("backup"), &config.data);
+}
+
+fn forget_marker(config: &Config) {
+    std::fs::remove_file(config.keys.join("marker.json")).unwrap();
+}
+
+/// Two devices of before the backup, one of which is ended after it.
+struct Story {
+    authority: TestAuthority,
+    ended: Device,
+    kept: Device,
+    epoch: rescind_wire::id::Epoch,
+}
+
+impl Story {
+    async fn until_the_backup() -> Self {
+        let authority = quick().await;
+        revoke_nobodys(&authority, 1).await;
+        let ended = Device::sign_in(&authority).await;
+        let kept = Device::sign_in(&authority).await;
+        let authority = authority.restart_after(async |config| back_up(config)).await;
+        let epoch = authority.app.authority.store().head().await.unwrap().epoch;
+        Self { authority, ended, kept, epoch }
+    }
+
+    async fn epoch_now(&self) -> rescind_wire::id::Epoch {
+        self.authority.app.authority.store().head().await.unwrap().epoch
+    }
+
+    /// A new epoch: everybody signs in again, and what was ended stays so.
+    async fn assert_recovered(&mut self, verifier: &Verifier) {
+        assert_ne!(self.epoch_now().await, self.epoch);
+        let Story { authority, ended, kept, .. } = self;
+        authority.caught_up(verifier).await;
+        until("freshness", || verifier.status().ready).await;
+        for device in [ended, kept] {
+            assert!(is_revoked(&verifier.check(&device.access)));
+            assert_eq!(device.refresh().await, 400);
+            assert_eq!(device.whoami().await, 401);
+        }
+        let mut fresh = Device::sign_in(authority).await;
+        until("the new sign-in", || verifier.check(&fresh.access).is_ok()).await;
+        assert_eq!(fresh.refresh().await, 200);
+        revoke(authority, &fresh).await;
+        until("a new revocation", || is_revoked(&verifier.check(&fresh.access))).await;
+        assert!(!verifier.status().stopped);
+    }
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_store_is_noticed_by_the_marker_and_everybody_signs_in_again() {
+    let mut story = Story::until_the_backup().await;
+    let verifier = story.authority.verifier().await;
+    revoke(&story.authority, &story.ended).await;
+    until("the end", || is_revoked(&verifier.check(&story.ended.access))).await;
+    story.authority = story.authority.restart_after(async |config| restore(config)).await;
+    // At once, before any verifier has said anything.
+    assert_eq!(story.ended.refresh().await, 400);
+    assert_eq!(story.kept.refresh().await, 400);
+    story.assert_recovered(&verifier).await;
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_marker_a_verifier_proves_the_rollback_and_recovers_by_itself() {
+    let mut story = Story::until_the_backup().await;
+    let verifier = story.authority.verifier().await;
+    revoke(&story.authority, &story.ended).await;
+    until("the end", || is_revoked(&verifier.check(&story.ended.access))).await;
+    // Its newest head names the entry: that is the proof.
+    until("a head", || verifier.status().ready).await;
+    assert!(verifier.check_online(&story.kept.access).await.is_ok());
+    story.authority = story
+        .authority
+        .restart_after(async |config| {
+            restore(config);
+            forget_marker(config);
+        })
+        .await;
+    let first = Some(story.epoch);
+    until("the new epoch", || verifier.status().epoch != first).await;
+    story.assert_recovered(&verifier).await;
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_has_grown_anew_past_the_proof_is_noticed_and_one_epoch_is_opened() {
+    let mut story = Story::until_the_backup().await;
+    let earlier = ask_head(&story.authority, None).await.body;
+    revoke(&story.authority, &story.ended).await;
+    let seen = ask_head(&story.authority, None).await.body;
+    assert_eq!(read_head(&story.authority, &seen).position.pos, 2);
+    story.authority.clock.advance(crate::SECOND);
+    story.authority = story
+        .authority
+        .restart_after(async |config| {
+            restore(config);
+            forget_marker(config);
+        })
+        .await;
+    for n in 2..=5 {
+        revoke_nobodys(&story.authority, n).await;
+    }
+    assert_eq!(story.kept.whoami().await, 200, "nobody has noticed");
+
+    // A proof of what is still there proves nothing.
+    assert_eq!(head(&story.authority, Some(&earlier)).await.position.epoch, story.epoch);
+    let (one, other) =
+        tokio::join!(head(&story.authority, Some(&seen)), head(&story.authority, Some(&seen)));
+    assert_ne!(one.position.epoch, story.epoch);
+    assert_eq!(one.position, other.position, "two who notice together open one epoch");
+    let again = head(&story.authority, Some(&seen)).await;
+    assert_eq!(again.position, one.position);
+    let verifier = story.authority.verifier().await;
+    story.assert_recovered(&verifier).await;
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_a_signed_head_of_this_realm_proves_a_rollback() {
+    let authority = quick().await;
+    let mut device = Device::sign_in(&authority).await;
+    revoke_nobodys(&authority, 1).await;
+    let honest = head(&authority, None).await;
+    let mut ahead = honest.clone();
+    ahead.position.pos += 5;
+    ahead.position.ts += 5;
+    let other = quick().await;
+    let keyring = authority.app.authority.keyring();
+    let forged = [
+        seal(
+            &Frame::Head(ahead.clone()),
+            authority.issuer(),
+            other.app.authority.keyring().feed_key(),
+        ),
+        seal(&Frame::Head(ahead.clone()), authority.issuer(), keyring.token_key()),
+        seal(&Frame::Head(ahead.clone()), other.issuer(), keyring.feed_key()),
+        seal(&Frame::Beat(ahead.position), authority.issuer(), keyring.feed_key()),
+    ];
+    let mut forged: Vec<Vec<u8>> = forged.into_iter().map(Result::unwrap).collect();
+    forged.extend([vec![], vec![0; 200], b"rubbish".to_vec()]);
+    for seen in forged {
+        assert_eq!(head(&authority, Some(&seen)).await.position, honest.position);
+    }
+    assert_eq!(device.refresh().await, 200);
+}
