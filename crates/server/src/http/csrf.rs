@@ -60,6 +60,15 @@ pub fn check(
     Ok(())
 }
 
+/// A logout without a living session: its answer clears cookies, so no other origin may ask for it. A
+/// browser keeps a SameSite cookie back from such a request, and would still obey the answer.
+pub fn check_logout(headers: &HeaderMap, origin: &str) -> Result<(), Failure> {
+    match same_origin(headers, origin) {
+        Some(false) => Err(refused("Log out from a page of this site.")),
+        _ => Ok(()),
+    }
+}
+
 /// The CSRF value of a request's header, if it is there exactly once.
 pub fn header_value(headers: &HeaderMap) -> Option<&str> {
     only(headers, HEADER)

@@ -105,7 +105,8 @@ fn secure(app: &App, headers: &mut HeaderMap) {
     };
     put(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     put(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(REFERRER_POLICY, "no-referrer");
+    // Not `no-referrer`: that makes browsers send `Origin: null` with a form of our own page.
+    put(REFERRER_POLICY, "same-origin");
     put(CACHE_CONTROL, "no-store");
     put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");

@@ -25,13 +25,17 @@ pub(super) async fn logout(
     Ok(response)
 }
 
-/// Ends whatever session a credential names, after the CSRF check of a cookie.
+/// Ends whatever session a credential names, after the CSRF check of a cookie. No other origin may ask,
+/// even without a cookie.
 pub(super) async fn end_presented(
     app: &App,
     headers: &HeaderMap,
     credential: Option<Credential>,
     csrf_value: Option<&str>,
 ) -> Result<(), Failure> {
+    if !matches!(credential, Some(Credential::Bearer(_))) {
+        csrf::check_logout(headers, &app.origin)?;
+    }
     let (carrier, secret) = match &credential {
         None => return Ok(()),
         Some(Credential::Cookie(secret)) => (Carrier::Cookie, secret),

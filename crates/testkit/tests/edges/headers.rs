@@ -61,7 +61,7 @@ async fn every_answer_states_its_type_and_forbids_to_sniff_frame_and_keep() {
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{what}");
         assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{what}");
         assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{what}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{what}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{what}");
         assert!(answer.header("strict-transport-security").contains("max-age=31536000"), "{what}");
         assert_eq!(answer.header("server"), "", "{what}");
         let kind = answer.header("content-type");

@@ -72,6 +72,13 @@ async fn no_password_or_token_reaches_the_log_or_an_error_body() {
     browser.sign_in("alice", PASSWORD).await;
     let cookie = browser.session_cookie().to_owned();
     let csrf = browser.jar["XSRF-TOKEN"].clone();
+    for (path, body) in [
+        ("/reauthenticate", json!({ "password": wrong })),
+        ("/password", json!({ "current_password": wrong, "new_password": PASSWORD })),
+        ("/password", json!({ "current_password": PASSWORD, "new_password": "short" })),
+    ] {
+        refused.push(browser.send(Method::POST, path, Some(body)).await);
+    }
     refused.push(http.get_as("/whoami", &access).await);
     refused.push(http.get_as("/whoami", &first[..70]).await);
     refused.push(http.refresh(&first, Some(&key("another-one"))).await);

@@ -6,7 +6,7 @@ use rescind_authority::session::SessionState;
 use rescind_testkit::accounts::{administer, essence};
 use rescind_testkit::server::PASSWORD;
 use rescind_wire::b64;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn basic(id: &str, secret: &str) -> String {
     let text = b64::encode(format!("{id}:{secret}")).replace('-', "+").replace('_', "/");
@@ -110,7 +110,7 @@ async fn more_scope_or_another_audience_is_refused_and_nothing_moves() {
 type End =
     (&'static str, for<'a> fn(&'a Story) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>>);
 
-const ENDS: [End; 9] = [
+const ENDS: [End; 11] = [
     ("logout", |s| {
         Box::pin(async {
             assert_eq!(s.http.send_as(Method::POST, "/logout", &s.first).await.status, 204);
@@ -162,8 +162,27 @@ const ENDS: [End; 9] = [
             s.is_refused(&s.first, None).await;
         })
     }),
+    ("password changed", |s| {
+        Box::pin(async {
+            let other = refresh_token(&s.http.sign_in("alice", PASSWORD).await);
+            let new = json!({ "current_password": PASSWORD, "new_password": "another sentence" });
+            post_as(s, "/password", &other, new).await;
+        })
+    }),
+    ("replaced by a new session", |s| {
+        Box::pin(async {
+            post_as(s, "/reauthenticate", &s.first, json!({ "password": PASSWORD })).await;
+        })
+    }),
     ("expired", |s| Box::pin(async { s.advance(14 * DAY) })),
 ];
+
+async fn post_as(story: &Story, path: &str, token: &str, body: Value) {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let answer = story.http.send(Method::POST, path, &headers, body.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
 
 // R10 R-19
 #[tokio::test(flavor = "multi_thread")]
