@@ -53,8 +53,7 @@ impl HashPool {
         let (queue, jobs) = mpsc::sync_channel(settings.hash_queue);
         let jobs = Arc::new(Mutex::new(jobs));
         let computed = Arc::new(AtomicU64::new(0));
-        // The dummy has the cost in force and an output that no password has.
-        let dummy = phc(settings.argon2, &random(entropy), &random::<OUTPUT>(entropy));
+        let dummy = dummy(settings.argon2, entropy);
         for _ in 0..settings.hash_threads.max(1) {
             let worker = Worker {
                 cost: settings.argon2,
@@ -165,6 +164,12 @@ impl Worker {
         self.computed.fetch_add(1, Ordering::Relaxed);
         Some(output)
     }
+}
+
+/// What is verified for an account that does not exist: the cost in force, and an output that no password
+/// has.
+fn dummy(cost: Argon2Cost, entropy: &dyn Entropy) -> Option<String> {
+    phc(cost, &random(entropy), &random::<OUTPUT>(entropy))
 }
 
 /// Writes `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.

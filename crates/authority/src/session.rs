@@ -179,3 +179,88 @@ impl Session {
         now.saturating_sub(self.last_seen_at) > self.idle / 60
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+
+    const NOW: u64 = 1_800_000_000_000_000;
+
+    fn account(state: AccountState) -> Account {
+        Account {
+            sub: Sub::from_bytes([2; 16]),
+            name: Name::new("alice").unwrap(),
+            password_hash: String::new(),
+            password_version: 1,
+            roles: Vec::new(),
+            state,
+            created_at: 0,
+        }
+    }
+
+    fn session() -> Session {
+        Session {
+            sid: Sid::from_bytes([1; 16]),
+            sub: Sub::from_bytes([2; 16]),
+            client_id: "first-party".into(),
+            carrier: Carrier::Cookie,
+            rv: 100,
+            created_at: NOW,
+            auth_time: NOW,
+            amr: Vec::new(),
+            idle: 10,
+            expires_at: NOW + 100,
+            last_seen_at: NOW,
+            generation: 0,
+            reached_at: NOW,
+            seen_at: None,
+            move_key: None,
+            state: SessionState::Live,
+            device: None,
+            user_agent: None,
+            address: None,
+            remembered: false,
+        }
+    }
+
+    #[test]
+    fn a_session_needs_an_account_of_its_own_that_is_open() {
+        let active = account(AccountState::Active);
+        assert_eq!(session().check(Some(&active), &[], NOW), Ok(()));
+        let suspended = account(AccountState::Suspended);
+        assert_eq!(session().check(Some(&suspended), &[], NOW), Err(Dead::Account));
+        assert_eq!(session().check(None, &[], NOW), Err(Dead::Account));
+        let other = Account { sub: Sub::from_bytes([3; 16]), ..active };
+        assert_eq!(session().check(Some(&other), &[], NOW), Err(Dead::Account));
+    }
+
+    // S05
+    #[test]
+    fn a_session_ends_at_the_earlier_of_its_idle_and_its_absolute_end() {
+        let active = account(AccountState::Active);
+        for (last_seen_at, at, expected) in [
+            (NOW, NOW + 9, Ok(())),
+            (NOW, NOW + 10, Err(Dead::Expired)),
+            (NOW + 95, NOW + 99, Ok(())),
+            (NOW + 95, NOW + 100, Err(Dead::Expired)),
+        ] {
+            let session = Session { last_seen_at, ..session() };
+            assert_eq!(session.check(Some(&active), &[], at), expected);
+        }
+    }
+
+    #[test]
+    fn a_cutoff_kills_what_was_born_before_it_and_only_where_sessions_are_judged_by_its_scope() {
+        let active = account(AccountState::Active);
+        let check = |scope, ts| session().check(Some(&active), &[Cutoff { scope, ts }], NOW);
+        for scope in [Scope::Subject, Scope::Grant, Scope::Client, Scope::Everything] {
+            assert_eq!(check(scope, 100), Ok(()), "born at it");
+            assert_eq!(check(scope, 101), Err(Dead::CutOff));
+        }
+        assert_eq!(check(Scope::Session, 1), Err(Dead::CutOff), "whenever it was born");
+        for scope in [Scope::Token, Scope::Key, Scope::Audience, Scope::Claims] {
+            assert_eq!(check(scope, 101), Ok(()));
+        }
+    }
+}

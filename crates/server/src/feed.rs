@@ -68,7 +68,13 @@ impl FeedHub {
         let tip = Tip { position, beat: Bytes::new(), beat_pos: 0, closing: false };
         let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
         let places = Arc::new(Semaphore::new(FOLLOWERS));
-        Ok(Arc::new(Self { authority, ring, tip: watch::Sender::new(tip), places, opening: Opening::default() }))
+        Ok(Arc::new(Self {
+            authority,
+            ring,
+            tip: watch::Sender::new(tip),
+            places,
+            opening: Opening::default(),
+        }))
     }
 
     fn store(&self) -> &dyn Store {
@@ -176,15 +182,8 @@ impl FeedHub {
         let tip = self.tip.subscribe();
         // The last beat was for those who were here: it may name a position before `from`.
         let beat = tip.borrow().beat.clone();
-        let follower = Follower {
-            hub: Arc::clone(self),
-            tip,
-            epoch,
-            from,
-            beat,
-            over: false,
-            _place: place,
-        };
+        let follower =
+            Follower { hub: Arc::clone(self), tip, epoch, from, beat, over: false, _place: place };
         Some(stream::unfold(follower, Follower::next))
     }
 

@@ -2,7 +2,7 @@
 //! store holds of a session, and answers without what differs each time.
 
 use crate::http::Answer;
-use crate::server::TestAuthority;
+use crate::server::{TestAuthority, until};
 use http::{HeaderMap, Method, StatusCode};
 use rescind_authority::line::Carrier;
 use rescind_authority::secret::Secret;
@@ -10,9 +10,10 @@ use rescind_authority::session::{Dead, Session, SessionState, Why};
 use rescind_authority::settings::Argon2Cost;
 use rescind_authority::store::Load;
 use rescind_server::admin::client::{CallError, Door};
-use rescind_server::run::Config;
+use rescind_server::run::{Config, socket_path};
 use rescind_wire::id::Sid;
 use serde_json::Value;
+use std::os::unix::net::UnixStream;
 
 /// A cost at which thousands of sign-ins take a second.
 pub const CHEAP: Argon2Cost = Argon2Cost { memory_kib: 64, passes: 1, lanes: 1 };
@@ -37,7 +38,14 @@ pub async fn administer(
     path: &str,
     body: Value,
 ) -> Result<Value, CallError> {
+    socket_is_open(authority).await;
     Door::find(&authority.config).await?.call(Method::POST, path, body).await
+}
+
+/// Waits until the administrator's socket takes connections: it opens a moment after the store.
+pub async fn socket_is_open(authority: &TestAuthority) {
+    let path = socket_path(&authority.config.data);
+    until("the administrator's socket", || UnixStream::connect(&path).is_ok()).await;
 }
 
 /// The password hashes in the store, by name.

@@ -89,8 +89,11 @@ async fn a_new_hash_is_an_argon2id_string_of_the_cost_in_force_with_the_salt_tha
     assert_eq!(verdict, Ok(Verdict::Right { outdated: false }));
 }
 
+// L15
 #[tokio::test]
 async fn without_a_stored_hash_one_of_the_same_cost_is_computed_and_nothing_fits() {
+    let (cost, salt, output) = parse(&dummy(CHEAP, &Counting).unwrap()).unwrap();
+    assert_eq!((cost, salt.len(), output.len()), (CHEAP, 16, OUTPUT));
     let pool = pool(CHEAP);
     assert_eq!(pool.verify(None, &password("password")).await, Ok(Verdict::Wrong));
     assert_eq!(pool.computed(), 1);

@@ -5,8 +5,8 @@ use crate::http::body::StrictForm;
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::Json;
 use axum::extract::State;
-use http::header::AUTHORIZATION;
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use rescind_authority::clients::FIRST_PARTY;
 use rescind_authority::refresh::RefreshCommand;
 use rescind_authority::secret::Secret;
@@ -63,11 +63,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Secret>, OAuthFailure> 
 }
 
 /// The client that asks: authenticated by Basic if it sends that, else public by its id alone.
-async fn client(
-    app: &App,
-    headers: &HeaderMap,
-    form: &StrictForm,
-) -> Result<String, OAuthFailure> {
+async fn client(app: &App, headers: &HeaderMap, form: &StrictForm) -> Result<String, OAuthFailure> {
     let named = form.get("client_id");
     match basic(headers)? {
         Some((id, secret)) => {

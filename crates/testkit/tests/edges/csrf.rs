@@ -210,6 +210,37 @@ async fn what_does_not_come_from_a_page_of_this_origin_changes_nothing() {
     }
 }
 
+// X04 X05 R-26
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_origin_gets_the_answer_that_clears_cookies() {
+    let authority = quick().await;
+    authority.person("alice").await;
+    let http = authority.http();
+    // The browser keeps the SameSite cookie back, and would still obey a Set-Cookie.
+    let mut over = signed_in(&http, "alice").await;
+    let ended = format!("rescind-dev={}", over.session_cookie());
+    over.post("/logout").await;
+    let (foreign, own) = origins(&authority);
+    for path in ["/logout", "/account/logout"] {
+        for set in foreign.iter().filter(|set| !set.is_empty()) {
+            for cookie in [None, Some("rescind-dev=x"), Some(ended.as_str())] {
+                let mut headers = pairs(set);
+                headers.extend(cookie.map(|line| ("cookie", line)));
+                headers.push(FORM);
+                let answer = http.send(Method::POST, path, &headers, "").await;
+                assert_eq!(answer.status, 403, "{path} {set:?} {cookie:?}");
+                assert!(answer.set_cookies().is_empty(), "{path} {set:?}");
+            }
+        }
+        for set in own.iter().chain([&Vec::new()]) {
+            let headers = [pairs(set), vec![FORM]].concat();
+            let answer = http.send(Method::POST, path, &headers, "").await;
+            assert!([204, 303].contains(&answer.status.as_u16()), "{path} {set:?}");
+            assert_eq!(answer.set_cookies().len(), 2);
+        }
+    }
+}
+
 // X06 R-26
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_signed_in_from_another_origin() {

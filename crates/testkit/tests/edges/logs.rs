@@ -1,5 +1,6 @@
 //! What reaches the log: events with ids, and never what somebody sent or was given to present.
 
+use crate::canaries::{Canaries, breaking, disguises};
 use crate::support::{Door, FORM, JSON, log, quick_with};
 use http::Method;
 use rescind_authority::clients::Permission;
@@ -7,59 +8,6 @@ use rescind_testkit::http::{Answer, Headers, encode};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use rescind_wire::b64;
 use serde_json::{Value, json};
-
-/// The forms under which bytes may hide in a line: as they are, in hex, base64 at each of the three
-/// alignments, percent-encoded, and as a list of numbers.
-fn disguises(bytes: &[u8]) -> Vec<String> {
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    let percent: String = bytes.iter().map(|b| format!("%{b:02X}")).collect();
-    let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
-    let mut forms = vec![hex.to_uppercase(), hex, percent.to_lowercase(), percent, list.join(", ")];
-    for skip in 0..3 {
-        // Whole groups of three bytes, so that neither neighbour has a say in the characters.
-        let whole = (bytes.len() - skip) / 3 * 3;
-        let url = b64::encode(&bytes[skip..skip + whole]);
-        forms.push(url.replace('-', "+").replace('_', "/"));
-        forms.push(url);
-    }
-    forms.extend(std::str::from_utf8(bytes).map(str::to_owned));
-    forms
-}
-
-/// What must not be found: named, with all its forms.
-struct Canaries(Vec<(String, Vec<String>)>);
-
-impl Canaries {
-    fn plant(&mut self, name: &str) -> String {
-        let text = format!("Canary{}x{}q", name, self.0.len() * 7919 + 104_729);
-        self.0.push((name.to_owned(), disguises(text.as_bytes())));
-        text
-    }
-
-    /// Something that the authority has made. Its last half is secret whatever its form is.
-    fn given(&mut self, name: &str, text: &str) {
-        let half = &text[text.len() / 2..];
-        self.0.push((name.to_owned(), disguises(half.as_bytes())));
-        if let Some(raw) =
-            b64::decode(text.rsplit('.').next().unwrap().trim_start_matches("rsc_rt_"))
-        {
-            self.0.push((format!("{name}, decoded"), disguises(&raw[raw.len() / 2..])));
-        }
-    }
-
-    /// The canaries that are somewhere in this text.
-    fn found_in(&self, text: &str) -> Vec<&str> {
-        let lower = text.to_lowercase();
-        let is_in = |form: &String| text.contains(form) || lower.contains(&form.to_lowercase());
-        let found = self.0.iter().filter(|(_, forms)| forms.iter().any(is_in));
-        found.map(|(name, _)| name.as_str()).collect()
-    }
-}
-
-/// Breaks out of whatever a careless log line would put it into.
-fn breaking(mark: &str) -> String {
-    format!("{mark}\r\n{{\"level\":\"INFO\",\"event\":\"forged\"}}\u{1b}[31m\u{2028}\"}},\\")
-}
 
 /// A tour of all routes with a canary in every field, and what came back.
 struct Tour {

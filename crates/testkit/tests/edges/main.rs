@@ -6,6 +6,7 @@
     reason = "a test stops at the first thing that is not as it says"
 )]
 
+mod canaries;
 mod cookies;
 mod csrf;
 mod errors;

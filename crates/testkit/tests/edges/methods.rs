@@ -77,6 +77,9 @@ async fn json_routes_take_json_only() {
         let twice = [&credentials[..], &[("content-type", "text/plain"), JSON]].concat();
         let twice = http.send(method.clone(), path, &twice, body.to_string()).await;
         assert_eq!(twice.status, 415, "{method} {path} with two types");
+        let twice = [&credentials[..], &[JSON, ("content-type", "text/plain")]].concat();
+        let twice = http.send(method.clone(), path, &twice, body.to_string()).await;
+        assert_eq!(twice.status, 415, "{method} {path} with two types");
         // JSON that a form can be made to send: a field's name opens the object, its value ends it.
         let trick = format!("{}={}", &body.to_string()[..3], &body.to_string()[3..]);
         let headers = [&credentials[..], &[FORM]].concat();

@@ -1,5 +1,9 @@
 //! The feed, with verifiers, with a follower made by hand, and with somebody in the middle.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
 
 mod access;
 mod followers;

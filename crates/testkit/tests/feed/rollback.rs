@@ -2,7 +2,8 @@
 //! was revoked comes back.
 
 use crate::hand::{ask_head, head, read_head};
-use crate::{Device, is_revoked, quick, revoke, revoke_nobodys};
+use crate::proxy::{FEED, HEAD, Proxy};
+use crate::{Device, behind_proxy, is_revoked, quick, revoke, revoke_nobodys};
 use rescind_server::run::Config;
 use rescind_testkit::server::{TestAuthority, until};
 use rescind_verifier::Verifier;
@@ -42,7 +43,15 @@ struct Story {
 
 impl Story {
     async fn until_the_backup() -> Self {
-        let authority = quick().await;
+        Self::of(quick().await).await
+    }
+
+    async fn behind_proxy() -> (Self, Proxy) {
+        let (authority, proxy) = behind_proxy().await;
+        (Self::of(authority).await, proxy)
+    }
+
+    async fn of(authority: TestAuthority) -> Self {
         revoke_nobodys(&authority, 1).await;
         let ended = Device::sign_in(&authority).await;
         let kept = Device::sign_in(&authority).await;
@@ -142,6 +151,36 @@ async fn a_log_that_has_grown_anew_past_the_proof_is_noticed_and_one_epoch_is_op
     assert_eq!(again.position, one.position);
     let verifier = story.authority.verifier().await;
     story.assert_recovered(&verifier).await;
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_was_away_while_the_log_grew_anew_proves_it_and_recovers() {
+    for more in [1, 4] {
+        let (mut story, proxy) = Story::behind_proxy().await;
+        let verifier = story.authority.verifier().await;
+        revoke(&story.authority, &story.ended).await;
+        until("the end", || is_revoked(&verifier.check(&story.ended.access))).await;
+        assert!(verifier.check_online(&story.kept.access).await.is_ok());
+        proxy.down(FEED);
+        proxy.down(HEAD);
+        story.authority.clock.advance(crate::SECOND);
+        story.authority = story
+            .authority
+            .restart_after(async |config| {
+                restore(config);
+                forget_marker(config);
+            })
+            .await;
+        for n in 0..more {
+            revoke_nobodys(&story.authority, 10 + n).await;
+        }
+        proxy.pass(HEAD);
+        proxy.pass(FEED);
+        let first = Some(story.epoch);
+        until("the new epoch", || verifier.status().epoch != first).await;
+        story.assert_recovered(&verifier).await;
+    }
 }
 
 //

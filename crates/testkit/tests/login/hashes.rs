@@ -2,7 +2,7 @@
 
 use super::attempt;
 use rescind_authority::settings::Argon2Cost;
-use rescind_testkit::accounts::{CHEAP, administer, hashes, quick, stored_hash};
+use rescind_testkit::accounts::{CHEAP, administer, hashes, quick, socket_is_open, stored_hash};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::json;
 use std::collections::HashSet;
@@ -150,4 +150,33 @@ async fn an_import_that_could_never_be_verified_or_would_cost_too_much_makes_no_
         assert!(authority.app.authority.store().accounts().await.unwrap().is_empty(), "{body}");
     }
     assert_eq!(hashes(&authority), 0);
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_imports_a_hash_into_a_running_authority() {
+    let authority = quick().await;
+    socket_is_open(&authority).await;
+    let (data, keys) = (authority.config.data.clone(), authority.config.keys.clone());
+    let add = async |name: &str, more: &[&str]| {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_rescind-under-test"))
+            .args(["user", "add", name, "--data"])
+            .arg(&data)
+            .arg("--keys")
+            .arg(&keys)
+            .args(more)
+            .output()
+            .await
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (hash, password) = IMPORTED[0];
+    let made = add("carol", &["--password-hash", hash, "--role", "editor"]).await;
+    assert_eq!(made, (Some(0), "made carol\n".to_owned()), "no password is drawn");
+    let answer = attempt(&authority.http(), "carol", password).await;
+    assert_eq!(answer.json()["user"]["roles"], json!(["editor"]));
+    assert_eq!(add("dave", &["--password-hash", "plain text"]).await.0, Some(1));
+    let both = add("dave", &["--password-hash", hash, "--password-stdin"]).await;
+    assert_eq!(both.0, Some(2));
+    assert_eq!(authority.app.authority.store().accounts().await.unwrap().len(), 1);
 }
