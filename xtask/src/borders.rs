@@ -39,10 +39,7 @@ const BORDERS: &[Border] = &[
             "rescind-verifier",
         ],
     },
-    Border {
-        package: "rescind-server",
-        forbidden: &["rescind-verifier", "rescind-testkit"],
-    },
+    Border { package: "rescind-server", forbidden: &["rescind-verifier", "rescind-testkit"] },
     Border {
         package: "rescind-verifier",
         forbidden: &[
@@ -56,13 +53,7 @@ const BORDERS: &[Border] = &[
     },
     Border {
         package: "posts-api",
-        forbidden: &[
-            "argon2",
-            "rusqlite",
-            "libsqlite3-sys",
-            "rescind-authority",
-            "rescind-server",
-        ],
+        forbidden: &["argon2", "rusqlite", "libsqlite3-sys", "rescind-authority", "rescind-server"],
     },
 ];
 
@@ -76,36 +67,19 @@ pub(crate) fn step(run: &mut Run) -> Findings {
         }
     }
     let seen = format!("{} crates", BORDERS.len());
-    Findings {
-        problems,
-        notes: Vec::new(),
-        seen,
-    }
+    Findings { problems, notes: Vec::new(), seen }
 }
 
 /// The names of the packages that a package is built with, itself included.
 fn dependencies(root: &Path, package: &str) -> Result<BTreeSet<String>, String> {
     let mut command = Command::new("cargo");
-    command.args([
-        "tree",
-        "--locked",
-        "--package",
-        package,
-        "--edges",
-        "normal",
-        "--all-features",
-    ]);
-    command
-        .args(["--prefix", "none", "--format", "{p}"])
-        .current_dir(root);
+    command.args(["tree", "--locked", "--package", package, "--edges", "normal", "--all-features"]);
+    command.args(["--prefix", "none", "--format", "{p}"]).current_dir(root);
     Ok(names(&process::output(&mut command)?))
 }
 
 fn names(tree: &str) -> BTreeSet<String> {
-    tree.lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .map(String::from)
-        .collect()
+    tree.lines().filter_map(|line| line.split_whitespace().next()).map(String::from).collect()
 }
 
 fn crossings(border: &Border, found: &BTreeSet<String>) -> Vec<String> {
@@ -113,10 +87,7 @@ fn crossings(border: &Border, found: &BTreeSet<String>) -> Vec<String> {
     if !found.contains(package) {
         return vec![format!("{package}: its dependencies cannot be read")];
     }
-    let crossed = border
-        .forbidden
-        .iter()
-        .filter(|name| found.contains(**name));
+    let crossed = border.forbidden.iter().filter(|name| found.contains(**name));
     let why = |name| format!("{package} is built with {name}: `cargo tree -p {package} -i {name}`");
     crossed.map(why).collect()
 }
@@ -125,10 +96,7 @@ fn crossings(border: &Border, found: &BTreeSet<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const BORDER: Border = Border {
-        package: "a",
-        forbidden: &["axum"],
-    };
+    const BORDER: Border = Border { package: "a", forbidden: &["axum"] };
 
     #[test]
     fn a_forbidden_dependency_is_found_however_deep() {

@@ -33,55 +33,36 @@ fn judge(checks: &Table, suite: Option<&Tests>, e2e: Option<&Tests>) -> Findings
     let mut without = Vec::new();
     let mut unjudged = 0;
     for (id, line) in &lines {
-        if line
-            .get("claim")
-            .and_then(Value::as_str)
-            .is_none_or(|claim| claim.trim().is_empty())
-        {
+        if line.get("claim").and_then(Value::as_str).is_none_or(|claim| claim.trim().is_empty()) {
             findings.problems.push(format!("{id}: no claim"));
         }
         let Some(tests) = strings(line.get("tests")) else {
-            findings
-                .problems
-                .push(format!("{id}: `tests` is no list of strings"));
+            findings.problems.push(format!("{id}: `tests` is no list of strings"));
             continue;
         };
         if tests.is_empty() {
             without.push(id.as_str());
         }
         for test in tests {
-            let results = if test.starts_with(&format!("{E2E}::")) {
-                e2e
-            } else {
-                suite
-            };
+            let results = if test.starts_with(&format!("{E2E}::")) { e2e } else { suite };
             match results.map(|results| results.verdicts.get(test)) {
                 None => unjudged += 1,
                 Some(Some(Verdict::Passed)) => {}
                 Some(Some(_)) => findings.problems.push(format!("{id}: {test} did not pass")),
-                Some(None) => findings
-                    .problems
-                    .push(format!("{id}: there is no test {test}")),
+                Some(None) => findings.problems.push(format!("{id}: there is no test {test}")),
             }
         }
     }
     if !without.is_empty() {
         let count = without.len();
-        findings.problems.push(format!(
-            "{count} lines without a test: {}",
-            without.join(" ")
-        ));
+        findings.problems.push(format!("{count} lines without a test: {}", without.join(" ")));
     }
     if unjudged > 0 {
         let note =
             format!("{unjudged} of the tests named in {FILE} belong to a step that did not run");
         findings.notes.push(note);
     }
-    findings.seen = format!(
-        "{} lines, {} with tests",
-        lines.len(),
-        lines.len() - without.len()
-    );
+    findings.seen = format!("{} lines, {} with tests", lines.len(), lines.len() - without.len());
     findings
 }
 
@@ -95,16 +76,8 @@ fn required_and_present(
     if wanted.is_empty() || wanted.len() < required.len() {
         problems.push("`required` must list every id once".to_owned());
     }
-    problems.extend(
-        wanted
-            .difference(&present)
-            .map(|id| format!("{id}: required, but missing")),
-    );
-    problems.extend(
-        present
-            .difference(&wanted)
-            .map(|id| format!("{id}: not in `required`")),
-    );
+    problems.extend(wanted.difference(&present).map(|id| format!("{id}: required, but missing")));
+    problems.extend(present.difference(&wanted).map(|id| format!("{id}: not in `required`")));
 }
 
 fn strings(value: Option<&Value>) -> Option<Vec<&str>> {
@@ -116,14 +89,8 @@ mod tests {
     use super::*;
 
     fn ran(results: &[(&str, Verdict)]) -> Tests {
-        let verdicts = results
-            .iter()
-            .map(|(id, verdict)| ((*id).to_owned(), *verdict))
-            .collect();
-        Tests {
-            verdicts,
-            problems: Vec::new(),
-        }
+        let verdicts = results.iter().map(|(id, verdict)| ((*id).to_owned(), *verdict)).collect();
+        Tests { verdicts, problems: Vec::new() }
     }
 
     fn problems(text: &str, suite: &[(&str, Verdict)]) -> Vec<String> {
@@ -143,10 +110,7 @@ mod tests {
     #[test]
     fn lines_without_claim_or_test_are_listed() {
         let text = "required = ['T01', 'T02']\n[T01]\nclaim = ' '\ntests = []\n[T02]\nclaim = 'x'\ntests = []";
-        assert_eq!(
-            problems(text, &[]),
-            ["T01: no claim", "2 lines without a test: T01 T02"]
-        );
+        assert_eq!(problems(text, &[]), ["T01: no claim", "2 lines without a test: T01 T02"]);
     }
 
     #[test]
@@ -162,11 +126,7 @@ mod tests {
 
     #[test]
     fn tests_of_a_step_that_did_not_run_are_said_to_be_unjudged() {
-        let findings = judge(
-            &ONE.replace("a::", "rescind-e2e::").parse().unwrap(),
-            None,
-            None,
-        );
+        let findings = judge(&ONE.replace("a::", "rescind-e2e::").parse().unwrap(), None, None);
         assert_eq!(findings.problems, [""; 0]);
         assert_eq!(findings.notes.len(), 1);
     }

@@ -9,11 +9,8 @@ use crate::steps::{Findings, Run};
 use crate::{process, suite};
 
 /// Programs that the tests start, and the Debian package of each.
-const NEEDED: &[(&str, &str)] = &[
-    ("chromium", "chromium"),
-    ("chromedriver", "chromium-driver"),
-    ("curl", "curl"),
-];
+const NEEDED: &[(&str, &str)] =
+    &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("curl", "curl")];
 
 /// The step.
 pub(crate) fn step(run: &mut Run) -> Findings {
@@ -26,29 +23,17 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 fn all(run: &mut Run) -> Result<Findings, String> {
     let packages = suite::packages(&run.root)?;
     if !packages.values().any(|name| name == suite::E2E) {
-        return Err(format!(
-            "the workspace has no package {}: e2e/ is missing",
-            suite::E2E
-        ));
+        return Err(format!("the workspace has no package {}: e2e/ is missing", suite::E2E));
     }
     install_missing()?;
     let chromium = find("chromium").ok_or("chromium is still missing")?;
     let chromedriver = find("chromedriver").ok_or("chromedriver is still missing")?;
 
     let mut build = Command::new("cargo");
-    build.args([
-        "build",
-        "--release",
-        "-p",
-        "rescind-server",
-        "-p",
-        "posts-api",
-    ]);
+    build.args(["build", "--release", "-p", "rescind-server", "-p", "posts-api"]);
     process::passes(build.current_dir(&run.root))?;
     let target = suite::metadata(&run.root)?;
-    let target = target["target_directory"]
-        .as_str()
-        .ok_or("cargo names no target directory")?;
+    let target = target["target_directory"].as_str().ok_or("cargo names no target directory")?;
     let release = Path::new(target).join("release");
     let (rescind, posts_api) = (release.join("rescind"), release.join("posts-api"));
 
@@ -70,19 +55,14 @@ fn all(run: &mut Run) -> Result<Findings, String> {
 
 /// Installs the Debian packages of the programs that are not there.
 fn install_missing() -> Result<(), String> {
-    let missing: Vec<&str> = NEEDED
-        .iter()
-        .filter(|(program, _)| find(program).is_none())
-        .map(|(_, p)| *p)
-        .collect();
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| find(program).is_none()).map(|(_, p)| *p).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let names = missing.join(" ");
     let Some(prefix) = may_install() else {
-        return Err(format!(
-            "install {names} (this needs apt-get, and root or sudo), then retry"
-        ));
+        return Err(format!("install {names} (this needs apt-get, and root or sudo), then retry"));
     };
     let retry = |_| format!("apt-get cannot install {names}: install them, then retry");
     apt(prefix, &["update"]).map_err(retry)?;
@@ -92,18 +72,9 @@ fn install_missing() -> Result<(), String> {
 }
 
 fn apt(prefix: &[&str], arguments: &[&str]) -> Result<(), String> {
-    let words: Vec<&str> = prefix
-        .iter()
-        .chain(&["apt-get"])
-        .chain(arguments)
-        .copied()
-        .collect();
+    let words: Vec<&str> = prefix.iter().chain(&["apt-get"]).chain(arguments).copied().collect();
     let (program, rest) = words.split_first().ok_or("nothing to run")?;
-    process::passes(
-        Command::new(program)
-            .args(rest)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
+    process::passes(Command::new(program).args(rest).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// The words in front of `apt-get`: none for root, `sudo` where it asks for no password.
@@ -119,15 +90,10 @@ fn may_install() -> Option<&'static [&'static str]> {
 }
 
 /// The program's file, searched as a shell does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "PATH is where programs are looked for"
-)]
+#[expect(clippy::disallowed_methods, reason = "PATH is where programs are looked for")]
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 #[cfg(test)]

@@ -31,14 +31,7 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 
 fn all(root: &Path) -> Result<Findings, String> {
     let mut git = Command::new("git");
-    git.args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ])
-    .current_dir(root);
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
     let listed = process::output(&mut git)?;
     let here = format!("{}/", root.display());
     let mut findings = Findings::default();
@@ -51,9 +44,7 @@ fn all(root: &Path) -> Result<Findings, String> {
         let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
         count += 1;
         if is_key_file(name) {
-            findings
-                .problems
-                .push(format!("{name}: looks like a key or an environment file"));
+            findings.problems.push(format!("{name}: looks like a key or an environment file"));
         }
         let text = String::from_utf8_lossy(&bytes);
         if !LOCK_FILES.iter().any(|lock| name.ends_with(lock)) {
@@ -103,18 +94,13 @@ fn stands_alone(line: &str, text: &str) -> bool {
 fn holds_credential(line: &str) -> bool {
     line.match_indices("rsc_rt_").any(|(at, prefix)| {
         let rest = line[at + prefix.len()..].bytes();
-        rest.take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
-            .count()
-            >= 72
+        rest.take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b)).count() >= 72
     })
 }
 
 fn is_key_file(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    file == ".env"
-        || [".pem", ".key", ".p12", ".pfx"]
-            .iter()
-            .any(|end| file.ends_with(end))
+    file == ".env" || [".pem", ".key", ".p12", ".pfx"].iter().any(|end| file.ends_with(end))
 }
 
 #[cfg(test)]

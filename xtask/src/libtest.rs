@@ -39,10 +39,7 @@ impl Tests {
 
     /// The ids of the tests that ended so.
     pub(crate) fn ids(&self, verdict: Verdict) -> impl Iterator<Item = &str> {
-        let found = self
-            .verdicts
-            .iter()
-            .filter(move |(_, found)| **found == verdict);
+        let found = self.verdicts.iter().filter(move |(_, found)| **found == verdict);
         found.map(|(id, _)| id.as_str())
     }
 }
@@ -61,14 +58,8 @@ impl Binaries {
     /// Reads the messages of `cargo test --no-run --message-format=json`; `packages` maps the ids
     /// of the workspace's packages to their names.
     pub(crate) fn read(root: &Path, packages: &HashMap<String, String>, messages: &str) -> Self {
-        let mut found = Self {
-            root: root.to_path_buf(),
-            ..Self::default()
-        };
-        for message in messages
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-        {
+        let mut found = Self { root: root.to_path_buf(), ..Self::default() };
+        for message in messages.lines().filter_map(|line| serde_json::from_str(line).ok()) {
             found.artifact(packages, &message);
         }
         found
@@ -78,29 +69,23 @@ impl Binaries {
         if message["reason"] != "compiler-artifact" {
             return;
         }
-        let Some(package) = message["package_id"]
-            .as_str()
-            .and_then(|id| packages.get(id))
-        else {
+        let Some(package) = message["package_id"].as_str().and_then(|id| packages.get(id)) else {
             return;
         };
         let name = message["target"]["name"].as_str().unwrap_or_default();
         let kind = message["target"]["kind"][0].as_str().unwrap_or_default();
         if matches!(kind, "lib" | "rlib" | "proc-macro") {
-            self.libraries
-                .insert(name.to_owned(), format!("{package}::doc"));
+            self.libraries.insert(name.to_owned(), format!("{package}::doc"));
         }
         let target = match kind {
             "test" => name.to_owned(),
             "bin" | "example" | "bench" => format!("{kind}-{name}"),
             _ => "lib".to_owned(),
         };
-        if let (Some(path), Some(true)) = (
-            message["executable"].as_str(),
-            message["profile"]["test"].as_bool(),
-        ) {
-            self.executables
-                .insert(PathBuf::from(path), format!("{package}::{target}"));
+        if let (Some(path), Some(true)) =
+            (message["executable"].as_str(), message["profile"]["test"].as_bool())
+        {
+            self.executables.insert(PathBuf::from(path), format!("{package}::{target}"));
         }
     }
 
@@ -127,25 +112,14 @@ impl Reader {
     /// Nothing read yet.
     pub(crate) fn new(binaries: Binaries) -> Self {
         let tests = Tests::default();
-        Self {
-            binaries,
-            tests,
-            prefix: None,
-            pending: None,
-            replay: false,
-            counted: [0; 3],
-        }
+        Self { binaries, tests, prefix: None, pending: None, replay: false, counted: [0; 3] }
     }
 
     /// The next line, without its end.
     pub(crate) fn line(&mut self, line: &str) {
         if let Some(rest) = line.strip_prefix("     Running ") {
-            let path = rest
-                .rsplit_once('(')
-                .and_then(|(_, path)| path.strip_suffix(')'));
-            let prefix = path
-                .and_then(|path| self.binaries.executable(path))
-                .cloned();
+            let path = rest.rsplit_once('(').and_then(|(_, path)| path.strip_suffix(')'));
+            let prefix = path.and_then(|path| self.binaries.executable(path)).cloned();
             self.heading(prefix, line);
         } else if let Some(library) = line.strip_prefix("   Doc-tests ") {
             let prefix = self.binaries.libraries.get(library).cloned();
@@ -168,18 +142,14 @@ impl Reader {
     fn heading(&mut self, prefix: Option<String>, line: &str) {
         self.close();
         if prefix.is_none() {
-            self.tests
-                .problems
-                .push(format!("no known target belongs to `{}`", line.trim()));
+            self.tests.problems.push(format!("no known target belongs to `{}`", line.trim()));
         }
         self.prefix = prefix;
     }
 
     fn close(&mut self) {
         if let Some(prefix) = self.prefix.take() {
-            self.tests
-                .problems
-                .push(format!("{prefix} ended without its totals"));
+            self.tests.problems.push(format!("{prefix} ended without its totals"));
         }
         self.pending = None;
         self.replay = false;
@@ -199,10 +169,7 @@ impl Reader {
     }
 
     fn result(&mut self, line: &str) {
-        let (name, word) = match line
-            .strip_prefix("test ")
-            .and_then(|l| l.rsplit_once(" ... "))
-        {
+        let (name, word) = match line.strip_prefix("test ").and_then(|l| l.rsplit_once(" ... ")) {
             Some((name, word)) => (name.to_owned(), word),
             None => match self.pending.clone() {
                 Some(name) => (name, line),
@@ -225,11 +192,7 @@ impl Reader {
     fn keep(&mut self, name: &str, verdict: Verdict) {
         let Some(prefix) = &self.prefix else { return };
         let name = name.strip_suffix(" - should panic").unwrap_or(name);
-        let kept = self
-            .tests
-            .verdicts
-            .entry(format!("{prefix}::{name}"))
-            .or_insert(verdict);
+        let kept = self.tests.verdicts.entry(format!("{prefix}::{name}")).or_insert(verdict);
         *kept = verdict.max(*kept);
         self.counted[match verdict {
             Verdict::Passed => 0,

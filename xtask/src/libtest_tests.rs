@@ -13,18 +13,10 @@ const MESSAGES: &str = r#"
 
 fn read(output: &str) -> Tests {
     let packages = [
-        (
-            "path+file:///r/crates/wire#rescind-wire@0.1.0",
-            "rescind-wire",
-        ),
-        (
-            "path+file:///r/crates/server#rescind-server@0.1.0",
-            "rescind-server",
-        ),
+        ("path+file:///r/crates/wire#rescind-wire@0.1.0", "rescind-wire"),
+        ("path+file:///r/crates/server#rescind-server@0.1.0", "rescind-server"),
     ];
-    let packages = packages
-        .map(|(id, name)| (id.to_owned(), name.to_owned()))
-        .into();
+    let packages = packages.map(|(id, name)| (id.to_owned(), name.to_owned())).into();
     let mut reader = Reader::new(Binaries::read(Path::new("/r"), &packages, MESSAGES));
     output.lines().for_each(|line| reader.line(line));
     reader.finish()
@@ -104,18 +96,9 @@ error: test failed, to rerun pass `-p rescind-wire --test attacks`
 ",
     );
     assert_eq!(tests.problems, [""; 0]);
-    assert_eq!(
-        tests.ids(Verdict::Failed).collect::<Vec<_>>(),
-        ["rescind-wire::attacks::a"]
-    );
-    assert_eq!(
-        tests.ids(Verdict::Ignored).collect::<Vec<_>>(),
-        ["rescind-wire::attacks::b"]
-    );
-    assert_eq!(
-        tests.ids(Verdict::Passed).collect::<Vec<_>>(),
-        ["rescind-wire::attacks::c"]
-    );
+    assert_eq!(tests.ids(Verdict::Failed).collect::<Vec<_>>(), ["rescind-wire::attacks::a"]);
+    assert_eq!(tests.ids(Verdict::Ignored).collect::<Vec<_>>(), ["rescind-wire::attacks::b"]);
+    assert_eq!(tests.ids(Verdict::Passed).collect::<Vec<_>>(), ["rescind-wire::attacks::c"]);
 }
 
 #[test]
@@ -152,10 +135,7 @@ fn a_binary_that_dies_is_a_problem() {
 test a ... ok
 ",
     );
-    assert_eq!(
-        tests.problems,
-        ["rescind-wire::attacks ended without its totals"]
-    );
+    assert_eq!(tests.problems, ["rescind-wire::attacks ended without its totals"]);
 }
 
 #[test]

@@ -13,20 +13,13 @@ pub(crate) fn dead(root: &Path, name: &str, text: &str) -> Vec<String> {
         }
         let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
         let own = file.is_empty();
-        let path = if own {
-            PathBuf::from(name)
-        } else {
-            tidy(&folder.join(file))
-        };
+        let path = if own { PathBuf::from(name) } else { tidy(&folder.join(file)) };
         let mut say = |what: &str| problems.push(format!("{name}:{number}: {target}: {what}"));
         if !own && !root.join(&path).exists() {
             say("there is no such file");
         } else if !anchor.is_empty() && path.extension().is_some_and(|end| end == "md") {
-            let read = if own {
-                Ok(text.to_owned())
-            } else {
-                std::fs::read_to_string(root.join(path))
-            };
+            let read =
+                if own { Ok(text.to_owned()) } else { std::fs::read_to_string(root.join(path)) };
             if !read.is_ok_and(|text| anchors(&text).contains(anchor)) {
                 say("there is no such heading");
             }
@@ -56,21 +49,11 @@ fn targets(text: &str) -> Vec<(usize, String)> {
         if line.starts_with('[')
             && let Some((_, target)) = line.split_once("]: ")
         {
-            found.extend(
-                target
-                    .split_whitespace()
-                    .next()
-                    .map(|t| (number, t.to_owned())),
-            );
+            found.extend(target.split_whitespace().next().map(|t| (number, t.to_owned())));
         }
         for part in line.split("](").skip(1) {
             let target = part.split(')').next().unwrap_or_default();
-            found.extend(
-                target
-                    .split_whitespace()
-                    .next()
-                    .map(|t| (number, t.to_owned())),
-            );
+            found.extend(target.split_whitespace().next().map(|t| (number, t.to_owned())));
         }
     }
     found
@@ -102,9 +85,7 @@ fn anchors(text: &str) -> HashSet<String> {
         if title.len() < line.len() && title.starts_with(' ') {
             let slug = slug(title.trim());
             let numbered = (1..).map(|n| format!("{slug}-{n}"));
-            let free = std::iter::once(slug.clone())
-                .chain(numbered)
-                .find(|s| !found.contains(s));
+            let free = std::iter::once(slug.clone()).chain(numbered).find(|s| !found.contains(s));
             found.extend(free);
         }
     }
@@ -112,12 +93,8 @@ fn anchors(text: &str) -> HashSet<String> {
 }
 
 fn slug(title: &str) -> String {
-    let kept = title
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.flat_map(char::to_lowercase)
-        .map(|c| if c == ' ' { '-' } else { c })
-        .collect()
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -127,11 +104,8 @@ mod tests {
     fn check(text: &str) -> Vec<String> {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("docs")).unwrap();
-        std::fs::write(
-            root.path().join("docs/b.md"),
-            "# One `two`, three\n## One two three\n",
-        )
-        .unwrap();
+        std::fs::write(root.path().join("docs/b.md"), "# One `two`, three\n## One two three\n")
+            .unwrap();
         dead(root.path(), "docs/a.md", text)
     }
 
@@ -144,14 +118,8 @@ mod tests {
 
     #[test]
     fn dead_links_are_named_with_their_line() {
-        assert_eq!(
-            check("x\n[b](c.md)"),
-            ["docs/a.md:2: c.md: there is no such file"]
-        );
-        assert_eq!(
-            check("[b](b.md#four)"),
-            ["docs/a.md:1: b.md#four: there is no such heading"]
-        );
+        assert_eq!(check("x\n[b](c.md)"), ["docs/a.md:2: c.md: there is no such file"]);
+        assert_eq!(check("[b](b.md#four)"), ["docs/a.md:1: b.md#four: there is no such heading"]);
         assert_eq!(check("[b](../../etc)").len(), 1);
         assert_eq!(check("[b]: c.md").len(), 1);
     }

@@ -53,8 +53,7 @@ fn parse_test(arguments: &[String]) -> Result<Option<Plan>, String> {
             "--only" => {
                 let name = arguments.next().ok_or("--only needs the name of a step")?;
                 let step = STEPS.iter().find(|step| step.name == name);
-                plan.only
-                    .push(step.ok_or(format!("no step is called {name}"))?.name);
+                plan.only.push(step.ok_or(format!("no step is called {name}"))?.name);
             }
             other => return Err(format!("unknown option: {other}")),
         }
@@ -100,9 +99,7 @@ mod tests {
 
     #[test]
     fn options_of_test_are_read() {
-        let plan = parse_test(&words("--quick --only fmt --only checks"))
-            .unwrap()
-            .unwrap();
+        let plan = parse_test(&words("--quick --only fmt --only checks")).unwrap().unwrap();
         assert!(plan.quick);
         assert_eq!(plan.only, ["fmt", "checks"]);
     }

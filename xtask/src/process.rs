@@ -6,33 +6,18 @@ use std::process::{Command, Stdio};
 /// Runs to the end on this terminal; an error names the command and how it ended.
 pub(crate) fn passes(command: &mut Command) -> Result<(), String> {
     show(command);
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|e| unstartable(command, &e))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("`{}` ended with {status}", text(command)))
-    }
+    let status = command.stdin(Stdio::null()).status().map_err(|e| unstartable(command, &e))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", text(command))) }
 }
 
 /// Runs silently and gives the standard output; an error carries the standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| unstartable(command, &e))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|e| unstartable(command, &e))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let why = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "`{}` ended with {}: {}",
-        text(command),
-        output.status,
-        why.trim()
-    ))
+    Err(format!("`{}` ended with {}: {}", text(command), output.status, why.trim()))
 }
 
 /// Runs with its standard error on this terminal and gives the standard output.
@@ -78,11 +63,7 @@ pub(crate) fn streamed(command: &mut Command, mut each: impl FnMut(&str)) -> Res
 /// The program and its arguments as a person would type them.
 pub(crate) fn text(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
-    words.extend(
-        command
-            .get_args()
-            .map(|argument| argument.to_string_lossy()),
-    );
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy()));
     words.join(" ")
 }
 

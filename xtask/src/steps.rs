@@ -43,10 +43,7 @@ pub(crate) struct Findings {
 impl Findings {
     /// One problem and nothing else.
     pub(crate) fn problem(problem: impl Into<String>) -> Self {
-        Self {
-            problems: vec![problem.into()],
-            ..Self::default()
-        }
+        Self { problems: vec![problem.into()], ..Self::default() }
     }
 }
 
@@ -63,12 +60,7 @@ pub(crate) struct Step {
 
 /// All steps, in the order in which they run: what fails quickly comes first.
 pub(crate) const STEPS: &[Step] = &[
-    Step {
-        name: "fmt",
-        about: "the code is formatted",
-        slow: false,
-        run: fmt,
-    },
+    Step { name: "fmt", about: "the code is formatted", slow: false, run: fmt },
     Step {
         name: "files",
         about: "no secret, no path of one machine; links in *.md lead somewhere",
@@ -87,18 +79,8 @@ pub(crate) const STEPS: &[Step] = &[
         slow: true,
         run: deny::step,
     },
-    Step {
-        name: "clippy",
-        about: "no warning in any target",
-        slow: false,
-        run: clippy,
-    },
-    Step {
-        name: "test",
-        about: "all tests outside e2e/",
-        slow: false,
-        run: suite::step,
-    },
+    Step { name: "clippy", about: "no warning in any target", slow: false, run: clippy },
+    Step { name: "test", about: "all tests outside e2e/", slow: false, run: suite::step },
     Step {
         name: "e2e",
         about: "the release binaries and a real browser (installs Chromium on Debian)",
@@ -114,17 +96,10 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Runs the plan and prints the summary; the exit code says whether all is well.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measures how long the steps take in real time"
-)]
+#[expect(clippy::disallowed_methods, reason = "measures how long the steps take in real time")]
 pub(crate) fn run(root: PathBuf, plan: &Plan) -> ExitCode {
     let begun = Instant::now();
-    let mut run = Run {
-        root,
-        suite: None,
-        e2e: None,
-    };
+    let mut run = Run { root, suite: None, e2e: None };
     let mut summary = Summary::default();
     for step in STEPS {
         if !plan.only.is_empty() && !plan.only.contains(&step.name) {
@@ -139,15 +114,8 @@ pub(crate) fn run(root: PathBuf, plan: &Plan) -> ExitCode {
         }
     }
     let tests = [run.suite.as_ref(), run.e2e.as_ref()];
-    summary.print(
-        &tests.into_iter().flatten().collect::<Vec<_>>(),
-        begun.elapsed(),
-    );
-    if summary.ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    summary.print(&tests.into_iter().flatten().collect::<Vec<_>>(), begun.elapsed());
+    if summary.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn fmt(run: &mut Run) -> Findings {
@@ -155,14 +123,7 @@ fn fmt(run: &mut Run) -> Findings {
 }
 
 fn clippy(run: &mut Run) -> Findings {
-    let arguments = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     plain(run, &arguments, "the warnings stand above")
 }
 

@@ -50,10 +50,7 @@ pub(crate) fn tests(
     let mut reader = Reader::new(Binaries::read(root, packages, &messages));
     let mut tests = Command::new("cargo");
     tests.arg("test").args(selection).arg("--no-fail-fast");
-    tests
-        .current_dir(root)
-        .envs(variables.iter().copied())
-        .env("CARGO_TERM_COLOR", "never");
+    tests.current_dir(root).envs(variables.iter().copied()).env("CARGO_TERM_COLOR", "never");
     let ok = process::streamed(&mut tests, |line| reader.line(line))?;
     let tests = reader.finish();
     let findings = judge(ok, &tests);
@@ -62,15 +59,9 @@ pub(crate) fn tests(
 
 /// The ids of the workspace's packages and their names.
 pub(crate) fn packages(root: &Path) -> Result<HashMap<String, String>, String> {
-    let packages = metadata(root)?["packages"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let packages = metadata(root)?["packages"].as_array().cloned().unwrap_or_default();
     let entry = |package: &Value| {
-        Some((
-            package["id"].as_str()?.to_owned(),
-            package["name"].as_str()?.to_owned(),
-        ))
+        Some((package["id"].as_str()?.to_owned(), package["name"].as_str()?.to_owned()))
     };
     Ok(packages.iter().filter_map(entry).collect())
 }
@@ -78,30 +69,21 @@ pub(crate) fn packages(root: &Path) -> Result<HashMap<String, String>, String> {
 /// What cargo says of the workspace, without its dependencies.
 pub(crate) fn metadata(root: &Path) -> Result<Value, String> {
     let mut command = Command::new("cargo");
-    command
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(root);
+    command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root);
     let text = process::output(&mut command)?;
     serde_json::from_str(&text).map_err(|error| format!("`cargo metadata`: {error}"))
 }
 
 fn judge(ok: bool, tests: &Tests) -> Findings {
-    let mut findings = Findings {
-        problems: tests.problems.clone(),
-        ..Findings::default()
-    };
+    let mut findings = Findings { problems: tests.problems.clone(), ..Findings::default() };
     for id in tests.ids(Verdict::Failed) {
         findings.problems.push(id.to_owned());
     }
     for id in tests.ids(Verdict::Ignored) {
-        findings
-            .problems
-            .push(format!("{id} is ignored: a test runs or is removed"));
+        findings.problems.push(format!("{id} is ignored: a test runs or is removed"));
     }
     if !ok && findings.problems.is_empty() {
-        findings
-            .problems
-            .push("`cargo test` failed although every line read is ok".to_owned());
+        findings.problems.push("`cargo test` failed although every line read is ok".to_owned());
     }
     if tests.verdicts.is_empty() {
         findings.problems.push("no test ran".to_owned());
@@ -115,10 +97,7 @@ mod tests_of_the_judgement {
     use super::*;
 
     fn some(verdict: Verdict) -> Tests {
-        Tests {
-            verdicts: [("a::lib::b".to_owned(), verdict)].into(),
-            problems: Vec::new(),
-        }
+        Tests { verdicts: [("a::lib::b".to_owned(), verdict)].into(), problems: Vec::new() }
     }
 
     #[test]

@@ -18,11 +18,7 @@ pub(crate) struct Row {
 impl Row {
     /// A step, how long it took and what it found.
     pub(crate) fn new(step: &'static str, took: Duration, findings: Findings) -> Self {
-        Self {
-            step,
-            took,
-            findings,
-        }
+        Self { step, took, findings }
     }
 }
 
@@ -59,17 +55,8 @@ impl Summary {
     pub(crate) fn print(&self, tests: &[&Tests], took: Duration) {
         println!("\n=== Summary");
         for row in &self.rows {
-            let verdict = if row.findings.problems.is_empty() {
-                "ok"
-            } else {
-                "FAILED"
-            };
-            println!(
-                "{:<8} {verdict:<6} {:>8}  {}",
-                row.step,
-                time(row.took),
-                row.findings.seen
-            );
+            let verdict = if row.findings.problems.is_empty() { "ok" } else { "FAILED" };
+            println!("{:<8} {verdict:<6} {:>8}  {}", row.step, time(row.took), row.findings.seen);
         }
         for row in &self.rows {
             for problem in &row.findings.problems {
@@ -94,11 +81,7 @@ impl Summary {
     fn totals(&self, tests: &[&Tests]) -> (usize, usize) {
         let passed = tests.iter().map(|tests| tests.passed()).sum();
         let failed: usize = tests.iter().map(|tests| tests.failed()).sum();
-        let steps = self
-            .rows
-            .iter()
-            .filter(|row| !row.findings.problems.is_empty())
-            .count();
+        let steps = self.rows.iter().filter(|row| !row.findings.problems.is_empty()).count();
         let of_tests = tests.iter().filter(|tests| tests.failed() > 0).count();
         (passed, failed + steps.saturating_sub(of_tests))
     }
@@ -119,14 +102,7 @@ mod tests {
 
     fn row(problems: &[&str]) -> Row {
         let problems = problems.iter().map(|&problem| problem.to_owned()).collect();
-        Row::new(
-            "step",
-            Duration::ZERO,
-            Findings {
-                problems,
-                ..Findings::default()
-            },
-        )
+        Row::new("step", Duration::ZERO, Findings { problems, ..Findings::default() })
     }
 
     #[test]

@@ -5,10 +5,10 @@
 use crate::line::LineKey;
 use aws_lc_rs::{hkdf, hmac};
 use rescind_wire::b64;
+use rescind_wire::frame::KeysMark;
 use rescind_wire::id::Sid;
 use rescind_wire::jwk::{SigningKey, jwks};
 use rescind_wire::sha256;
-use rescind_wire::frame::KeysMark;
 
 /// The keys of one realm. `Debug` shows key ids only.
 #[derive(Debug)]

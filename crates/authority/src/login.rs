@@ -15,6 +15,7 @@ use crate::password::Password;
 use crate::refresh::end;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState, Why};
+use crate::sessions::living;
 use crate::settings::micros;
 use crate::store::{AccountRef, Load, Loaded, StoreError, Write};
 use crate::throttle::{Charge, Source};
@@ -153,7 +154,7 @@ impl Authority {
         let load = Load {
             account: Some(AccountRef::Sub(checked.sub)),
             session: presented,
-            siblings: false,
+            siblings: true,
         };
         let me = Arc::clone(self);
         let rule = move |loaded: &Loaded| me.login_in(loaded, session, &checked, audiences);
@@ -188,6 +189,7 @@ impl Authority {
             sid: Sid::from_bytes(random(&*self.entropy)),
             sub,
             client_id: command.client_id.clone(),
+            audiences: command.audiences.clone(),
             carrier: command.carrier,
             rv: 0,
             created_at: now,
@@ -230,6 +232,9 @@ impl Authority {
         }
         if let Some(old) = &loaded.session {
             writes.extend(end(&old.session, now.wall, Why::NewSignIn));
+        }
+        for oldest in living(loaded, now.wall).skip(self.settings.max_sessions.max(1) - 1) {
+            writes.extend(end(oldest, now.wall, Why::TooMany));
         }
         let access = match session.carrier {
             Carrier::Cookie => None,

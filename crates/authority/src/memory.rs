@@ -6,7 +6,8 @@ use crate::clients::Client;
 use crate::clock::Clock;
 use crate::session::{Cutoff, Session, SessionState};
 use crate::store::{
-    AccountRef, Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, Swept, Write,
+    AccountRef, Decide, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, Store, StoreError,
+    Swept, Write,
 };
 use async_trait::async_trait;
 use rescind_wire::id::{Epoch, Sid, Sub};
@@ -80,10 +81,14 @@ impl State {
             (None, None) => None,
         };
         let mut siblings: Vec<&Session> = match (load.siblings, account) {
-            (true, Some(a)) => self.sessions.values().filter(|s| s.sub == a.sub).collect(),
+            (true, Some(a)) => {
+                let live = |s: &&Session| s.sub == a.sub && s.state == SessionState::Live;
+                self.sessions.values().filter(live).collect()
+            }
             _ => Vec::new(),
         };
         siblings.sort_by_key(|s| (std::cmp::Reverse(s.created_at), s.sid));
+        siblings.truncate(MOST_SIBLINGS);
         Loaded {
             head: self.head,
             account: account.cloned(),
@@ -240,8 +245,7 @@ impl Store for MemoryStore {
 
     async fn sweep(&self, now: u64) -> Result<Swept, StoreError> {
         let mut state = self.lock();
-        let (log, sessions, cutoffs) =
-            (state.log.len(), state.sessions.len(), state.cutoffs.len());
+        let (log, sessions, cutoffs) = (state.log.len(), state.sessions.len(), state.cutoffs.len());
         let mut floor = state.floor;
         state.log.retain(|pos, e| {
             let kept = e.until > now / 1_000_000;
@@ -250,12 +254,11 @@ impl Store for MemoryStore {
             kept
         });
         state.floor = floor;
-        state.sessions.retain(|_, s| s.expires_at > now);
+        state.sessions.retain(|_, s| s.expires_at > now && !s.is_long_over(now));
         let State { sessions: left, cutoffs: rows, .. } = &mut *state;
         rows.retain(|key, c| {
-            left.values().any(|s| {
-                kills(c.scope, c.ts, s.rv) && s.cutoff_keys(&self.issuer).contains(key)
-            })
+            left.values()
+                .any(|s| kills(c.scope, c.ts, s.rv) && s.cutoff_keys(&self.issuer).contains(key))
         });
         Ok(Swept {
             entries: (log - state.log.len()) as u64,

@@ -107,7 +107,8 @@ impl Authority {
             return Err(MintError::Audience);
         }
         let iat = now.seconds();
-        let ends = iat.saturating_add(self.settings.access_life.as_secs().min(reading.longest_life));
+        let ends =
+            iat.saturating_add(self.settings.access_life.as_secs().min(reading.longest_life));
         let exp = ends.min(session.expires_at / 1_000_000);
         let claims = Claims {
             iss: self.settings.issuer.clone(),
@@ -132,13 +133,22 @@ impl Authority {
         Ok((token, raise.into_iter().collect()))
     }
 
-    /// The audiences of a token: all of the realm, or the asked ones if all of them are the realm's.
+    /// What a session's tokens may be for: all audiences of the realm, or those its sign-in asked for.
+    pub(crate) fn granted(all: &[String], session: &Session) -> Vec<String> {
+        let bound = |a: &&String| session.audiences.is_empty() || session.audiences.contains(a);
+        all.iter().filter(bound).cloned().collect()
+    }
+
+    /// The audiences of a token: all that are granted, or the asked ones if all of them are granted.
     pub(crate) fn narrow(all: &[String], asked: &[String]) -> Result<Vec<String>, MintError> {
         if asked.is_empty() {
             return Ok(all.to_vec());
         }
         if asked.iter().all(|a| all.contains(a)) {
-            return Ok(asked.to_vec());
+            let mut asked = asked.to_vec();
+            asked.sort();
+            asked.dedup();
+            return Ok(asked);
         }
         Err(MintError::Audience)
     }

@@ -53,8 +53,19 @@ mod tests {
     fn names_with_controls_overrides_or_invisible_characters_are_refused() {
         let long = "a".repeat(MAX_NAME + 1);
         for bad in [
-            "", "a\0b", "a\nb", "a\u{1b}[31m", "a b", " a", "a\u{202e}b", "a\u{200b}b",
-            "a\u{200d}b", "a\u{feff}b", "a\u{378}b", "a\u{2066}b", &long,
+            "",
+            "a\0b",
+            "a\nb",
+            "a\u{1b}[31m",
+            "a b",
+            " a",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{200d}b",
+            "a\u{feff}b",
+            "a\u{378}b",
+            "a\u{2066}b",
+            &long,
         ] {
             assert_eq!(Name::new(bad), Err(BadName), "{bad:?}");
         }

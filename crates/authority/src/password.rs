@@ -100,7 +100,8 @@ mod tests {
     // L06
     #[test]
     fn no_composition_is_asked_for() {
-        for fine in ["aaaaaaaa", "        ", "12345678", "ÄÖÜÄÖÜÄÖ", "🐒🐒🐒🐒🐒🐒🐒🐒"] {
+        for fine in ["aaaaaaaa", "        ", "12345678", "ÄÖÜÄÖÜÄÖ", "🐒🐒🐒🐒🐒🐒🐒🐒"]
+        {
             assert!(Password::chosen(fine).is_ok(), "{fine}");
         }
         assert_eq!(Password::chosen("🐒🐒🐒🐒🐒🐒🐒").unwrap_err(), BadPassword::TooShort);

@@ -45,6 +45,10 @@ pub enum PresentError {
     /// It is not good (any more). The caller learns nothing else.
     #[error("the credential is not valid")]
     Refused,
+    /// A spent one, or one that was never given out: its session was ended. The caller learns nothing
+    /// of that.
+    #[error("the credential was spent: its session is ended")]
+    Reuse(Box<Session>, Why),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -100,10 +104,10 @@ pub fn judge_cookie(
     }
 }
 
-/// What a cookie's request does: the writes, whether it is served, and the generation to set.
+/// What a cookie's request does: the writes, why it is refused, and the generation to set.
 struct Step {
     writes: Vec<Write>,
-    served: bool,
+    refused: Option<Why>,
     set: Option<u32>,
 }
 
@@ -118,19 +122,18 @@ fn cookie_step(session: &Session, generation: u32, settings: &Settings, now: u64
             if first {
                 writes.push(Write::Seen { sid, generation, at: now });
             }
-            Step { writes, served: true, set: None }
+            Step { writes, refused: None, set: None }
         }
         CookieWorth::Due => {
             writes.push(Write::MoveLine { sid, from: current, at: now, move_key: None });
-            Step { writes, served: true, set: Some(current + 1) }
+            Step { writes, refused: None, set: Some(current + 1) }
         }
-        CookieWorth::Again => Step { writes, served: true, set: Some(current) },
-        CookieWorth::UnderWay => Step { writes, served: true, set: None },
+        CookieWorth::Again => Step { writes, refused: None, set: Some(current) },
+        CookieWorth::UnderWay => Step { writes, refused: None, set: None },
         CookieWorth::Theft | CookieWorth::FromTheFuture => {
             let theft = worth == CookieWorth::Theft;
             let why = if theft { Why::Reuse } else { Why::Rollback };
-            alarm(session, why);
-            Step { writes: end(session, now, why), served: false, set: None }
+            Step { writes: end(session, now, why), refused: Some(why), set: None }
         }
     }
 }
@@ -148,7 +151,11 @@ impl Authority {
         }
         let me = Arc::clone(self);
         let rule = move |loaded: &Loaded| me.cookie_in(loaded, line);
-        transact(&*self.store, Load::session(line.sid), rule).await?
+        let answer = transact(&*self.store, Load::session(line.sid), rule).await?;
+        if let Err(PresentError::Reuse(session, why)) = &answer {
+            alarm(session, *why);
+        }
+        answer
     }
 
     fn cookie_in(
@@ -161,8 +168,8 @@ impl Authority {
             return (Vec::new(), Err(PresentError::Refused));
         };
         let step = cookie_step(session, line.generation, &self.settings, now);
-        if !step.served {
-            return (step.writes, Err(PresentError::Refused));
+        if let Some(why) = step.refused {
+            return (step.writes, Err(PresentError::Reuse(Box::new(session.clone()), why)));
         }
         let set_cookie = step.set.map(|generation| FreshCookie {
             value: self.keyring.line.0.seal(Line { generation, ..line }),

@@ -2,6 +2,7 @@
 //! fresh access token is minted. What a token used twice means is decided in [`judge`], a pure
 //! function; why so stands in `docs/attacks.md`.
 
+use crate::Authority;
 use crate::authority::transact;
 use crate::clients::FIRST_PARTY;
 use crate::line::{Carrier, Line};
@@ -10,7 +11,6 @@ use crate::secret::Secret;
 use crate::session::{Session, Why};
 use crate::settings::micros;
 use crate::store::{Load, Loaded, StoreError, Write};
-use crate::Authority;
 use rescind_wire::equal_in_constant_time;
 use rescind_wire::revocation::Target;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ use std::time::Duration;
 pub const MIN_IDEMPOTENCY_KEY: usize = 22;
 /// Longest Idempotency-Key, in characters.
 pub const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+/// How far two readings of the wall clock may be out of order, in microseconds.
+const CLOCK_ERROR: u64 = 5_000_000;
 
 /// A request to refresh.
 #[derive(Debug)]
@@ -50,6 +53,10 @@ pub enum RefreshError {
     /// The token is not good (any more). The caller learns nothing else.
     #[error("the refresh token is not valid")]
     InvalidGrant,
+    /// A spent one, or one that was never given out: its session was ended. The caller is told the same
+    /// as [`RefreshError::InvalidGrant`].
+    #[error("the refresh token was spent: its session is ended")]
+    Reuse(Box<Session>, Why),
     /// A quicker request of the same client has refreshed: its answer has the current token.
     #[error("another request has just refreshed this session: use the token it was given")]
     Superseded,
@@ -100,11 +107,13 @@ pub fn judge(
     if generation == session.generation {
         return if key_fits { Worth::SpentKey } else { Worth::Move };
     }
+    // A clock that was set back must not stretch the grace time: before the move nothing is repeated.
+    let clock_went_back = session.reached_at > now.saturating_add(CLOCK_ERROR);
     let within_grace = now <= session.reached_at.saturating_add(micros(grace));
     let neither_has_a_key = session.move_key.is_none() && move_key.is_none();
     if session.generation - generation > 1 {
         Worth::Theft
-    } else if key_fits || (neither_has_a_key && within_grace) {
+    } else if key_fits || (neither_has_a_key && within_grace && !clock_went_back) {
         Worth::Repeat
     } else if within_grace {
         Worth::Superseded
@@ -137,29 +146,32 @@ impl Authority {
             Some(_) => return Err(RefreshError::BadIdempotencyKey),
         };
         let all = self.audiences().await.map_err(RefreshError::Unavailable)?;
-        let audiences =
-            Self::narrow(&all, &command.audiences).map_err(|_| RefreshError::Audience)?;
         let me = Arc::clone(self);
         transact(&*self.store, Load::session(line.sid), move |loaded| {
-            me.refresh_in(loaded, line, &command.client_id, move_key, audiences)
+            me.refresh_in(loaded, line, &command, move_key, &all)
         })
         .await
         .map_err(RefreshError::Unavailable)?
+        .inspect_err(|error| {
+            if let RefreshError::Reuse(session, why) = error {
+                alarm(session, *why);
+            }
+        })
     }
 
     fn refresh_in(
         &self,
         loaded: &Loaded,
         line: Line,
-        client_id: &str,
+        command: &RefreshCommand,
         move_key: Option<[u8; 32]>,
-        audiences: Vec<String>,
+        all: &[String],
     ) -> (Vec<Write>, Result<Refreshed, RefreshError>) {
         let now = self.clock.now();
         let refused = || (Vec::new(), Err(RefreshError::InvalidGrant));
         let Some(judged) = &loaded.session else { return refused() };
         let session = &judged.session;
-        if session.client_id != client_id || session.carrier != Carrier::Token {
+        if session.client_id != command.client_id || session.carrier != Carrier::Token {
             return refused();
         }
         if let Err(reason) = session.check(loaded.account.as_ref(), &judged.cutoffs, now.wall) {
@@ -168,7 +180,12 @@ impl Authority {
         }
         let Some(account) = &loaded.account else { return refused() };
 
-        let worth = judge(session, line.generation, move_key.as_ref(), self.settings.grace, now.wall);
+        let granted = Self::granted(all, session);
+        let Ok(audiences) = Self::narrow(&granted, &command.audiences) else {
+            return (Vec::new(), Err(RefreshError::Audience));
+        };
+        let worth =
+            judge(session, line.generation, move_key.as_ref(), self.settings.grace, now.wall);
         let (generation, mut writes) = match worth {
             Worth::Move => {
                 let sid = session.sid;
@@ -180,8 +197,8 @@ impl Authority {
             Worth::SpentKey => return (Vec::new(), Err(RefreshError::BadIdempotencyKey)),
             Worth::Theft | Worth::FromTheFuture => {
                 let why = if worth == Worth::Theft { Why::Reuse } else { Why::Rollback };
-                alarm(session, why);
-                return (end(session, now.wall, why), Err(RefreshError::InvalidGrant));
+                let spent = RefreshError::Reuse(Box::new(session.clone()), why);
+                return (end(session, now.wall, why), Err(spent));
             }
         };
         let reading = Reading::of_store(&loaded.head, now);

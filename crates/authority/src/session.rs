@@ -5,6 +5,9 @@ use crate::line::Carrier;
 use rescind_wire::id::{Sid, Sub};
 use rescind_wire::revocation::{RevocationKey, Scope, Target, kills};
 
+/// How long the row of a session that is over is kept, in microseconds.
+pub const KEPT_WHEN_OVER: u64 = 24 * 3600 * 1_000_000;
+
 /// One session. Times are microseconds since 1970 UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -14,6 +17,8 @@ pub struct Session {
     pub sub: Sub,
     /// The client it was opened by.
     pub client_id: String,
+    /// The audiences its tokens may be for, as asked for at sign-in; empty for all of the realm.
+    pub audiences: Vec<String>,
     /// What carries its line.
     pub carrier: Carrier,
     /// Log time that was read before the session was born: it lives iff no cut-off is newer.
@@ -86,17 +91,20 @@ pub enum Why {
     NewSignIn,
     /// An administrator ended it.
     Administrator,
+    /// The account had more sessions than it may have, and this was the oldest.
+    TooMany,
 }
 
 impl Why {
     /// All reasons with their names in the store and the logs.
-    pub const NAMES: [(Why, &'static str); 6] = [
+    pub const NAMES: [(Why, &'static str); 7] = [
         (Why::SignedOut, "signed_out"),
         (Why::EndedElsewhere, "ended_elsewhere"),
         (Why::Reuse, "reuse"),
         (Why::Rollback, "rollback"),
         (Why::NewSignIn, "new_sign_in"),
         (Why::Administrator, "administrator"),
+        (Why::TooMany, "too_many"),
     ];
 
     /// Its name.
@@ -173,6 +181,16 @@ impl Session {
         self.expires_at.min(self.last_seen_at.saturating_add(self.idle))
     }
 
+    /// Whether it has been over for a day: then its row is no better than an unknown one.
+    pub fn is_long_over(&self, now: u64) -> bool {
+        match self.state {
+            SessionState::Live => false,
+            SessionState::Replaced { at, .. } | SessionState::Ended { at, .. } => {
+                at.saturating_add(KEPT_WHEN_OVER) <= now
+            }
+        }
+    }
+
     /// Whether a request at `now` is worth recording: at most 60 times in an idle life, so that being
     /// seen does not cost a write per request.
     pub fn worth_recording(&self, now: u64) -> bool {
@@ -204,6 +222,7 @@ mod tests {
             sid: Sid::from_bytes([1; 16]),
             sub: Sub::from_bytes([2; 16]),
             client_id: "first-party".into(),
+            audiences: Vec::new(),
             carrier: Carrier::Cookie,
             rv: 100,
             created_at: NOW,

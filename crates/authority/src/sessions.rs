@@ -35,11 +35,17 @@ fn of_account(sub: Sub) -> Load {
     Load { account: Some(AccountRef::Sub(sub)), session: None, siblings: true }
 }
 
+/// The session of a view, if it lives and is this account's.
+fn owned(loaded: &Loaded, sub: Sub, now: u64) -> Option<&Session> {
+    let judged = loaded.session.as_ref().filter(|j| j.session.sub == sub)?;
+    judged.session.check(loaded.account.as_ref(), &judged.cutoffs, now).ok()?;
+    Some(&judged.session)
+}
+
 /// The sessions of a view that live at `now` (wall microseconds).
-fn living(loaded: &Loaded, now: u64) -> impl Iterator<Item = &Session> {
-    let alive = move |j: &&Judged| {
-        j.session.check(loaded.account.as_ref(), &j.cutoffs, now).is_ok()
-    };
+pub(crate) fn living(loaded: &Loaded, now: u64) -> impl Iterator<Item = &Session> {
+    let alive =
+        move |j: &&Judged| j.session.check(loaded.account.as_ref(), &j.cutoffs, now).is_ok();
     loaded.siblings.iter().filter(alive).map(|j| &j.session)
 }
 
@@ -53,11 +59,11 @@ impl Authority {
     /// Ends one session of an account. Another account's session is not found.
     pub async fn end_session(&self, sub: Sub, sid: Sid) -> Result<Head, SessionError> {
         let now = self.clock.now().wall;
-        let rule = move |loaded: &Loaded| match living(loaded, now).find(|s| s.sid == sid) {
+        let rule = move |loaded: &Loaded| match owned(loaded, sub, now) {
             Some(session) => (end(session, now, Why::EndedElsewhere), Ok(())),
             None => (Vec::new(), Err(SessionError::NotFound)),
         };
-        let (found, head) = transact_at(&*self.store, of_account(sub), rule)
+        let (found, head) = transact_at(&*self.store, Load::session(sid), rule)
             .await
             .map_err(SessionError::Unavailable)?;
         found?;
@@ -65,16 +71,22 @@ impl Authority {
         Ok(head)
     }
 
-    /// Ends all sessions of an account but the present one; says how many.
-    pub async fn end_others(&self, present: &Present) -> Result<(usize, Head), StoreError> {
+    /// Ends all sessions of an account but the present one; says how many. Nothing is ended if the
+    /// present one is over: another may have taken its place in the same browser.
+    pub async fn end_others(&self, present: &Present) -> Result<(usize, Head), SessionError> {
         let now = self.clock.now().wall;
         let (sub, keep) = (present.session.sub, present.session.sid);
         let (ended, head) = transact_at(&*self.store, of_account(sub), move |loaded| {
+            if !living(loaded, now).any(|s| s.sid == keep) {
+                return (Vec::new(), Err(SessionError::Ended));
+            }
             let others: Vec<&Session> = living(loaded, now).filter(|s| s.sid != keep).collect();
             let writes = others.iter().flat_map(|s| end(s, now, Why::EndedElsewhere)).collect();
-            (writes, others.len())
+            (writes, Ok(others.len()))
         })
-        .await?;
+        .await
+        .map_err(SessionError::Unavailable)?;
+        let ended = ended?;
         tracing::info!(event = "other_sessions_ended", %sub, ended);
         Ok((ended, head))
     }
@@ -87,11 +99,11 @@ impl Authority {
         device: Option<String>,
     ) -> Result<(), SessionError> {
         let now = self.clock.now().wall;
-        let rule = move |loaded: &Loaded| match living(loaded, now).find(|s| s.sid == sid) {
+        let rule = move |loaded: &Loaded| match owned(loaded, sub, now) {
             Some(_) => (vec![Write::NameSession { sid, device }], Ok(())),
             None => (Vec::new(), Err(SessionError::NotFound)),
         };
-        let (found, _) = transact_at(&*self.store, of_account(sub), rule)
+        let (found, _) = transact_at(&*self.store, Load::session(sid), rule)
             .await
             .map_err(SessionError::Unavailable)?;
         found
@@ -105,9 +117,8 @@ impl Authority {
         asked: Vec<String>,
     ) -> Result<AccessToken, SessionError> {
         let all = self.audiences().await.map_err(SessionError::Unavailable)?;
-        let audiences = Self::narrow(&all, &asked).map_err(|_| SessionError::Audience)?;
         let me = Arc::clone(self);
-        let rule = move |loaded: &Loaded| me.session_token_in(loaded, audiences);
+        let rule = move |loaded: &Loaded| me.session_token_in(loaded, &all, &asked);
         let (minted, _) = transact_at(&*self.store, Load::session(present.session.sid), rule)
             .await
             .map_err(SessionError::Unavailable)?;
@@ -117,13 +128,18 @@ impl Authority {
     fn session_token_in(
         &self,
         loaded: &Loaded,
-        audiences: Vec<String>,
+        all: &[String],
+        asked: &[String],
     ) -> (Vec<Write>, Result<AccessToken, SessionError>) {
         let now = self.clock.now();
         let account = loaded.account.as_ref();
         let alive = |j: &&Judged| j.session.check(account, &j.cutoffs, now.wall).is_ok();
         let (Some(judged), Some(account)) = (loaded.session.as_ref().filter(alive), account) else {
             return (Vec::new(), Err(SessionError::Ended));
+        };
+        let granted = Self::granted(all, &judged.session);
+        let Ok(audiences) = Self::narrow(&granted, asked) else {
+            return (Vec::new(), Err(SessionError::Audience));
         };
         let reading = Reading::of_store(&loaded.head, now);
         match self.mint(&reading, &judged.session, account, audiences) {

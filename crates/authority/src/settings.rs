@@ -17,6 +17,8 @@ pub struct Settings {
     pub cookie_life: Life,
     /// Idle and absolute life of a remembered session and of refresh tokens.
     pub long_life: Life,
+    /// Most live sessions of one account: a further sign-in ends the oldest.
+    pub max_sessions: usize,
     /// Age of a cookie's generation, counted from when it was first seen, at which its line moves.
     pub move_after: Duration,
     /// Argon2id parameters of new hashes.
@@ -82,6 +84,7 @@ impl Settings {
                 idle: Duration::from_secs(14 * DAY),
                 absolute: Duration::from_secs(30 * DAY),
             },
+            max_sessions: 100,
             move_after: Duration::from_secs(15 * MINUTE),
             argon2: Argon2Cost { memory_kib: 19 * 1024, passes: 2, lanes: 1 },
             hash_threads: 2,

@@ -69,6 +69,10 @@ impl Head {
     }
 }
 
+/// Most sessions of an account in one view. Far above what an account may have alive: the rest are cut
+/// off, and older than any that lives.
+pub const MOST_SIBLINGS: usize = 1_000;
+
 /// What a rule wants to look at. The head is always loaded, and first.
 #[derive(Debug, Clone, Default)]
 pub struct Load {
@@ -76,7 +80,7 @@ pub struct Load {
     pub account: Option<AccountRef>,
     /// This session, with the cut-offs that judge it.
     pub session: Option<Sid>,
-    /// All sessions of the loaded account.
+    /// The newest sessions of the loaded account that are not over, at most [`MOST_SIBLINGS`].
     pub siblings: bool,
 }
 
@@ -114,7 +118,7 @@ pub struct Loaded {
     pub account: Option<Account>,
     /// The session asked for.
     pub session: Option<Judged>,
-    /// All sessions of the account, newest first, if asked for.
+    /// The account's sessions that are not over, newest first, if asked for.
     pub siblings: Vec<Judged>,
 }
 
@@ -273,13 +277,18 @@ pub trait Store: Send + Sync + 'static {
     /// All registered clients, by id.
     async fn clients(&self) -> Result<Vec<Client>, StoreError>;
 
-    /// Removes what has passed: entries, sessions, and then cut-offs that judge no session any more.
+    /// Removes what has passed: entries, sessions past their absolute end or over for a day, and then cut-offs that judge no session any more.
     /// `now` is the wall clock in microseconds.
     async fn sweep(&self, now: u64) -> Result<Swept, StoreError>;
 
     /// Begins a new epoch, whose first log time is at least `ts`, with an entry against everything that
     /// never expires; with `end_sessions` also as a durable cut-off. Used when the store was rolled back.
-    async fn open_epoch(&self, epoch: Epoch, ts: u64, end_sessions: bool) -> Result<Head, StoreError>;
+    async fn open_epoch(
+        &self,
+        epoch: Epoch,
+        ts: u64,
+        end_sessions: bool,
+    ) -> Result<Head, StoreError>;
 
     /// The head as of the last commit; changes wake the feed.
     fn committed(&self) -> watch::Receiver<Head>;

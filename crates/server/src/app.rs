@@ -105,7 +105,8 @@ mod tests {
         }
         assert_eq!(parse_issuer("http://auth.example.com").err(), Some(BadIssuer::Plain));
         assert_eq!(parse_issuer("http://localhost.evil.com").err(), Some(BadIssuer::Plain));
-        for bad in ["", "auth", "https://a/", "https://a?x", "https://a#x", "https://u@a", "ftp:a"] {
+        for bad in ["", "auth", "https://a/", "https://a?x", "https://a#x", "https://u@a", "ftp:a"]
+        {
             assert_eq!(parse_issuer(bad).err(), Some(BadIssuer::Form), "{bad}");
         }
     }

@@ -24,8 +24,8 @@ use tokio::time::{MissedTickBehavior, interval};
 const BEAT: Duration = Duration::from_secs(3);
 /// Frames kept for followers that are a little behind.
 const RING: usize = 4096;
-/// Most followers at once.
-const FOLLOWERS: usize = 10_000;
+/// Most followers at once: well below the connections that are taken.
+const FOLLOWERS: usize = 5_000;
 /// A new epoch begins so far ahead, so that its first log time is later than any ever given out.
 const EPOCH_MARGIN: u64 = 60_000_000;
 
@@ -254,11 +254,15 @@ impl FeedHub {
         }
     }
 
-    /// Whether a position of the present epoch that was signed once is not in the store's log any
+    /// Whether a position that was signed once is not in the store's log any
     /// more: beyond its end, or another entry stands there, because the log has grown anew. An entry
     /// that was pruned since cannot be compared.
     async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
-        if seen.epoch != held.epoch || seen.pos == 0 {
+        if seen.epoch != held.epoch {
+            // Log time rises over all epochs: a later one than ours was lost with its epoch.
+            return Ok(seen.ts > held.ts);
+        }
+        if seen.pos == 0 {
             return Ok(false);
         }
         if seen.pos >= held.pos {

@@ -33,7 +33,10 @@ impl From<&Head> for Marker {
 impl Marker {
     /// Whether a store that stands at `head` has lost what the marker has seen.
     pub fn is_ahead_of(&self, head: &Head) -> bool {
-        self.ts > head.ts || (self.epoch == head.epoch && self.pos > head.pos)
+        let same_epoch = self.epoch == head.epoch;
+        // A realm that was just founded stands at 0, one whose epoch was opened never does: an empty
+        // store beside keys that have served a realm is a lost one.
+        self.ts > head.ts || (same_epoch && self.pos > head.pos) || (!same_epoch && head.pos == 0)
     }
 }
 
@@ -97,6 +100,7 @@ mod tests {
         let marker = Marker::from(&head(1, 5, 500));
         assert!(marker.is_ahead_of(&head(1, 4, 400)), "an older copy");
         assert!(marker.is_ahead_of(&head(0, 9, 400)), "a copy of an earlier epoch");
+        assert!(marker.is_ahead_of(&head(2, 0, 900)), "an empty store beside the old keys");
         assert!(!marker.is_ahead_of(&head(1, 5, 500)), "a clean stop");
         assert!(!marker.is_ahead_of(&head(1, 7, 700)), "killed before the marker was written");
         assert!(!marker.is_ahead_of(&head(2, 1, 900)), "killed right after a new epoch");

@@ -14,20 +14,27 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
-/// How long a request may take to arrive. What is slower is cut off.
+/// How long a request may take to arrive, and its answer to be taken. What is slower is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Request line and headers must be complete by then; also how long an open connection may be idle.
     pub headers: Duration,
     /// The body must be complete by then, counted from when its route begins to read it.
     pub body: Duration,
+    /// Whoever has not read anything of what is being sent for so long is gone.
+    pub write: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { headers: Duration::from_secs(10), body: Duration::from_secs(10) }
+        Self {
+            headers: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            write: Duration::from_secs(30),
+        }
     }
 }
 
@@ -41,7 +48,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// A listener of either kind.
 trait Door: Send + 'static {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Io, Option<SocketAddr>)>> + Send;
+    fn accept(
+        &self,
+    ) -> impl Future<Output = std::io::Result<(Self::Io, Option<SocketAddr>)>> + Send;
 }
 
 impl Door for TcpListener {
@@ -49,7 +58,8 @@ impl Door for TcpListener {
     async fn accept(&self) -> std::io::Result<(Self::Io, Option<SocketAddr>)> {
         let (stream, peer) = TcpListener::accept(self).await?;
         // Frames are small and must not wait for more.
-        stream.set_nodelay(true)?;
+        // A peer that is gone already shows itself at the first read.
+        let _ = stream.set_nodelay(true);
         Ok((stream, Some(peer)))
     }
 }
@@ -110,7 +120,7 @@ async fn serve<D: Door>(door: D, router: Router, limits: Limits, stop: watch::Re
             .timer(TokioTimer::new())
             .header_read_timeout(limits.headers)
             .max_buf_size(MAX_HEADERS)
-            .serve_connection(TokioIo::new(io), service);
+            .serve_connection(TokioIo::new(Box::pin(patient(io, limits.write))), service);
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
             // A connection that breaks is the client's affair; its requests were logged.
@@ -122,6 +132,13 @@ async fn serve<D: Door>(door: D, router: Router, limits: Limits, stop: watch::Re
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!(event = "drain_timed_out", "requests under way were cut off");
     }
+}
+
+/// A connection whose other side must read: an answer that nobody takes ends it.
+fn patient<Io: AsyncRead + AsyncWrite>(io: Io, write: Duration) -> TimeoutStream<Io> {
+    let mut stream = TimeoutStream::new(io);
+    stream.set_write_timeout(Some(write));
+    stream
 }
 
 async fn accept<D: Door>(

@@ -15,5 +15,11 @@ pub fn start(filter: &str) -> Result<(), String> {
     } else {
         builder.json().flatten_event(true).try_init()
     };
-    started.map_err(|error| error.to_string())
+    started.map_err(|error| error.to_string())?;
+    // The place of a panic is logged, its message never: that may hold what somebody sent.
+    std::panic::set_hook(Box::new(|info| {
+        let at = info.location().map(tracing::field::display);
+        tracing::error!(event = "panicked", at);
+    }));
+    Ok(())
 }

@@ -124,6 +124,7 @@ pub fn session(n: u8, owner: u8, rv: u64) -> Session {
         sid: sid(n),
         sub: sub(owner),
         client_id: FIRST_PARTY.into(),
+        audiences: Vec::new(),
         carrier: Carrier::Token,
         rv,
         created_at: START + u64::from(n),

@@ -68,6 +68,11 @@ impl Http {
         Self { base: base.to_owned(), client }
     }
 
+    /// Host and port of the server.
+    pub fn address(&self) -> &str {
+        self.base.strip_prefix("http://").unwrap()
+    }
+
     /// Sends exactly this.
     pub async fn send(
         &self,

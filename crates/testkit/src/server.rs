@@ -88,6 +88,13 @@ impl TestAuthority {
         let task = tokio::spawn(async move {
             run(&running, serving, listener, stopped).await.unwrap();
         });
+        let socket = rescind_server::run::socket_path(&config.data);
+        let open = async {
+            while tokio::net::UnixStream::connect(&socket).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), open).await.expect("it does not start");
         Self { app, clock, config, secret: String::new(), address, folder, stop, task }
     }
 

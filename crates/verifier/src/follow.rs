@@ -132,12 +132,16 @@ impl Follow {
         self.core.step(Event::FeedAsked);
         let (epoch, from) = (position.epoch, position.pos);
         let mut feed = self.authority.feed(epoch, from, self.instance).await?;
+        let opened = self.core.clock.now().boot_us;
         tracing::info!(%epoch, from, "feed up");
         loop {
             let frame = tokio::select! {
                 frame = feed.next() => frame?,
                 () = self.core.feed_wake.notified() => {
-                    if self.core.snapshot_is_wished() || self.core.lag() > LAG {
+                    // What is lacking was asked for only just now: it may be on its way.
+                    let open_for = self.core.clock.now().boot_us.saturating_sub(opened);
+                    let silent = Duration::from_micros(open_for).min(self.core.lag()) > LAG;
+                    if self.core.snapshot_is_wished() || silent {
                         return Ok(entropy::backoff(*attempt));
                     }
                     continue;
@@ -215,6 +219,11 @@ impl Follow {
         };
         self.core.step(Event::HeadSent { nonce, at: self.core.clock.now() });
         match self.authority.head(&question).await {
+            Ok((head, _)) if head.nonce != nonce => {
+                tracing::error!("a head that answers another question was refused");
+                self.core.step(Event::HeadLost(nonce));
+                Err(FetchError::OtherFrame)
+            }
             Ok((head, sealed)) => {
                 let at = self.core.clock.now();
                 self.remember(head.position, &sealed);

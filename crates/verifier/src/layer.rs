@@ -53,7 +53,10 @@ impl Protect {
     /// Demands a sign-in at most this long ago (whole seconds); else 401
     /// `insufficient_user_authentication` (RFC 9470).
     pub fn max_age(self, age: Duration) -> Self {
-        self.with(|rule| rule.max_age = Some(age.as_secs()))
+        self.with(|rule| {
+            rule.max_age =
+                Some(rule.max_age.map_or(age.as_secs(), |known| known.min(age.as_secs())));
+        })
     }
 
     /// Demands a role; else 403. Called twice: both.

@@ -140,20 +140,13 @@ pub fn open(frame: &[u8], issuer: &str, keys: &[PublicKey]) -> Result<Frame, Bad
         return Err(BadFrame::Malformed);
     }
     let (content, signature) = rest.split_at(rest.len() - 64);
-    let key = keys
-        .iter()
-        .find(|k| content[1..9] == key_id(k))
-        .ok_or(BadFrame::Signature)?;
+    let key = keys.iter().find(|k| content[1..9] == key_id(k)).ok_or(BadFrame::Signature)?;
     if !key.verify(&signed_bytes(issuer, content), signature) {
         return Err(BadFrame::Signature);
     }
     let mut body = Body(&content[9..]);
     let frame = body.frame(content[0]).ok_or(BadFrame::Malformed)?;
-    if body.0.is_empty() {
-        Ok(frame)
-    } else {
-        Err(BadFrame::Malformed)
-    }
+    if body.0.is_empty() { Ok(frame) } else { Err(BadFrame::Malformed) }
 }
 
 /// How frames name the key that signed them: the first 8 bytes of the hash of its thumbprint.
@@ -254,9 +247,7 @@ impl Body<'_> {
             3 => Frame::Beat(self.position()?),
             4 => Frame::Keys(self.keys()?),
             5 => Frame::Resync,
-            6 => Frame::GoAway {
-                spread_ms: self.u32()?,
-            },
+            6 => Frame::GoAway { spread_ms: self.u32()? },
             7 => Frame::Head(Head {
                 nonce: self.take()?,
                 position: self.position()?,
@@ -275,13 +266,8 @@ impl Body<'_> {
         if count == 0 || count > MAX_DELTA || self.0.len() != count * ENTRY {
             return None;
         }
-        let first = position
-            .pos
-            .checked_sub(count as u64 - 1)
-            .filter(|pos| *pos > 0)?;
-        let entries = (first..=position.pos)
-            .map(|pos| self.entry(pos))
-            .collect::<Option<_>>()?;
+        let first = position.pos.checked_sub(count as u64 - 1).filter(|pos| *pos > 0)?;
+        let entries = (first..=position.pos).map(|pos| self.entry(pos)).collect::<Option<_>>()?;
         Some(Frame::Delta { position, entries })
     }
 
@@ -319,10 +305,7 @@ impl Body<'_> {
     }
 
     fn keys(&mut self) -> Option<KeysMark> {
-        Some(KeysMark {
-            version: self.u64()?,
-            hash: self.take()?,
-        })
+        Some(KeysMark { version: self.u64()?, hash: self.take()? })
     }
 }
 
@@ -363,42 +346,24 @@ mod tests {
         let keys = (any::<u64>(), any::<[u8; 32]>())
             .prop_map(|(version, hash)| KeysMark { version, hash });
         prop_oneof![
-            (
-                position.clone(),
-                prop::collection::vec(entry.clone(), 1..50)
-            )
-                .prop_map(|(position, mut entries)| {
+            (position.clone(), prop::collection::vec(entry.clone(), 1..50)).prop_map(
+                |(position, mut entries)| {
                     let first = position.pos + 1 - entries.len() as u64;
-                    entries
-                        .iter_mut()
-                        .zip(first..)
-                        .for_each(|(e, pos)| e.pos = pos);
+                    entries.iter_mut().zip(first..).for_each(|(e, pos)| e.pos = pos);
                     Frame::Delta { position, entries }
-                }),
+                }
+            ),
             (position.clone(), prop::collection::vec(entry, 0..50))
                 .prop_map(|(position, entries)| Frame::Snapshot { position, entries }),
             position.clone().prop_map(Frame::Beat),
             keys.clone().prop_map(Frame::Keys),
             Just(Frame::Resync),
             any::<u32>().prop_map(|spread_ms| Frame::GoAway { spread_ms }),
-            (
-                any::<[u8; 16]>(),
-                position,
-                any::<u64>(),
-                keys,
-                any::<u64>(),
-                any::<u32>()
-            )
-                .prop_map(|(nonce, position, utc, keys, age, staleness_ms)| {
-                    Frame::Head(Head {
-                        nonce,
-                        position,
-                        utc,
-                        keys,
-                        age,
-                        staleness_ms,
-                    })
-                }),
+            (any::<[u8; 16]>(), position, any::<u64>(), keys, any::<u64>(), any::<u32>()).prop_map(
+                |(nonce, position, utc, keys, age, staleness_ms)| {
+                    Frame::Head(Head { nonce, position, utc, keys, age, staleness_ms })
+                }
+            ),
         ]
     }
 
@@ -432,17 +397,11 @@ mod tests {
     fn a_frame_of_another_realm_is_refused() {
         let key = key();
         let sealed = seal(&Frame::Resync, "https://other.example", &key).unwrap();
-        assert_eq!(
-            open(&sealed, ISSUER, &public(&key)),
-            Err(BadFrame::Signature)
-        );
+        assert_eq!(open(&sealed, ISSUER, &public(&key)), Err(BadFrame::Signature));
     }
 
     #[test]
     fn a_length_over_the_limit_is_refused_before_the_rest_arrives() {
-        assert_eq!(
-            next_frame(&[0xff, 0xff, 0xff, 0xff], MAX_FRAME),
-            Err(BadFrame::TooLong)
-        );
+        assert_eq!(next_frame(&[0xff, 0xff, 0xff, 0xff], MAX_FRAME), Err(BadFrame::TooLong));
     }
 }

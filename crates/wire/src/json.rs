@@ -16,9 +16,7 @@ pub struct BadJson;
 /// Parses one object.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadJson> {
     let mut input = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }
-        .deserialize(&mut input)
-        .map_err(|_| BadJson)?;
+    let value = Strict { depth: 0 }.deserialize(&mut input).map_err(|_| BadJson)?;
     input.end().map_err(|_| BadJson)?;
     match value {
         Value::Object(map) => Ok(map),
@@ -37,9 +35,7 @@ impl Strict {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom("nested too deeply"));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 }
 
@@ -65,9 +61,7 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Number(v.into()))
     }
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
-        Number::from_f64(v)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not finite"))
+        Number::from_f64(v).map(Value::Number).ok_or_else(|| E::custom("not finite"))
     }
     fn visit_str<E>(self, v: &str) -> Result<Value, E> {
         Ok(Value::String(v.to_owned()))

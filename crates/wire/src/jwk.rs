@@ -78,14 +78,8 @@ impl PublicKey {
             Some(name) if Alg::from_name(name) == Some(alg) => {}
             Some(_) => return Err(KeyRefused::Unsupported),
         }
-        let required = names
-            .iter()
-            .filter_map(|n| Some((n.to_string(), jwk.get(*n)?.clone())));
-        Ok(Self {
-            alg,
-            jwk: required.collect(),
-            material,
-        })
+        let required = names.iter().filter_map(|n| Some((n.to_string(), jwk.get(*n)?.clone())));
+        Ok(Self { alg, jwk: required.collect(), material })
     }
 
     /// The one algorithm of this key.
@@ -97,9 +91,7 @@ impl PublicKey {
     pub fn thumbprint(&self) -> String {
         // The map is sorted by name and holds only base64url and fixed names: its compact form is
         // the canonical one.
-        b64::encode(sha256(&[Value::Object(self.jwk.clone())
-            .to_string()
-            .as_bytes()]))
+        b64::encode(sha256(&[Value::Object(self.jwk.clone()).to_string().as_bytes()]))
     }
 
     /// The public JWK with `kid` (its thumbprint), `alg` and `use`.
@@ -126,9 +118,7 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, 
 }
 
 fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyRefused> {
-    text(jwk, name)?
-        .and_then(b64::decode)
-        .ok_or(KeyRefused::Malformed)
+    text(jwk, name)?.and_then(b64::decode).ok_or(KeyRefused::Malformed)
 }
 
 fn p256(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
@@ -141,9 +131,7 @@ fn p256(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
 }
 
 fn ed25519(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
-    let x: [u8; 32] = bytes(jwk, "x")?
-        .try_into()
-        .map_err(|_| KeyRefused::Malformed)?;
+    let x: [u8; 32] = bytes(jwk, "x")?.try_into().map_err(|_| KeyRefused::Malformed)?;
     if !weak::canonical(&x) || weak::small_order(&x) {
         return Err(KeyRefused::Weak);
     }
@@ -193,10 +181,7 @@ impl KeySet {
             return Err(SetRefused::Malformed);
         }
         let set = json::object(bytes).map_err(|_| SetRefused::Malformed)?;
-        let list = set
-            .get("keys")
-            .and_then(Value::as_array)
-            .ok_or(SetRefused::Malformed)?;
+        let list = set.get("keys").and_then(Value::as_array).ok_or(SetRefused::Malformed)?;
         let (mut keys, mut refused) = (HashMap::new(), Vec::new());
         let mut kids = std::collections::HashSet::new();
         for (place, jwk) in list.iter().enumerate() {
@@ -280,9 +265,7 @@ impl SigningKey {
             Alg::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
             Alg::Rs256 => return Err(BadKey),
         };
-        Ok(zeroize::Zeroizing::new(
-            document.map_err(|_| BadKey)?.as_ref().to_vec(),
-        ))
+        Ok(zeroize::Zeroizing::new(document.map_err(|_| BadKey)?.as_ref().to_vec()))
     }
 
     /// Loads a PKCS#8 key.
@@ -291,22 +274,14 @@ impl SigningKey {
             Alg::Es256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
                     .map_err(|_| BadKey)?;
-                let (x, y) = pair
-                    .public_key()
-                    .as_ref()
-                    .get(1..)
-                    .ok_or(BadKey)?
-                    .split_at(32);
+                let (x, y) = pair.public_key().as_ref().get(1..).ok_or(BadKey)?.split_at(32);
                 let jwk = json!({"kty":"EC","crv":"P-256","x":b64::encode(x),"y":b64::encode(y)});
                 (Pair::Es256(pair), jwk)
             }
             Alg::Ed25519 => {
                 let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| BadKey)?;
                 let x = b64::encode(pair.public_key().as_ref());
-                (
-                    Pair::Ed25519(pair),
-                    json!({"kty":"OKP","crv":"Ed25519","x":x}),
-                )
+                (Pair::Ed25519(pair), json!({"kty":"OKP","crv":"Ed25519","x":x}))
             }
             Alg::Rs256 => return Err(BadKey),
         };

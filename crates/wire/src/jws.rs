@@ -30,9 +30,7 @@ impl Alg {
 
     /// The algorithm of exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Alg::Es256, Alg::Ed25519, Alg::Rs256]
-            .into_iter()
-            .find(|a| a.name() == name)
+        [Alg::Es256, Alg::Ed25519, Alg::Rs256].into_iter().find(|a| a.name() == name)
     }
 }
 
@@ -100,16 +98,6 @@ pub fn split(token: &str) -> Result<Unverified<'_>, Malformed> {
             _ => return Err(Malformed::Header),
         }
     }
-    let alg = alg
-        .as_deref()
-        .and_then(Alg::from_name)
-        .ok_or(Malformed::Algorithm)?;
-    Ok(Unverified {
-        alg,
-        kid,
-        typ,
-        payload,
-        signing_input: signing_input.as_bytes(),
-        signature,
-    })
+    let alg = alg.as_deref().and_then(Alg::from_name).ok_or(Malformed::Algorithm)?;
+    Ok(Unverified { alg, kid, typ, payload, signing_input: signing_input.as_bytes(), signature })
 }

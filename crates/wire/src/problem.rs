@@ -65,41 +65,25 @@ impl ProblemCode {
         match self {
             Self::InvalidRequest => (400, "urn:rescind:problem:invalid-request", "Bad request"),
             Self::Unauthenticated => (401, "urn:rescind:problem:unauthenticated", "Sign in first"),
-            Self::InvalidToken => (
-                401,
-                "urn:rescind:problem:invalid-token",
-                "Credential refused",
-            ),
-            Self::InvalidCredentials => (
-                401,
-                "urn:rescind:problem:invalid-credentials",
-                "Name or password is wrong",
-            ),
+            Self::InvalidToken => (401, "urn:rescind:problem:invalid-token", "Credential refused"),
+            Self::InvalidCredentials => {
+                (401, "urn:rescind:problem:invalid-credentials", "Name or password is wrong")
+            }
             Self::Forbidden => (403, "urn:rescind:problem:forbidden", "Not allowed"),
-            Self::Csrf => (
-                403,
-                "urn:rescind:problem:csrf",
-                "Cross-site request refused",
-            ),
+            Self::Csrf => (403, "urn:rescind:problem:csrf", "Cross-site request refused"),
             Self::StepUp => (401, "urn:rescind:problem:step-up", "Sign in again"),
             Self::NotFound => (404, "urn:rescind:problem:not-found", "Not found"),
-            Self::MethodNotAllowed => (
-                405,
-                "urn:rescind:problem:method-not-allowed",
-                "Method not allowed",
-            ),
+            Self::MethodNotAllowed => {
+                (405, "urn:rescind:problem:method-not-allowed", "Method not allowed")
+            }
             Self::Conflict => (409, "urn:rescind:problem:conflict", "Conflict"),
             Self::TooLarge => (413, "urn:rescind:problem:too-large", "Too large"),
-            Self::UnsupportedMediaType => (
-                415,
-                "urn:rescind:problem:unsupported-media-type",
-                "Wrong content type",
-            ),
-            Self::TooManyRequests => (
-                429,
-                "urn:rescind:problem:too-many-requests",
-                "Too many attempts",
-            ),
+            Self::UnsupportedMediaType => {
+                (415, "urn:rescind:problem:unsupported-media-type", "Wrong content type")
+            }
+            Self::TooManyRequests => {
+                (429, "urn:rescind:problem:too-many-requests", "Too many attempts")
+            }
             Self::Internal => (500, "urn:rescind:problem:internal", "Internal error"),
             Self::Stale => (503, "urn:rescind:problem:stale", "Revocations not known"),
             Self::Unavailable => (503, "urn:rescind:problem:unavailable", "Try again shortly"),

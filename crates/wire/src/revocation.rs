@@ -133,11 +133,9 @@ impl Target {
             Target::Key(id) | Target::Client(id) | Target::Audience(id) => {
                 key(scope, issuer, &[id.as_bytes()])
             }
-            Target::Grant(sub, client) => key(
-                scope,
-                issuer,
-                &[sub.to_string().as_bytes(), b"\0", client.as_bytes()],
-            ),
+            Target::Grant(sub, client) => {
+                key(scope, issuer, &[sub.to_string().as_bytes(), b"\0", client.as_bytes()])
+            }
             Target::Everything => key(scope, issuer, &[]),
         }
     }
@@ -223,11 +221,7 @@ pub struct Digest(pub [u8; 32]);
 impl Digest {
     /// The digest of an empty log.
     pub fn first(issuer: &str, epoch: Epoch) -> Self {
-        Self(sha256(&[
-            b"rescind log v1\0",
-            epoch.as_bytes(),
-            issuer.as_bytes(),
-        ]))
+        Self(sha256(&[b"rescind log v1\0", epoch.as_bytes(), issuer.as_bytes()]))
     }
 
     /// The digest after one more entry.

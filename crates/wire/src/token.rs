@@ -137,10 +137,7 @@ pub fn verify(token: &str, keys: &KeySet, expected: &Expected) -> Result<Verifie
     if !claims.aud.contains(&expected.audience) {
         return Err(InvalidToken::Audience);
     }
-    let lifetime = claims
-        .exp
-        .checked_sub(claims.iat)
-        .ok_or(InvalidToken::Claims)?;
+    let lifetime = claims.exp.checked_sub(claims.iat).ok_or(InvalidToken::Claims)?;
     if lifetime > expected.max_lifetime {
         return Err(InvalidToken::Claims);
     }

@@ -54,9 +54,7 @@ pub(crate) fn roca(modulus: &[u8]) -> bool {
 }
 
 fn remainder(big_endian: &[u8], divisor: u32) -> u32 {
-    big_endian
-        .iter()
-        .fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
+    big_endian.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % divisor)
 }
 
 fn is_power_of_65537(n: u32, prime: u32) -> bool {

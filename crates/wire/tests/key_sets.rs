@@ -1,9 +1,6 @@
 //! Attacks on a JWKS as a whole, and what our own publishes.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -21,11 +18,7 @@ fn a_published_set_holds_public_members_only_and_names_each_key_by_its_thumbprin
     let rsa = support::public_key(&rsa);
     // In the middle of a rotation: two keys of one algorithm, and those of the others.
     let signers = [Alg::Es256, Alg::Es256, Alg::Ed25519, Alg::Ed25519].map(new_key);
-    let all: Vec<_> = signers
-        .iter()
-        .map(SigningKey::public)
-        .chain([&rsa])
-        .collect();
+    let all: Vec<_> = signers.iter().map(SigningKey::public).chain([&rsa]).collect();
     let document: Value = serde_json::from_str(&jwks(all.iter().copied())).unwrap();
     let listed = document["keys"].as_array().unwrap();
     assert_eq!(listed.len(), all.len());
@@ -37,12 +30,7 @@ fn a_published_set_holds_public_members_only_and_names_each_key_by_its_thumbprin
             Alg::Ed25519 => &["crv", "x"],
             Alg::Rs256 => &["e", "n"],
         };
-        let named: BTreeSet<&str> = jwk
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let named: BTreeSet<&str> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
         let wanted = ["alg", "kid", "kty", "use"].iter().chain(material);
         assert_eq!(named, wanted.copied().collect());
         assert_eq!(jwk["alg"], key.alg().name());
@@ -66,38 +54,14 @@ fn a_key_that_is_not_for_us_is_reported_and_the_others_still_work() {
             json!({"kty": "AKP", "alg": "ML-DSA-44", "kid": "1", "pub": "AA"}),
             KeyRefused::Unsupported,
         ),
-        (
-            with(&with(&ec(), "kid", "2"), "use", "enc"),
-            KeyRefused::Unsupported,
-        ),
-        (
-            with(&with(&ec(), "kid", "3"), "key_ops", json!(["sign"])),
-            KeyRefused::Unsupported,
-        ),
-        (
-            with(&with(&ec(), "kid", "4"), "key_ops", json!([])),
-            KeyRefused::Unsupported,
-        ),
-        (
-            with(&with(&ec(), "kid", "5"), "alg", "ES256K"),
-            KeyRefused::Unsupported,
-        ),
-        (
-            with(&with(&ec(), "kid", "6"), "d", "AAAA"),
-            KeyRefused::Secret,
-        ),
-        (
-            with(&with(&ec(), "kid", "7"), "y", b64::encode([1; 32])),
-            KeyRefused::Weak,
-        ),
-        (
-            with(&with(&ec(), "kid", "8"), "key_ops", "verify"),
-            KeyRefused::Malformed,
-        ),
-        (
-            with(&with(&ec(), "kid", "9"), "use", 1),
-            KeyRefused::Malformed,
-        ),
+        (with(&with(&ec(), "kid", "2"), "use", "enc"), KeyRefused::Unsupported),
+        (with(&with(&ec(), "kid", "3"), "key_ops", json!(["sign"])), KeyRefused::Unsupported),
+        (with(&with(&ec(), "kid", "4"), "key_ops", json!([])), KeyRefused::Unsupported),
+        (with(&with(&ec(), "kid", "5"), "alg", "ES256K"), KeyRefused::Unsupported),
+        (with(&with(&ec(), "kid", "6"), "d", "AAAA"), KeyRefused::Secret),
+        (with(&with(&ec(), "kid", "7"), "y", b64::encode([1; 32])), KeyRefused::Weak),
+        (with(&with(&ec(), "kid", "8"), "key_ops", "verify"), KeyRefused::Malformed),
+        (with(&with(&ec(), "kid", "9"), "use", 1), KeyRefused::Malformed),
         (with(&ec(), "kid", ""), KeyRefused::Malformed),
         (with(&ec(), "kid", 1), KeyRefused::Malformed),
         (with(&ec(), "kid", "k".repeat(129)), KeyRefused::Malformed),
@@ -108,11 +72,7 @@ fn a_key_that_is_not_for_us_is_reported_and_the_others_still_work() {
     list.push(with(&own, "key_ops", json!(["verify", "wrapKey"])));
     let document = json!({ "keys": list, "later": {"member": true} }).to_string();
     let (keys, refused) = KeySet::from_jwks(document.as_bytes(), &[Alg::Es256]).unwrap();
-    let expected: Vec<_> = strange
-        .iter()
-        .map(|(_, reason)| *reason)
-        .enumerate()
-        .collect();
+    let expected: Vec<_> = strange.iter().map(|(_, reason)| *reason).enumerate().collect();
     assert_eq!(refused, expected);
     assert_eq!(keys.len(), 1);
     assert!(rescind_wire::token::verify(&realm.good(), &keys, &realm.expected).is_ok());
@@ -149,21 +109,13 @@ fn a_set_that_is_not_strict_json_or_too_long_is_refused_whole() {
         format!(r#"{{"keys":[{key},null]}}"#),
         format!(r#"{{"keys":[{key}],"keys":[]}}"#),
         format!(r#"{{"keys":[{key}],"\u006beys":[]}}"#),
-        format!(
-            r#"{{"keys":[{}]}}"#,
-            key.replacen('{', r#"{"kty":"EC","#, 1)
-        ),
+        format!(r#"{{"keys":[{}]}}"#, key.replacen('{', r#"{"kty":"EC","#, 1)),
         format!(r#"{{"keys":[{key}]}}x"#),
         format!(r#"{{"keys":[{key}]}}{filler}"#),
         format!(r#"{{"keys":{}"#, "[".repeat(60_000)),
     ];
     for document in documents {
         let verdict = KeySet::from_jwks(document.as_bytes(), &ALL);
-        assert_eq!(
-            verdict.err(),
-            Some(SetRefused::Malformed),
-            "{:.80}",
-            document
-        );
+        assert_eq!(verdict.err(), Some(SetRefused::Malformed), "{:.80}", document);
     }
 }

@@ -1,9 +1,6 @@
 //! Attacks on single keys.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -37,10 +34,7 @@ fn the_pkcs8_of_a_key_appears_in_nothing_that_can_be_shown() {
 fn is_public(key: &SigningKey, window: &[u8]) -> bool {
     let jwk = key.public().to_jwk();
     let part = |name: &str| jwk[name].as_str().and_then(b64::decode).unwrap_or_default();
-    [part("x"), part("y")]
-        .concat()
-        .windows(window.len())
-        .any(|w| w == window)
+    [part("x"), part("y")].concat().windows(window.len()).any(|w| w == window)
 }
 
 // K03
@@ -49,10 +43,7 @@ fn a_secret_key_in_the_set_is_left_out_and_reported() {
     for jwk in [ec(), ed(), new_rsa_key().1] {
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
             for value in [json!("AAAA"), json!(null), json!([])] {
-                assert_eq!(
-                    refusal(&with(&jwk, member, value)),
-                    Some(KeyRefused::Secret)
-                );
+                assert_eq!(refusal(&with(&jwk, member, value)), Some(KeyRefused::Secret));
             }
         }
     }
@@ -91,16 +82,7 @@ fn a_weak_rsa_key_is_refused() {
         assert_eq!(refusal(&jwk), Some(KeyRefused::Weak), "{jwk}");
     }
     // 0, 1, even, with a leading zero, and longer than any that is in use.
-    for e in [
-        "",
-        "AA",
-        "AQ",
-        "Ag",
-        "AQAA",
-        "AAEAAQ",
-        "AQAAAAAAAAAB",
-        "AQAAAAAAAAAAAAAB",
-    ] {
+    for e in ["", "AA", "AQ", "Ag", "AQAA", "AAEAAQ", "AQAAAAAAAAAB", "AQAAAAAAAAAAAAAB"] {
         assert_eq!(refusal(&with(&good, "e", e)), Some(KeyRefused::Weak), "{e}");
     }
     assert_eq!(refusal(&with(&good, "e", "Aw")), None);
@@ -157,14 +139,8 @@ fn a_point_that_is_not_of_the_curve_or_not_canonical_is_refused() {
         assert_eq!(refusal(&jwk), Some(KeyRefused::Malformed));
     }
     let padded = format!("{}=", good["x"].as_str().unwrap());
-    assert_eq!(
-        refusal(&with(&good, "x", padded)),
-        Some(KeyRefused::Malformed)
-    );
-    assert_eq!(
-        refusal(&with(&good, "x", json!(1))),
-        Some(KeyRefused::Malformed)
-    );
+    assert_eq!(refusal(&with(&good, "x", padded)), Some(KeyRefused::Malformed));
+    assert_eq!(refusal(&with(&good, "x", json!(1))), Some(KeyRefused::Malformed));
     let mut missing = good.clone();
     missing.as_object_mut().unwrap().remove("y");
     assert_eq!(refusal(&missing), Some(KeyRefused::Malformed));
@@ -220,33 +196,18 @@ fn a_jwk_whose_alg_does_not_fit_its_type_is_refused() {
             let expected = (alg != own).then_some(KeyRefused::Unsupported);
             assert_eq!(refusal(&with(jwk, "alg", alg)), expected, "{own} {alg}");
         }
-        assert_eq!(
-            refusal(&with(jwk, "alg", json!(null))),
-            Some(KeyRefused::Malformed)
-        );
+        assert_eq!(refusal(&with(jwk, "alg", json!(null))), Some(KeyRefused::Malformed));
     }
     for crv in ["P-384", "secp256k1", "Ed25519", "p-256", ""] {
-        assert_eq!(
-            refusal(&with(&ec, "crv", crv)),
-            Some(KeyRefused::Unsupported)
-        );
+        assert_eq!(refusal(&with(&ec, "crv", crv)), Some(KeyRefused::Unsupported));
     }
     for crv in ["X25519", "Ed448", "P-256"] {
-        assert_eq!(
-            refusal(&with(&ed, "crv", crv)),
-            Some(KeyRefused::Unsupported)
-        );
+        assert_eq!(refusal(&with(&ed, "crv", crv)), Some(KeyRefused::Unsupported));
     }
     for kty in ["RSA", "OKP", "ec", "AKP", ""] {
-        assert_eq!(
-            refusal(&with(&ec, "kty", kty)),
-            Some(KeyRefused::Unsupported)
-        );
+        assert_eq!(refusal(&with(&ec, "kty", kty)), Some(KeyRefused::Unsupported));
     }
-    assert_eq!(
-        refusal(&with(&rsa, "crv", "P-256")),
-        Some(KeyRefused::Unsupported)
-    );
+    assert_eq!(refusal(&with(&rsa, "crv", "P-256")), Some(KeyRefused::Unsupported));
 }
 
 #[test]

@@ -1,10 +1,7 @@
 //! Attacks on a token's header, algorithm and form. Each forged token carries a true signature
 //! wherever its form allows one, so that only the rule under test can refuse it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -75,9 +72,7 @@ fn a_mac_keyed_with_the_public_key_is_refused() {
     let document = serde_json::json!({ "keys": [ec_jwk, ed_jwk, rsa_jwk] });
     realm.keys = key_set(&document.to_string());
 
-    let rsa_der = aws_lc_rs::signature::KeyPair::public_key(&rsa)
-        .as_ref()
-        .to_vec();
+    let rsa_der = aws_lc_rs::signature::KeyPair::public_key(&rsa).as_ref().to_vec();
     let point = [vec![4], member(&ec_jwk, "x"), member(&ec_jwk, "y")].concat();
     let mut secrets = vec![point, member(&ed_jwk, "x"), member(&rsa_jwk, "n"), rsa_der];
     for der in secrets.clone() {
@@ -89,11 +84,8 @@ fn a_mac_keyed_with_the_public_key_is_refused() {
     }
     secrets.push(Vec::new());
 
-    let macs = [
-        ("HS256", hmac::HMAC_SHA256),
-        ("HS384", hmac::HMAC_SHA384),
-        ("HS512", hmac::HMAC_SHA512),
-    ];
+    let macs =
+        [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)];
     for (name, mac) in macs {
         for kid in [realm.es256.kid(), realm.ed25519.kid(), "rsa"] {
             for secret in &secrets {
@@ -119,15 +111,8 @@ fn member(jwk: &serde_json::Value, name: &str) -> Vec<u8> {
 fn pem(der: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<_> = text
-        .as_bytes()
-        .chunks(64)
-        .map(String::from_utf8_lossy)
-        .collect();
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        lines.join("\n")
-    )
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }
 
 // T05
@@ -246,11 +231,7 @@ fn a_header_member_that_is_not_understood_is_refused_although_the_signature_is_t
         r#""ALG":"ES256""#,
     ];
     for member in members {
-        assert_eq!(
-            realm.refusal(&realm.with_member(member)),
-            UNKNOWN_HEADER,
-            "{member}"
-        );
+        assert_eq!(realm.refusal(&realm.with_member(member)), UNKNOWN_HEADER, "{member}");
     }
 }
 

@@ -1,9 +1,6 @@
 //! Attacks on the encoding: base64url, the form of a signature, and encrypted tokens.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -81,11 +78,7 @@ fn a_part_signed_in_another_alphabet_is_refused() {
     // Claims whose encoding differs between the alphabets and needs padding.
     let mut claims = claims();
     claims.scope = "??>>~~".into();
-    while URL_SAFE
-        .encode(serde_json::to_vec(&claims).unwrap())
-        .find('=')
-        .is_none()
-    {
+    while URL_SAFE.encode(serde_json::to_vec(&claims).unwrap()).find('=').is_none() {
         claims.scope.push('?');
     }
     let payload = serde_json::to_vec(&claims).unwrap();
@@ -94,18 +87,10 @@ fn a_part_signed_in_another_alphabet_is_refused() {
         with_signature(&input, &signature)
     };
     for engine in [&STANDARD, &URL_SAFE] {
-        let token = sign(format!(
-            "{}.{}",
-            b64::encode(&header),
-            engine.encode(&payload)
-        ));
+        let token = sign(format!("{}.{}", b64::encode(&header), engine.encode(&payload)));
         assert_eq!(realm.refusal(&token), NOT_COMPACT);
     }
-    assert!(
-        realm
-            .judge(&sign(unsigned(header.as_bytes(), &payload)))
-            .is_ok()
-    );
+    assert!(realm.judge(&sign(unsigned(header.as_bytes(), &payload))).is_ok());
 }
 
 // T16
@@ -118,11 +103,7 @@ fn every_token_has_one_spelling() {
         let mut claims = claims();
         claims.scope = scope.into();
         let header = format!("{}{spaces}", header(&realm.es256));
-        let token = signed(
-            &realm.es256,
-            header.as_bytes(),
-            &serde_json::to_vec(&claims).unwrap(),
-        );
+        let token = signed(&realm.es256, header.as_bytes(), &serde_json::to_vec(&claims).unwrap());
         assert!(realm.judge(&token).is_ok());
         for (part, text) in parts(&token).into_iter().enumerate() {
             let unused = match text.len() % 4 {
@@ -177,11 +158,7 @@ fn an_es256_signature_out_of_range_or_of_another_form_is_refused() {
     forged.push(vec![0]);
     for signature in forged {
         let token = with_signature(&input, &signature);
-        assert_eq!(
-            realm.refusal(&token),
-            InvalidToken::Signature,
-            "{signature:?}"
-        );
+        assert_eq!(realm.refusal(&token), InvalidToken::Signature, "{signature:?}");
     }
 }
 
@@ -211,10 +188,8 @@ fn the_other_signature_of_the_same_token_is_under_the_same_revocation_keys() {
         borrow = i16::from(difference < 0);
         other[at] = difference.rem_euclid(256) as u8;
     }
-    let twin = with_signature(
-        &format!("{header}.{payload}"),
-        &[&signature[..32], &other[..]].concat(),
-    );
+    let twin =
+        with_signature(&format!("{header}.{payload}"), &[&signature[..32], &other[..]].concat());
     assert_ne!(twin, token);
     let (token, twin) = (realm.judge(&token).unwrap(), realm.judge(&twin).unwrap());
     let keys = TokenKeys::of(&token.claims, &token.kid);
@@ -242,11 +217,7 @@ fn an_ed25519_signature_with_s_beyond_the_order_is_refused() {
         let twin = with_signature(&input, &[&signature[..32], &s].concat());
         assert_eq!(realm.refusal(&twin), InvalidToken::Signature);
     }
-    for wrong in [
-        &signature[..63],
-        &signature[1..],
-        &[&signature[..], &[0]].concat(),
-    ] {
+    for wrong in [&signature[..63], &signature[1..], &[&signature[..], &[0]].concat()] {
         let token = with_signature(&input, wrong);
         assert_eq!(realm.refusal(&token), InvalidToken::Signature);
     }

@@ -1,9 +1,6 @@
 //! Attacks on the JSON of header and claims. Every token is truly signed by the issuer's key.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -27,11 +24,7 @@ fn a_duplicate_member_is_refused_in_header_and_claims_also_when_escaped() {
         r#""crit":[],"crit":[]"#,
     ];
     for member in headers {
-        assert_eq!(
-            realm.refusal(&realm.with_member(member)),
-            HEADER,
-            "{member}"
-        );
+        assert_eq!(realm.refusal(&realm.with_member(member)), HEADER, "{member}");
     }
     let body = claims_json().to_string();
     let body = body.strip_suffix('}').unwrap();
@@ -110,13 +103,7 @@ fn broken(object: &str) -> Vec<Vec<u8>> {
         " ".into(),
     ];
     let mut all: Vec<Vec<u8>> = texts.map(String::into_bytes).into();
-    for bytes in [
-        &b"\xff"[..],
-        b"\xc0\xaf",
-        b"\xed\xa0\x80",
-        b"\xf4\x90\x80\x80",
-        b"\xe2\x82",
-    ] {
+    for bytes in [&b"\xff"[..], b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"] {
         all.push([open.as_bytes(), b",\"x\":\"", bytes, b"\"}"].concat());
         all.push([open.as_bytes(), b",\"", bytes, b"\":1}"].concat());
     }
@@ -139,12 +126,7 @@ fn nesting_ends_at_32_levels() {
     assert!(realm.judge(&nested(32, "")).is_ok());
     assert!(realm.judge(&nested(32, "1")).is_ok());
     assert!(realm.judge(&nested(31, "{}")).is_ok());
-    for token in [
-        nested(33, ""),
-        nested(32, "{}"),
-        nested(32, "[]"),
-        nested(200, ""),
-    ] {
+    for token in [nested(33, ""), nested(32, "{}"), nested(32, "[]"), nested(200, "")] {
         assert_eq!(realm.refusal(&token), InvalidToken::Claims);
     }
 }

@@ -1,9 +1,6 @@
 //! Tokens of every other kind, truly signed by the issuer's key, are no access tokens.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -57,13 +54,7 @@ fn a_token_of_any_other_type_is_refused_although_its_claims_would_do() {
     let header_without = header(&realm.es256).replace(r#""typ":"at+jwt","#, "");
     let refusal = realm.refusal(&realm.with_header(&header_without));
     assert_eq!(refusal, InvalidToken::Type);
-    for typ in [
-        "at+jwt",
-        "AT+JWT",
-        "At+Jwt",
-        "application/at+jwt",
-        "Application/AT+jwt",
-    ] {
+    for typ in ["at+jwt", "AT+JWT", "At+Jwt", "application/at+jwt", "Application/AT+jwt"] {
         let header = header(&realm.es256).replace("at+jwt", typ);
         assert!(realm.judge(&realm.with_header(&header)).is_ok(), "{typ}");
     }
@@ -100,10 +91,7 @@ fn a_feed_frame_is_no_token_and_a_token_no_frame_under_one_key() {
     let realm = Realm::new();
     let key = &realm.ed25519;
     let keys = [public_key(&key.public().to_jwk())];
-    let mark = KeysMark {
-        version: 1,
-        hash: [0; 32],
-    };
+    let mark = KeysMark { version: 1, hash: [0; 32] };
     let sealed = frame::seal(&Frame::Keys(mark), ISSUER, key).unwrap();
     assert_eq!(frame::open(&sealed, ISSUER, &keys), Ok(Frame::Keys(mark)));
     let (content, signature) = sealed.split_at(sealed.len() - 64);
@@ -111,10 +99,7 @@ fn a_feed_frame_is_no_token_and_a_token_no_frame_under_one_key() {
     // The frame whole, its signature under a token's parts, and its bytes as a payload.
     let good = sign(&claims(), key).unwrap();
     let [head, body, own] = parts(&good);
-    assert!(matches!(
-        realm.refusal(&b64::encode(&sealed)),
-        InvalidToken::Malformed(_)
-    ));
+    assert!(matches!(realm.refusal(&b64::encode(&sealed)), InvalidToken::Malformed(_)));
     let moved = with_signature(&format!("{head}.{body}"), signature);
     assert_eq!(realm.refusal(&moved), InvalidToken::Signature);
     let carried = with_signature(&format!("{head}.{}", b64::encode(&content[4..])), signature);
@@ -124,19 +109,13 @@ fn a_feed_frame_is_no_token_and_a_token_no_frame_under_one_key() {
 
     // The token's signature under the frame, over the same bytes and over the frame's own.
     let own = b64::decode(own).unwrap();
-    assert_eq!(
-        frame::open(&[content, &own].concat(), ISSUER, &keys),
-        Err(BadFrame::Signature)
-    );
+    assert_eq!(frame::open(&[content, &own].concat(), ISSUER, &keys), Err(BadFrame::Signature));
     let over_content = key.sign(&content[4..]).unwrap();
     assert_eq!(
         frame::open(&[content, &over_content].concat(), ISSUER, &keys),
         Err(BadFrame::Signature)
     );
     let as_frame = [&(good.len() as u32).to_be_bytes(), good.as_bytes()].concat();
-    assert_eq!(
-        frame::open(&as_frame, ISSUER, &keys),
-        Err(BadFrame::Signature)
-    );
+    assert_eq!(frame::open(&as_frame, ISSUER, &keys), Err(BadFrame::Signature));
     assert!(realm.judge(&good).is_ok());
 }

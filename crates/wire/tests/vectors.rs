@@ -1,9 +1,6 @@
 //! Published vectors: the examples of the RFCs, and Wycheproof through our own `PublicKey::verify`.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 mod support;
 
@@ -26,24 +23,15 @@ fn the_thumbprint_of_rfc_7638_is_found() {
         "alg": "RS256",
         "kid": "2011-04-29",
     }));
-    assert_eq!(
-        key.thumbprint(),
-        "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
-    );
-    assert_eq!(
-        key.to_jwk()["kid"],
-        "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
-    );
+    assert_eq!(key.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    assert_eq!(key.to_jwk()["kid"], "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
 }
 
 // K13
 #[test]
 fn the_thumbprint_of_rfc_8037_is_found() {
     let key = public_key(&rfc8037_key());
-    assert_eq!(
-        key.thumbprint(),
-        "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-    );
+    assert_eq!(key.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
 
 fn rfc8037_key() -> serde_json::Value {

@@ -31,6 +31,7 @@ fn session(carrier: Carrier) -> Session {
         sid: Sid::from_bytes([1; 16]),
         sub: Sub::from_bytes([2; 16]),
         client_id: FIRST_PARTY.into(),
+        audiences: Vec::new(),
         carrier,
         rv: 0,
         created_at: START,

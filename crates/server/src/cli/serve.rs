@@ -1,6 +1,7 @@
 //! `rescind serve`.
 
 use super::{Place, asked_to_stop};
+use crate::app::parse_issuer;
 use crate::run::{Config, World, open, run as run_authority};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
@@ -61,6 +62,17 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), String> {
              front and name it by --trusted-proxy, or listen on 127.0.0.1",
             args.listen
         ));
+    }
+    let secure = parse_issuer(&config.settings.issuer).map_err(|error| error.to_string())?.1.secure;
+    if secure && config.trusted_proxies.is_empty() {
+        return Err(
+            "an https issuer has a proxy in front that does TLS: name it by --trusted-proxy, \
+             like --trusted-proxy 127.0.0.1, or everybody counts as one address"
+                .into(),
+        );
+    }
+    if !secure && !args.listen.ip().is_loopback() {
+        return Err("a plain http issuer is for this machine alone: listen on 127.0.0.1".into());
     }
     // Bad configuration ends here, before a port opens.
     let app = open(&config, &World::system()).await.map_err(|error| error.to_string())?;

@@ -20,6 +20,9 @@ const LIMIT: usize = 16 * 1024;
 /// connection ends often sees a broken pipe and never the answer.
 const DISCARD: usize = 4 * 1024 * 1024;
 
+/// Most fields of a form.
+const MOST_FIELDS: usize = 32;
+
 /// A JSON object, strictly: content type `application/json`, no duplicate and no unknown member.
 pub struct StrictJson<T>(pub T);
 
@@ -60,7 +63,10 @@ impl FromRequest<App> for StrictForm {
         std::str::from_utf8(&bytes).map_err(|_| malformed())?;
         let mut fields: Vec<(String, Zeroizing<String>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(&bytes) {
-            if value.contains('\u{fffd}') || fields.iter().any(|(n, _)| *n == name) {
+            if fields.len() == MOST_FIELDS
+                || value.contains('\u{fffd}')
+                || fields.iter().any(|(n, _)| *n == name)
+            {
                 return Err(malformed());
             }
             fields.push((name.into_owned(), Zeroizing::new(value.into_owned())));

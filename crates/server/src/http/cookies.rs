@@ -187,10 +187,8 @@ mod tests {
         let value = Secret::new("v".repeat(72));
         let header = CookieNames::TLS.set_session(&value, None);
         let text = header.to_str().unwrap();
-        let expected = format!(
-            "__Host-rescind={}; Path=/; SameSite=Strict; HttpOnly; Secure",
-            "v".repeat(72)
-        );
+        let expected =
+            format!("__Host-rescind={}; Path=/; SameSite=Strict; HttpOnly; Secure", "v".repeat(72));
         assert_eq!(text, expected);
         assert!(text.len() < 4096);
     }

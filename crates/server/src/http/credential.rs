@@ -24,9 +24,9 @@ pub fn find(app: &App, headers: &HeaderMap) -> Result<Option<Credential>, Failur
     let cookie = cookies::find(headers, app.cookies.session)?;
     let bearer = bearer(headers)?;
     match (cookie, bearer) {
-        (Some(_), Some(_)) => {
-            Err(Failure::bad_request("Send the session cookie or an Authorization header, not both."))
-        }
+        (Some(_), Some(_)) => Err(Failure::bad_request(
+            "Send the session cookie or an Authorization header, not both.",
+        )),
         (Some(cookie), None) => Ok(Some(Credential::Cookie(cookie))),
         (None, Some(bearer)) => Ok(Some(Credential::Bearer(bearer))),
         (None, None) => Ok(None),
@@ -41,7 +41,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<Secret>, Failure> {
     if all.next().is_some() {
         return Err(malformed());
     }
-    let (scheme, token) = value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(malformed)?;
+    let (scheme, token) =
+        value.to_str().ok().and_then(|v| v.split_once(' ')).ok_or_else(malformed)?;
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || !token.bytes().all(is_token) {
         return Err(malformed());

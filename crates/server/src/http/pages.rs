@@ -69,7 +69,9 @@ impl IntoResponse for PageFailure {
             (answer.status(), answer.headers().clone())
         };
         let text = match failure.code() {
-            ProblemCode::Csrf => "This form is from another page or too old. Go back and try again.",
+            ProblemCode::Csrf => {
+                "This form is from another page or too old. Go back and try again."
+            }
             _ => failure.detail(),
         };
         let action = match failure.code() {
@@ -215,8 +217,7 @@ async fn sign_in(
             };
             let status = failure.http_status();
             let shown = failure.clone().into_response();
-            let mut response =
-                show_sign_in(&app, &headers, status, name, Some(error), None, next)?;
+            let mut response = show_sign_in(&app, &headers, status, name, Some(error), None, next)?;
             if let Some(wait) = shown.headers().get(http::header::RETRY_AFTER) {
                 response.headers_mut().insert(http::header::RETRY_AFTER, wait.clone());
             }
@@ -292,11 +293,7 @@ async fn demo(State(app): State<App>, headers: HeaderMap) -> Result<Response, Pa
 }
 
 /// The session of a posted form, after its CSRF check.
-async fn posted(
-    app: &App,
-    headers: &HeaderMap,
-    form: &StrictForm,
-) -> Result<Present, PageFailure> {
+async fn posted(app: &App, headers: &HeaderMap, form: &StrictForm) -> Result<Present, PageFailure> {
     match credential::find(app, headers)? {
         Some(Credential::Cookie(cookie)) => {
             let value = form.get("csrf");

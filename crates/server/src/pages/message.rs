@@ -19,12 +19,7 @@ pub struct Message<'a> {
 
 /// The page.
 pub fn message(view: &Message<'_>) -> Markup {
-    let shell = Frame {
-        title: view.title,
-        width: Width::Narrow,
-        script: None,
-        nav: None,
-    };
+    let shell = Frame { title: view.title, width: Width::Narrow, script: None, nav: None };
     let content = html! {
         div.card {
             h1 { (view.title) }

@@ -26,11 +26,7 @@ pub struct SignIn<'a> {
 /// and `next`, as a form.
 pub fn sign_in(view: &SignIn<'_>) -> Markup {
     let shell = Frame {
-        title: if view.error.is_some() {
-            "Not signed in: Sign in"
-        } else {
-            "Sign in"
-        },
+        title: if view.error.is_some() { "Not signed in: Sign in" } else { "Sign in" },
         width: Width::Narrow,
         script: None,
         nav: None,

@@ -21,13 +21,7 @@ fn row(title: &str, present: bool) -> SessionRow {
 }
 
 fn sign_in_with(text: &str, error: Option<&str>) -> String {
-    let view = SignIn {
-        form_value: text,
-        name: text,
-        error,
-        notice: Some(text),
-        next: text,
-    };
+    let view = SignIn { form_value: text, name: text, error, notice: Some(text), next: text };
     sign_in(&view).into_string()
 }
 
@@ -44,22 +38,12 @@ fn account_with(text: &str, sessions: &[SessionRow], demo: bool) -> String {
 }
 
 fn demo_with(text: &str) -> String {
-    let view = Demo {
-        name: text,
-        api: text,
-        audience: text,
-        csrf: text,
-    };
+    let view = Demo { name: text, api: text, audience: text, csrf: text };
     demo(&view).into_string()
 }
 
 fn message_with(text: &str) -> String {
-    let view = Message {
-        status: 403,
-        title: text,
-        text,
-        action: Some(("/signin", text)),
-    };
+    let view = Message { status: 403, title: text, text, action: Some(("/signin", text)) };
     message(&view).into_string()
 }
 
@@ -103,10 +87,7 @@ fn no_text_becomes_markup_on_any_page() {
         assert!(!page.contains("<script>"), "{page}");
         assert!(!page.contains(HOSTILE), "{page}");
         assert!(page.contains("&quot;'&gt;&lt;script&gt;"), "{page}");
-        assert_eq!(
-            tags(&page, "script").len(),
-            usize::from(page.contains(DEMO_SCRIPT_PATH))
-        );
+        assert_eq!(tags(&page, "script").len(), usize::from(page.contains(DEMO_SCRIPT_PATH)));
     }
 }
 
@@ -121,10 +102,7 @@ fn nothing_is_inline_so_a_strict_content_security_policy_holds() {
         for script in tags(&page, "script") {
             assert_eq!(attribute(script, "src"), Some(DEMO_SCRIPT_PATH));
         }
-        assert_eq!(
-            page.matches("<script").count(),
-            page.matches("></script>").count()
-        );
+        assert_eq!(page.matches("<script").count(), page.matches("></script>").count());
     }
     assert!(!STYLE.contains("@import") && !STYLE.contains("url("));
 }
@@ -176,21 +154,14 @@ fn every_field_that_people_fill_in_has_a_label() {
 #[test]
 fn every_form_that_changes_a_session_is_a_post_with_the_csrf_value() {
     let rows = [row("Firefox", true), row("Phone", false)];
-    for (page, expected) in [
-        (account_with("the-csrf-value", &rows, true), 4),
-        (demo_with("the-csrf-value"), 1),
-    ] {
-        let forms: Vec<_> = page
-            .split("<form ")
-            .skip(1)
-            .filter(|form| form.contains("action="))
-            .collect();
+    for (page, expected) in
+        [(account_with("the-csrf-value", &rows, true), 4), (demo_with("the-csrf-value"), 1)]
+    {
+        let forms: Vec<_> =
+            page.split("<form ").skip(1).filter(|form| form.contains("action=")).collect();
         assert_eq!(forms.len(), expected);
         for form in forms {
-            assert!(
-                form.contains("method=\"post\" action=\"/account/"),
-                "{form}"
-            );
+            assert!(form.contains("method=\"post\" action=\"/account/"), "{form}");
             let inside = form.split("</form>").next().unwrap();
             assert!(
                 inside.contains("<input type=\"hidden\" name=\"csrf\" value=\"the-csrf-value\">"),
@@ -202,13 +173,8 @@ fn every_form_that_changes_a_session_is_a_post_with_the_csrf_value() {
 
 #[test]
 fn the_sign_in_form_posts_what_its_handler_reads() {
-    let view = SignIn {
-        form_value: "pre-session",
-        name: "",
-        error: None,
-        notice: None,
-        next: "/demo",
-    };
+    let view =
+        SignIn { form_value: "pre-session", name: "", error: None, notice: None, next: "/demo" };
     let page = sign_in(&view).into_string();
     assert!(page.contains("<form class=\"fields\" method=\"post\" action=\"/signin\">"));
     assert!(page.contains("name=\"form_value\" value=\"pre-session\""));
@@ -216,14 +182,8 @@ fn the_sign_in_form_posts_what_its_handler_reads() {
     assert!(page.contains("autocomplete=\"username\""));
     assert!(page.contains("autocomplete=\"current-password\""));
     let inputs = tags(&page, "input");
-    let names: Vec<_> = inputs
-        .iter()
-        .filter_map(|tag| attribute(tag, "name"))
-        .collect();
-    assert_eq!(
-        names,
-        ["form_value", "next", "username", "password", "remember"]
-    );
+    let names: Vec<_> = inputs.iter().filter_map(|tag| attribute(tag, "name")).collect();
+    assert_eq!(names, ["form_value", "next", "username", "password", "remember"]);
     assert!(!page.contains("role=\"alert\"") && !page.contains("aria-invalid"));
 }
 
@@ -233,29 +193,18 @@ fn a_failed_sign_in_keeps_the_name_and_ties_the_error_to_both_fields() {
     assert!(page.contains("id=\"sign-in-error\" role=\"alert\">Name or password is wrong.</p>"));
     let inputs = tags(&page, "input");
     for name in ["username", "password"] {
-        let field = inputs
-            .iter()
-            .find(|tag| attribute(tag, "name") == Some(name))
-            .unwrap();
+        let field = inputs.iter().find(|tag| attribute(tag, "name") == Some(name)).unwrap();
         assert_eq!(attribute(field, "aria-describedby"), Some("sign-in-error"));
         assert_eq!(attribute(field, "aria-invalid"), Some("true"));
         assert_eq!(field.contains(" autofocus"), name == "password");
-        let value = if name == "username" {
-            Some("ada")
-        } else {
-            None
-        };
+        let value = if name == "username" { Some("ada") } else { None };
         assert_eq!(attribute(field, "value"), value);
     }
 }
 
 #[test]
 fn the_present_session_is_marked_and_only_the_others_can_be_ended_one_by_one() {
-    let rows = [
-        row("Firefox", true),
-        row("Phone", false),
-        row("Tablet", false),
-    ];
+    let rows = [row("Firefox", true), row("Phone", false), row("Tablet", false)];
     let page = account_with("ada", &rows, false);
     assert_eq!(page.matches("This one").count(), 1);
     assert_eq!(page.matches("action=\"/account/sessions/end\"").count(), 2);
@@ -284,21 +233,15 @@ fn names_of_any_direction_stand_apart_from_the_text_around_them() {
         notice: None,
         demo: false,
     };
-    let page = account(&view)
-        .into_string()
-        .replace(&format!("id-of-{RTL}"), "");
+    let page = account(&view).into_string().replace(&format!("id-of-{RTL}"), "");
     assert_eq!(page.matches(RTL).count(), 5);
     assert_eq!(page.matches(&format!("<bdi>{RTL}</bdi>")).count(), 5);
 }
 
 #[test]
 fn a_message_without_an_action_has_no_dead_link() {
-    let view = Message {
-        status: 404,
-        title: "Not found",
-        text: "There is no page here.",
-        action: None,
-    };
+    let view =
+        Message { status: 404, title: "Not found", text: "There is no page here.", action: None };
     let page = message(&view).into_string();
     assert!(page.contains("Status 404"));
     assert_eq!(tags(&page, "a").len(), 1, "only the skip link");

@@ -107,7 +107,7 @@ impl Realm {
             demo_api: None,
             accept_clock: false,
         };
-        let wall = SystemClock.now().wall + u64::try_from(later.as_micros()).unwrap();
+        let wall = SystemClock::default().now().wall + u64::try_from(later.as_micros()).unwrap();
         let clock = Arc::new(ManualClock::new(wall));
         let world = World { clock, entropy: Arc::new(SeededEntropy::new(7)) };
         let app = open(&config, &world).await.unwrap();

@@ -160,8 +160,12 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 async fn impatient(authority: &rescind_testkit::server::TestAuthority) -> Door {
     let mut app = authority.app.clone();
     let ten = Duration::from_secs(10);
-    assert_eq!(app.limits, Limits { headers: ten, body: ten });
-    app.limits = Limits { headers: Duration::from_millis(200), body: Duration::from_millis(200) };
+    assert_eq!(app.limits, Limits { headers: ten, body: ten, write: 3 * ten });
+    app.limits = Limits {
+        headers: Duration::from_millis(200),
+        body: Duration::from_millis(200),
+        write: Duration::from_millis(200),
+    };
     Door::to(app).await
 }
 
@@ -203,6 +207,23 @@ async fn slow_headers_are_cut_off() {
     let idle = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: a\r\n\r\n";
     let answer = within(door.http.raw(idle.as_bytes())).await;
     assert!(answer.starts_with("HTTP/1.1 200 "));
+    assert_eq!(door.http.get("/.well-known/jwks.json", &[]).await.status, 200);
+}
+
+// H08
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_and_never_reads_is_cut_off() {
+    use tokio::io::AsyncWriteExt as _;
+    let authority = quick().await;
+    let door = impatient(&authority).await;
+    let address = door.http.address().to_owned();
+    let ask = "GET /assets/rescind.css HTTP/1.1\r\nHost: a\r\n\r\n".repeat(64);
+    // Nothing is read: once all buffers are full the server cannot write, and ends the connection.
+    within(async move {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        while stream.write_all(ask.as_bytes()).await.is_ok() {}
+    })
+    .await;
     assert_eq!(door.http.get("/.well-known/jwks.json", &[]).await.status, 200);
 }
 

@@ -6,4 +6,5 @@ mod cookie_line;
 mod dump;
 mod ending;
 mod late_answers;
+mod many;
 mod under_way;

@@ -1,10 +1,7 @@
 //! Hand-built tokens: any header and payload bytes, signed with a real key of the realm. What the
 //! library's own `sign` would never write can be written here.
 #![allow(dead_code, reason = "each test program uses a part of this")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test may stop at the first thing that is not as it says"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it says")]
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -32,17 +29,9 @@ impl Realm {
     pub(crate) fn new() -> Self {
         let (es256, ed25519) = (new_key(Alg::Es256), new_key(Alg::Ed25519));
         let keys = key_set(&jwks([es256.public(), ed25519.public()]));
-        let expected = Expected {
-            issuer: ISSUER.into(),
-            audience: AUDIENCE.into(),
-            max_lifetime: 300,
-        };
-        Self {
-            es256,
-            ed25519,
-            keys,
-            expected,
-        }
+        let expected =
+            Expected { issuer: ISSUER.into(), audience: AUDIENCE.into(), max_lifetime: 300 };
+        Self { es256, ed25519, keys, expected }
     }
 
     pub(crate) fn judge(&self, token: &str) -> Result<Verified, InvalidToken> {
@@ -65,9 +54,7 @@ impl Realm {
     /// The same with the usual members of the header and these more, written as JSON.
     pub(crate) fn with_member(&self, member: &str) -> String {
         let kid = self.es256.kid();
-        self.with_header(&format!(
-            r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}",{member}}}"#
-        ))
+        self.with_header(&format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}",{member}}}"#))
     }
 
     /// A token with this payload, the usual header and a true ES256 signature.
@@ -105,11 +92,7 @@ pub(crate) fn public_key(jwk: &Value) -> PublicKey {
 }
 
 pub(crate) fn header(key: &SigningKey) -> String {
-    format!(
-        r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#,
-        key.public().alg().name(),
-        key.kid()
-    )
+    format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, key.public().alg().name(), key.kid())
 }
 
 pub(crate) fn claims() -> Claims {
@@ -176,15 +159,11 @@ pub(crate) fn new_rsa_key() -> (RsaKeyPair, Value) {
     (pair, jwk)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the library under test has no RSA signer to ask"
-)]
+#[expect(clippy::disallowed_methods, reason = "the library under test has no RSA signer to ask")]
 pub(crate) fn rsa_sign(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
     let mut signature = vec![0; pair.public_modulus_len()];
     let random = aws_lc_rs::rand::SystemRandom::new();
-    pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-        .unwrap();
+    pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
     signature
 }
 

@@ -192,16 +192,17 @@ impl Pen<'_> {
         let state = StateColumns::of(session.state)?;
         insert(
             self.conn,
-            "INSERT INTO session (sid, sub, client_id, carrier, rv, created_at, auth_time, amr, \
+            "INSERT INTO session (sid, sub, client_id, audiences, carrier, rv, created_at, auth_time, amr, \
              idle, expires_at, last_seen_at, generation, reached_at, seen_at, move_key, state, \
              over_at, replaced_by, why, device, user_agent, address, remembered) \
-             VALUES (:sid, :sub, :client_id, :carrier, :rv, :created_at, :auth_time, :amr, \
+             VALUES (:sid, :sub, :client_id, :audiences, :carrier, :rv, :created_at, :auth_time, :amr, \
              :idle, :expires_at, :last_seen_at, :generation, :reached_at, :seen_at, :move_key, \
              :state, :over_at, :replaced_by, :why, :device, :user_agent, :address, :remembered)",
             named_params! {
                 ":sid": session.sid.as_bytes(),
                 ":sub": session.sub.as_bytes(),
                 ":client_id": session.client_id,
+                ":audiences": json(&session.audiences)?,
                 ":carrier": carrier_name(session.carrier),
                 ":rv": int(session.rv)?,
                 ":created_at": int(session.created_at)?,

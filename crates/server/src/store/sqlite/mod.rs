@@ -44,6 +44,8 @@ pub struct Realm {
     pub issuer: String,
     /// The longest life of an access token in force, in seconds. The database keeps the longest ever.
     pub longest_life_s: u64,
+    /// Names the key folder that belongs to it: the thumbprint of its feed key.
+    pub keys: String,
 }
 
 /// Why the database was not opened. Nothing was changed in it.
@@ -75,6 +77,11 @@ pub enum OpenError {
         /// The issuer it belongs to.
         stored: String,
     },
+    /// It was made with another key folder.
+    #[error(
+        "the key folder is another realm's: point --keys to the folder that this database was made with"
+    )]
+    OtherKeys,
     /// The clock or the longest life is above 2^63 - 1.
     #[error("the clock or the longest token life is out of range: set them right")]
     Number,

@@ -7,7 +7,9 @@ use super::schema;
 use rescind_authority::account::Account;
 use rescind_authority::clients::Client;
 use rescind_authority::session::Session;
-use rescind_authority::store::{AccountRef, Head, Judged, Load, Loaded, LogPart, StoreError};
+use rescind_authority::store::{
+    AccountRef, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, StoreError,
+};
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Entry;
 use rusqlite::{Connection, params};
@@ -86,8 +88,9 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
     let siblings = match (load.siblings, &account) {
         (true, Some(account)) => all(
             conn,
-            "SELECT * FROM session WHERE sub = ?1 ORDER BY created_at DESC, sid",
-            [account.sub.as_bytes()],
+            "SELECT * FROM session WHERE sub = ?1 AND state = 'live' \
+             ORDER BY created_at DESC, sid LIMIT ?2",
+            params![account.sub.as_bytes(), MOST_SIBLINGS as i64],
             rows::session,
         )?,
         _ => Vec::new(),

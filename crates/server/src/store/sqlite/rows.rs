@@ -275,6 +275,7 @@ pub(super) fn session(row: &Row<'_>) -> Answer<Session> {
         sid: Sid::from_bytes(bytes(row, "sid")?),
         sub: Sub::from_bytes(bytes(row, "sub")?),
         client_id: value(row, "client_id")?,
+        audiences: list(row, "audiences")?,
         carrier: carrier(row)?,
         rv: number(row, "rv")?,
         created_at: number(row, "created_at")?,

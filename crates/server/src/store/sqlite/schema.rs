@@ -67,7 +67,7 @@ pub(super) fn prepare(
         longest_life: realm.longest_life_s,
         iat_limit: 0,
     };
-    found_or_founded(&transaction, &realm.issuer, &first)?;
+    found_or_founded(&transaction, realm, &first)?;
     transaction.commit()?;
     Ok(())
 }
@@ -90,24 +90,30 @@ fn migrate(transaction: &Transaction<'_>) -> Result<(), OpenError> {
 /// The realm's row: made if there is none, else of the same issuer, with its longest life raised.
 fn found_or_founded(
     transaction: &Transaction<'_>,
-    issuer: &str,
+    realm: &Realm,
     first: &Head,
 ) -> Result<(), OpenError> {
     let number = |value: u64| i64::try_from(value).map_err(|_| OpenError::Number);
     transaction.execute(
-        "INSERT INTO realm (id, issuer, epoch, pos, ts, digest, longest_life, iat_limit, floor) \
-         VALUES (1, ?1, ?2, 0, ?3, ?4, ?5, 0, 0) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO realm (id, issuer, keys, epoch, pos, ts, digest, longest_life, iat_limit, floor) \
+         VALUES (1, ?1, ?6, ?2, 0, ?3, ?4, ?5, 0, 0) ON CONFLICT (id) DO NOTHING",
         params![
-            issuer,
+            realm.issuer,
             first.epoch.as_bytes(),
             number(first.ts)?,
             first.digest.0,
-            number(first.longest_life)?
+            number(first.longest_life)?,
+            realm.keys
         ],
     )?;
-    let stored: String = transaction.query_row("SELECT issuer FROM realm", [], |r| r.get(0))?;
-    if stored != issuer {
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let (stored, keys): (String, String) =
+        transaction.query_row("SELECT issuer, keys FROM realm", [], row)?;
+    if stored != realm.issuer {
         return Err(OpenError::OtherIssuer { stored });
+    }
+    if keys != realm.keys {
+        return Err(OpenError::OtherKeys);
     }
     transaction.execute(
         "UPDATE realm SET longest_life = max(longest_life, ?1) WHERE id = 1",

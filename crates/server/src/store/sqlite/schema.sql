@@ -3,6 +3,7 @@
 CREATE TABLE realm (
   id           INTEGER PRIMARY KEY CHECK (id = 1),
   issuer       TEXT    NOT NULL,
+  keys         TEXT    NOT NULL,                                      -- thumbprint of the feed key
   epoch        BLOB    NOT NULL CHECK (length(epoch) = 16),
   pos          INTEGER NOT NULL CHECK (pos >= 0),
   ts           INTEGER NOT NULL CHECK (ts >= 0),
@@ -14,6 +15,7 @@ CREATE TABLE realm (
 
 CREATE TRIGGER realm_only_rises BEFORE UPDATE ON realm
 WHEN NEW.issuer IS NOT OLD.issuer
+  OR NEW.keys IS NOT OLD.keys
   OR NEW.ts < OLD.ts
   OR NEW.longest_life < OLD.longest_life
   OR NEW.iat_limit < OLD.iat_limit
@@ -55,6 +57,7 @@ CREATE TABLE session (
   sid          BLOB    PRIMARY KEY NOT NULL CHECK (length(sid) = 16),
   sub          BLOB    NOT NULL REFERENCES account (sub),
   client_id    TEXT    NOT NULL,
+  audiences    TEXT    NOT NULL,                                      -- JSON array
   carrier      TEXT    NOT NULL CHECK (carrier IN ('cookie', 'token')),
   rv           INTEGER NOT NULL,
   created_at   INTEGER NOT NULL,
@@ -79,7 +82,9 @@ CREATE TABLE session (
 CREATE INDEX session_account ON session (sub, client_id, rv);
 CREATE INDEX session_client ON session (client_id, rv);
 CREATE INDEX session_birth ON session (rv);
+CREATE INDEX session_newest ON session (sub, created_at) WHERE state = 'live';
 CREATE INDEX session_end ON session (expires_at);
+CREATE INDEX session_over ON session (over_at) WHERE over_at IS NOT NULL;
 
 CREATE TRIGGER session_never_revives BEFORE UPDATE OF state ON session
 WHEN OLD.state <> 'live'

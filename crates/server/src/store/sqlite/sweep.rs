@@ -2,6 +2,7 @@
 //! the transaction that deletes it finds no session left that it judges.
 
 use super::rows::{self, Answer, all, bytes, clamped, int, one, run};
+use rescind_authority::session::KEPT_WHEN_OVER;
 use rusqlite::{Connection, params};
 
 /// Most rows that one slice looks at.
@@ -15,7 +16,7 @@ pub(super) enum Slice {
         /// The wall clock.
         now: u64,
     },
-    /// Sessions whose absolute end has come. In microseconds.
+    /// Sessions whose absolute end has come, or that are over for a day. In microseconds.
     Sessions {
         /// The wall clock.
         now: u64,
@@ -66,8 +67,8 @@ fn sessions(conn: &Connection, now: u64) -> Answer<Part> {
     let removed = run(
         conn,
         "DELETE FROM session WHERE rowid IN \
-         (SELECT rowid FROM session WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-        [clamped(now), clamped(SLICE)],
+         (SELECT rowid FROM session WHERE expires_at <= ?1 OR over_at <= ?3 LIMIT ?2)",
+        [clamped(now), clamped(SLICE), clamped(now.saturating_sub(KEPT_WHEN_OVER))],
     )? as u64;
     Ok(Part { removed, more: removed == SLICE, last: None })
 }
