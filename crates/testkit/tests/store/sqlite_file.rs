@@ -39,7 +39,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     let ended = Write::EndSession { sid: sid(2), at: START, why: Why::Reuse };
     write(&*store, vec![moved, ended, Write::RaiseIatLimit(START / SECOND + 7)]).await.unwrap();
     revoke(&*store, Target::Subject(sub(2))).await;
-    store.sweep(START + DAY).await.unwrap();
+    store.sweep(START + DAY - SECOND).await.unwrap();
     let client = Client {
         client_id: "posts-api".into(),
         secret_hash: [3; 32],
@@ -191,7 +191,7 @@ async fn a_sweep_of_many_slices_takes_all_and_nothing_else() {
     sign_in(&*store, 1, 1).await;
     revoke(&*store, Target::Session(sid(1))).await;
     revoke(&*store, Target::Key("kid".into())).await;
-    let swept = store.sweep(START + DAY).await.unwrap();
+    let swept = store.sweep(START + DAY - SECOND).await.unwrap();
     assert_eq!(swept, Swept { entries: 2_501, sessions: 2_500, cutoffs: 2_500 });
     assert_eq!(store.sweep(START + DAY).await.unwrap(), Swept::default());
     assert_eq!(view(&*store, 1).await.session.unwrap().cutoffs.len(), 1);
