@@ -3,7 +3,7 @@
 //! Owns every format that crosses the network: ids ([`id`]), the access token ([`token`]), keys
 //! ([`jwk`]), revocation entries ([`revocation`]), the signed frames of the feed ([`frame`]) and the
 //! problem codes ([`problem`]). Pure functions: no input or output, no async, no clock, no global.
-//! Randomness comes in as bytes.
+//! Randomness comes in as bytes, but for new keys and signatures, where the crypto library draws it.
 
 pub mod frame;
 pub mod id;
