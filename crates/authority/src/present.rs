@@ -7,7 +7,7 @@ use crate::account::Account;
 use crate::authority::transact;
 use crate::clients::FIRST_PARTY;
 use crate::line::{Carrier, Line};
-use crate::refresh::{alarm, end};
+use crate::refresh::{CLOCK_ERROR, alarm, end};
 use crate::secret::Secret;
 use crate::session::{Session, Why};
 use crate::settings::{Settings, micros};
@@ -193,7 +193,8 @@ impl Authority {
         let now = self.clock.now().wall;
         let (session, account) =
             self.alive(&loaded, Carrier::Token, now).ok_or(PresentError::Refused)?;
-        let within_grace = now <= session.reached_at.saturating_add(micros(self.settings.grace));
+        let within_grace = session.reached_at <= now.saturating_add(CLOCK_ERROR)
+            && now <= session.reached_at.saturating_add(micros(self.settings.grace));
         let current = line.generation == session.generation;
         let before = line.generation.checked_add(1) == Some(session.generation) && within_grace;
         if session.client_id != FIRST_PARTY || !(current || before) {

@@ -22,7 +22,7 @@ pub const MIN_IDEMPOTENCY_KEY: usize = 22;
 pub const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// How far two readings of the wall clock may be out of order, in microseconds.
-const CLOCK_ERROR: u64 = 5_000_000;
+pub(crate) const CLOCK_ERROR: u64 = 5_000_000;
 
 /// A request to refresh.
 #[derive(Debug)]
