@@ -6,6 +6,7 @@
     reason = "a broken test tool must stop the test"
 )]
 
+use rescind_e2e::program;
 use rescind_testkit::process::free_port;
 use std::fmt::Write as _;
 use std::fs;
@@ -20,7 +21,7 @@ struct Block {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn readme() -> Vec<Block> {
@@ -56,7 +57,7 @@ fn stage(folder: &Path, ports: [u16; 2]) {
     let tools = folder.join("tools");
     fs::create_dir_all(&release).unwrap();
     fs::create_dir(&tools).unwrap();
-    symlink(env!("CARGO_BIN_EXE_rescind-under-test"), release.join("rescind")).unwrap();
+    symlink(program("RESCIND_BIN"), release.join("rescind")).unwrap();
     let app = env!("CARGO_BIN_EXE_first-route");
     let cargo = format!(
         "#!/bin/sh\ncase \"$1\" in\n  build) ;;\n  run) exec '{app}' http://localhost:{} 127.0.0.1:{} ;;\n  *) exit 1 ;;\nesac\n",
