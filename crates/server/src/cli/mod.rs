@@ -79,11 +79,11 @@ impl Place {
 /// Runs the command line; gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (filter, quiet) = match &cli.command {
-        Command::Serve(args) => (args.log.clone(), false),
-        _ => ("error".to_owned(), true),
+    let filter = match &cli.command {
+        Command::Serve(args) => &args.log,
+        _ => "error",
     };
-    if let Err(error) = telemetry::start(&filter) {
+    if let Err(error) = telemetry::start(filter) {
         return fail(&error);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -101,12 +101,7 @@ pub fn main() -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if !quiet {
-                tracing::error!(event = "not_started", error);
-            }
-            fail(&error)
-        }
+        Err(error) => fail(&error),
     }
 }
 
