@@ -100,7 +100,7 @@ impl From<Busy> for LoginError {
 pub(crate) struct Checked {
     pub(crate) sub: Sub,
     pub(crate) version: u32,
-    rehashed: Option<String>,
+    pub(crate) rehashed: Option<String>,
 }
 
 impl Authority {
@@ -233,7 +233,9 @@ impl Authority {
         if let Some(old) = &loaded.session {
             writes.extend(end(&old.session, now.wall, Why::NewSignIn));
         }
-        for oldest in living(loaded, now.wall).skip(self.settings.max_sessions.max(1) - 1) {
+        let presented = loaded.session.as_ref().map(|old| old.session.sid);
+        let kept = living(loaded, now.wall).filter(|s| Some(s.sid) != presented);
+        for oldest in kept.skip(self.settings.max_sessions.max(1) - 1) {
             writes.extend(end(oldest, now.wall, Why::TooMany));
         }
         let access = match session.carrier {

@@ -10,7 +10,6 @@ use crate::session::Session;
 use crate::store::{Head, Write};
 use rescind_wire::id::Jti;
 use rescind_wire::token::{Claims, sign};
-use std::time::Duration;
 
 /// A reading older than this is not signed.
 const MAX_AGE: u64 = 5_000_000;
@@ -151,10 +150,5 @@ impl Authority {
             return Ok(asked);
         }
         Err(MintError::Audience)
-    }
-
-    /// Life of access tokens in force.
-    pub fn access_life(&self) -> Duration {
-        self.settings.access_life
     }
 }

@@ -4,7 +4,6 @@
 
 use crate::Authority;
 use crate::authority::transact;
-use crate::clients::FIRST_PARTY;
 use crate::line::{Carrier, Line};
 use crate::mint::{AccessToken, MintError, Reading};
 use crate::secret::Secret;
@@ -180,10 +179,6 @@ impl Authority {
         }
         let Some(account) = &loaded.account else { return refused() };
 
-        let granted = Self::granted(all, session);
-        let Ok(audiences) = Self::narrow(&granted, &command.audiences) else {
-            return (Vec::new(), Err(RefreshError::Audience));
-        };
         let worth =
             judge(session, line.generation, move_key.as_ref(), self.settings.grace, now.wall);
         let (generation, mut writes) = match worth {
@@ -201,6 +196,11 @@ impl Authority {
                 return (end(session, now.wall, why), Err(spent));
             }
         };
+        // After the judgement: a spent token is theft, whatever else the request asks for.
+        let granted = Self::granted(all, session);
+        let Ok(audiences) = Self::narrow(&granted, &command.audiences) else {
+            return (Vec::new(), Err(RefreshError::Audience));
+        };
         let reading = Reading::of_store(&loaded.head, now);
         match self.mint(&reading, session, account, audiences) {
             Err(error) => (Vec::new(), Err(minting_failed(error))),
@@ -212,11 +212,6 @@ impl Authority {
                 (writes, Ok(Refreshed { access, refresh_token }))
             }
         }
-    }
-
-    /// Whether this client may refresh without a secret.
-    pub fn is_public_client(client_id: &str) -> bool {
-        client_id == FIRST_PARTY
     }
 }
 

@@ -145,10 +145,12 @@ impl Authority {
             ..old.clone()
         };
         let mut writes = vec![Write::Revoke(Target::Session(old.sid))];
+        let (sub, if_version) = (old.sub, checked.version);
         if let Some(password_hash) = new_hash {
-            let (sub, if_version) = (old.sub, checked.version);
             writes.push(Write::SetPassword { sub, if_version, password_hash });
             writes.push(Write::Revoke(Target::Subject(sub)));
+        } else if let Some(password_hash) = checked.rehashed.clone() {
+            writes.push(Write::Rehash { sub, if_version, password_hash });
         }
         let new = Box::new(session.clone());
         writes.push(Write::ReplaceSession { old: old.sid, at: now, new });

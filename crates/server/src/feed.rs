@@ -5,10 +5,10 @@
 //! gets one frame read from the log; one that is further behind is told to fetch a snapshot. Nobody
 //! waits for a slow reader.
 
+use crate::marker;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rescind_authority::Authority;
-use rescind_authority::clock::random;
 use rescind_authority::store::{Head as LogHead, Store, StoreError};
 use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, open, seal};
 use rescind_wire::id::Epoch;
@@ -26,8 +26,6 @@ const BEAT: Duration = Duration::from_secs(3);
 const RING: usize = 4096;
 /// Most followers at once: well below the connections that are taken.
 const FOLLOWERS: usize = 5_000;
-/// A new epoch begins so far ahead, so that its first log time is later than any ever given out.
-const EPOCH_MARGIN: u64 = 60_000_000;
 
 /// What the followers share.
 pub struct FeedHub {
@@ -254,9 +252,9 @@ impl FeedHub {
         }
     }
 
-    /// Whether a position that was signed once is not in the store's log any
-    /// more: beyond its end, or another entry stands there, because the log has grown anew. An entry
-    /// that was pruned since cannot be compared.
+    /// Whether a position that was signed once is not in the store's log any more: of a later epoch,
+    /// beyond the log's end, or with another entry in its place, because the log has grown anew. An
+    /// entry that was pruned since cannot be compared.
     async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
         if seen.epoch != held.epoch {
             // Log time rises over all epochs: a later one than ours was lost with its epoch.
@@ -286,10 +284,8 @@ impl FeedHub {
             has = head.pos,
             "a verifier has seen entries that the store has lost: a new epoch begins"
         );
-        let now = self.authority.clock().now().wall;
-        let ts = seen.ts.max(head.ts).max(now) + EPOCH_MARGIN;
-        let epoch = Epoch::from_bytes(random(&**self.authority.entropy()));
-        self.store().open_epoch(epoch, ts, true).await
+        let (clock, entropy) = (self.authority.clock(), self.authority.entropy());
+        marker::open_epoch_after(self.store(), seen.ts, &**clock, &**entropy).await
     }
 }
 

@@ -3,13 +3,17 @@
 
 use crate::keys::write_private;
 use crate::run::stopped;
-use rescind_authority::store::{Head, Store};
+use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::store::{Head, Store, StoreError};
 use rescind_wire::id::Epoch;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How far ahead a new epoch begins, in microseconds.
+const EPOCH_MARGIN: u64 = 60_000_000;
 
 /// What is remembered outside the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +63,19 @@ fn write(keys: &Path, head: &Head) {
     if let Err(error) = write_private(&path(keys), &bytes) {
         tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed");
     }
+}
+
+/// Begins an epoch after a rollback: later than `lost`, the last log time that is known to have been
+/// given out, by a margin that covers those that are not known. Everybody signs in again.
+pub(crate) async fn open_epoch_after(
+    store: &dyn Store,
+    lost: u64,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Head, StoreError> {
+    let head = store.head().await?;
+    let ts = lost.max(head.ts).max(clock.now().wall) + EPOCH_MARGIN;
+    store.open_epoch(Epoch::from_bytes(random(entropy)), ts, true).await
 }
 
 /// Writes the marker now.

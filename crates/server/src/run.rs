@@ -7,10 +7,9 @@ use crate::keys::{self, KeysError};
 use crate::marker::{self, Marker};
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use crate::{admin, http, serve};
-use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::clock::{Clock, Entropy};
 use rescind_authority::store::{Head, Store, StoreError};
 use rescind_authority::{Authority, Settings};
-use rescind_wire::id::Epoch;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,11 +18,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// A wall clock further behind the log than this is an error.
-/// Several epochs may have been opened one after another, each a minute ahead.
+/// A wall clock further behind the log than this is an error. Each new epoch puts the log a minute ahead,
+/// and there may be several one after another.
 const CLOCK_SLACK: u64 = 600_000_000;
-/// A new epoch begins so far ahead, so that its first log time is later than any ever given out.
-const EPOCH_MARGIN: u64 = 60_000_000;
 /// How often what has passed is removed.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -145,9 +142,7 @@ async fn notice_rollback(
         has = head.pos,
         "the store is older than it was: a new epoch begins, everybody signs in again"
     );
-    let ts = marker.ts.max(head.ts).max(world.clock.now().wall) + EPOCH_MARGIN;
-    let epoch = Epoch::from_bytes(random(&*world.entropy));
-    store.open_epoch(epoch, ts, true).await
+    marker::open_epoch_after(store, marker.ts, &*world.clock, &*world.entropy).await
 }
 
 fn check_clock(head: &Head, wall: u64, accept: bool) -> Result<(), StartError> {
@@ -217,6 +212,7 @@ async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: watch::Receiv
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rescind_wire::id::Epoch;
     use rescind_wire::revocation::Digest;
 
     #[test]

@@ -169,3 +169,20 @@ async fn a_token_spent_before_the_backup_is_known_as_spent_after_its_restore() {
     let sid = session_of(&story.authority, &story.first);
     assert_eq!(ended(&story.authority, sid).await, Some(Why::Reuse));
 }
+
+// R03
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_token_is_theft_whatever_audience_is_asked_for() {
+    let story = Story::begin().await;
+    let next = refresh_token(&story.http.refresh(&story.first, None).await.json());
+    story.advance(GRACE + TICK);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", story.first.as_str()),
+        ("audience", "nobody"),
+    ];
+    let answer = story.http.post_form("/token", &form, &[]).await;
+    assert_eq!(answer.json()["error"], "invalid_grant");
+    let answer = story.http.refresh(&next, None).await;
+    assert_eq!(answer.json()["error"], "invalid_grant", "the session is over");
+}
