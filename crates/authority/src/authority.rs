@@ -3,10 +3,17 @@
 use crate::clock::{Clock, Entropy};
 use crate::hash::HashPool;
 use crate::keyring::Keyring;
+use crate::keys::Purpose;
+use crate::master::MasterKey;
+use crate::rotate::{Keeper, RotateError};
 use crate::settings::Settings;
 use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use crate::throttle::Throttle;
+use arc_swap::ArcSwap;
+use rescind_wire::jws::Alg;
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 /// One realm's authority. Cheap to share by reference count; holds no global state.
 pub struct Authority {
@@ -14,24 +21,40 @@ pub struct Authority {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) keyring: Keyring,
+    pub(crate) keeper: Keeper,
+    keyring: ArcSwap<Keyring>,
+    changed: watch::Sender<u64>,
     pub(crate) hasher: HashPool,
     pub(crate) throttle: Throttle,
 }
 
 impl Authority {
     /// Puts an authority together. The store must hold the realm already, with a
-    /// [`Head::longest_life`] of at least the access tokens' life.
-    pub fn new(
+    /// [`Head::longest_life`] of at least the access tokens' life. Keys that are missing are made;
+    /// `found` are private keys that an earlier version kept as files.
+    pub async fn open(
         settings: Settings,
         store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        keyring: Keyring,
-    ) -> Self {
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+        master: MasterKey,
+        found: Vec<(Purpose, Alg, Zeroizing<Vec<u8>>)>,
+    ) -> Result<Self, RotateError> {
+        let keeper = Keeper {
+            settings: settings.clone(),
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            master: Arc::new(master),
+        };
+        if !found.is_empty() {
+            keeper.adopt(found).await?;
+        }
+        keeper.tend().await?;
+        let keyring = ArcSwap::from_pointee(keeper.keyring().await?);
         let hasher = HashPool::new(&settings, &*entropy);
         let throttle = Throttle::new(settings.throttle);
-        Self { settings, store, clock, entropy, keyring, hasher, throttle }
+        let changed = watch::Sender::new(0);
+        Ok(Self { settings, store, clock, entropy, keeper, keyring, changed, hasher, throttle })
     }
 
     /// The settings in force.
@@ -54,9 +77,30 @@ impl Authority {
         &self.entropy
     }
 
-    /// The keys.
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The keys as they are now.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.load_full()
+    }
+
+    /// Takes the keys that the store holds now.
+    pub(crate) async fn reload_keys(&self) -> Result<(), RotateError> {
+        let fresh = Arc::new(self.keeper.keyring().await?);
+        self.keyring.rcu(|held| match held.version() < fresh.version() {
+            true => Arc::clone(&fresh),
+            false => Arc::clone(held),
+        });
+        self.changed();
+        Ok(())
+    }
+
+    /// Tells whoever follows [`Authority::changes`].
+    pub(crate) fn changed(&self) {
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Rises whenever keys or clients were changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// The threads that hash passwords.

@@ -12,10 +12,14 @@ pub const MAX_TOKEN: usize = 8 * 1024;
 pub enum Alg {
     /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// Ed25519.
+    /// Ed25519, by its own name (RFC 9864).
     Ed25519,
+    /// Ed25519 by the older name of RFC 8037, which means several curves. Only where it is asked for.
+    EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// HMAC with SHA-256: a secret shared with one audience.
+    Hs256,
 }
 
 impl Alg {
@@ -24,13 +28,22 @@ impl Alg {
         match self {
             Alg::Es256 => "ES256",
             Alg::Ed25519 => "Ed25519",
+            Alg::EdDsa => "EdDSA",
             Alg::Rs256 => "RS256",
+            Alg::Hs256 => "HS256",
         }
     }
 
     /// The algorithm of exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Alg::Es256, Alg::Ed25519, Alg::Rs256].into_iter().find(|a| a.name() == name)
+        [Alg::Es256, Alg::Ed25519, Alg::EdDsa, Alg::Rs256, Alg::Hs256]
+            .into_iter()
+            .find(|a| a.name() == name)
+    }
+
+    /// Whether the key that verifies also signs.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Alg::Hs256)
     }
 }
 

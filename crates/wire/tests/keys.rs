@@ -19,7 +19,7 @@ fn refusal(jwk: &Value) -> Option<KeyRefused> {
 fn the_pkcs8_of_a_key_appears_in_nothing_that_can_be_shown() {
     for alg in [Alg::Es256, Alg::Ed25519] {
         let pkcs8 = SigningKey::generate(alg).unwrap();
-        let key = SigningKey::from_pkcs8(alg, &pkcs8).unwrap();
+        let key = SigningKey::from_secret(alg, &pkcs8).unwrap();
         let shown = format!("{key:?} {:?} {}", key.public(), key.public().to_jwk());
         // Any 24 bytes of the document, in base64url or as `Debug` lists bytes.
         let private = pkcs8.windows(24).filter(|w| !is_public(&key, w));
@@ -214,8 +214,8 @@ fn a_jwk_whose_alg_does_not_fit_its_type_is_refused() {
 fn a_private_key_of_another_algorithm_is_not_loaded() {
     let es256 = SigningKey::generate(Alg::Es256).unwrap();
     let ed25519 = SigningKey::generate(Alg::Ed25519).unwrap();
-    assert!(SigningKey::from_pkcs8(Alg::Ed25519, &es256).is_err());
-    assert!(SigningKey::from_pkcs8(Alg::Es256, &ed25519).is_err());
-    assert!(SigningKey::from_pkcs8(Alg::Es256, &es256[..es256.len() - 1]).is_err());
-    assert!(SigningKey::from_pkcs8(Alg::Es256, &[]).is_err());
+    assert!(SigningKey::from_secret(Alg::Ed25519, &es256).is_err());
+    assert!(SigningKey::from_secret(Alg::Es256, &ed25519).is_err());
+    assert!(SigningKey::from_secret(Alg::Es256, &es256[..es256.len() - 1]).is_err());
+    assert!(SigningKey::from_secret(Alg::Es256, &[]).is_err());
 }

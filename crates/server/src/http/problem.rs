@@ -208,6 +208,12 @@ impl OAuthFailure {
         Self { status: StatusCode::UNAUTHORIZED, ..failure }
     }
 
+    /// The client is known, and may not do this.
+    pub fn not_permitted() -> Self {
+        let failure = Self::new("unauthorized_client", "this client lacks the permission for that");
+        Self { status: StatusCode::FORBIDDEN, ..failure }
+    }
+
     /// Cannot answer now; nothing was changed.
     pub fn unavailable() -> Self {
         let failure = Self::new("temporarily_unavailable", "nothing was changed, try again");

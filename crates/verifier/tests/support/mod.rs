@@ -29,7 +29,7 @@ use tokio::sync::watch;
 const FRAME: &str = "application/vnd.rescind.frame";
 
 pub(crate) fn key(alg: Alg) -> SigningKey {
-    SigningKey::from_pkcs8(alg, &SigningKey::generate(alg).unwrap()).unwrap()
+    SigningKey::from_secret(alg, &SigningKey::generate(alg).unwrap()).unwrap()
 }
 
 /// What the authority says, and where it misbehaves.

@@ -78,7 +78,7 @@ impl Realm {
 }
 
 pub(crate) fn new_key(alg: Alg) -> SigningKey {
-    SigningKey::from_pkcs8(alg, &SigningKey::generate(alg).unwrap()).unwrap()
+    SigningKey::from_secret(alg, &SigningKey::generate(alg).unwrap()).unwrap()
 }
 
 pub(crate) fn key_set(document: &str) -> KeySet {
