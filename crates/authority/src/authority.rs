@@ -39,22 +39,39 @@ impl Authority {
         master: MasterKey,
         found: Vec<(Purpose, Alg, Zeroizing<Vec<u8>>)>,
     ) -> Result<Self, RotateError> {
-        let keeper = Keeper {
-            settings: settings.clone(),
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            master: Arc::new(master),
-        };
+        let master = Arc::new(master);
+        let keeper = Keeper { settings, store, clock, entropy, master };
         if !found.is_empty() {
             keeper.adopt(found).await?;
         }
         keeper.tend().await?;
-        let keyring = ArcSwap::from_pointee(keeper.keyring().await?);
-        let hasher = HashPool::new(&settings, &*entropy);
-        let throttle = Throttle::new(settings.throttle);
-        let changed = watch::Sender::new(0);
-        Ok(Self { settings, store, clock, entropy, keeper, keyring, changed, hasher, throttle })
+        let keyring = keeper.keyring().await?;
+        Ok(Self::with(keeper, keyring))
+    }
+
+    /// Puts an authority together with keys that were opened before; it looks after none by itself.
+    pub fn with_keyring(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+        master: Arc<MasterKey>,
+        keyring: Keyring,
+    ) -> Self {
+        Self::with(Keeper { settings, store, clock, entropy, master }, keyring)
+    }
+
+    fn with(keeper: Keeper, keyring: Keyring) -> Self {
+        Self {
+            settings: keeper.settings.clone(),
+            store: Arc::clone(&keeper.store),
+            clock: Arc::clone(&keeper.clock),
+            entropy: Arc::clone(&keeper.entropy),
+            hasher: HashPool::new(&keeper.settings, &*keeper.entropy),
+            throttle: Throttle::new(keeper.settings.throttle),
+            keyring: ArcSwap::from_pointee(keyring),
+            changed: watch::Sender::new(0),
+            keeper,
+        }
     }
 
     /// The settings in force.

@@ -4,13 +4,13 @@ use crate::{text, with_alice};
 use http::Method;
 use rescind_server::run::{Config, StartError, World, open};
 use rescind_server::store::sqlite::OpenError;
+use rescind_testkit::server::operator;
 use rescind_testkit::accounts::session_of;
 use rescind_testkit::clock::SeededEntropy;
 use rescind_testkit::server::{AUDIENCE, PASSWORD, TestAuthority};
 use rescind_verifier::Refusal;
 use rescind_wire::b64;
 use rescind_wire::frame::{Frame, Position};
-use rescind_wire::jwk::PublicKey;
 use rescind_wire::revocation::Target;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ async fn an_empty_store_beside_keys_that_have_served_takes_everything_back() {
     let (revoked_refresh, kept_refresh) =
         (text(&revoked, "refresh_token"), text(&kept, "refresh_token"));
     let target = Target::Session(session_of(&authority, &revoked_refresh));
-    authority.app.authority.revoke(target).await.unwrap();
+    authority.app.authority.revoke(target, operator()).await.unwrap();
     let before = authority.app.authority.store().head().await.unwrap();
     // Past every log time of before: only the folder's emptiness tells.
     authority.clock.advance(SECOND);
@@ -79,7 +79,7 @@ async fn an_empty_store_beside_keys_that_have_served_takes_everything_back() {
 async fn readmit(authority: &mut TestAuthority) {
     let permissions = vec![rescind_authority::clients::Permission::Feed];
     let rules = &authority.app.authority;
-    let made = rules.add_client(AUDIENCE, vec![AUDIENCE.to_owned()], permissions).await;
+    let made = rules.add_client(AUDIENCE, vec![AUDIENCE.to_owned()], permissions, &operator()).await;
     authority.secret = made.unwrap().expose().to_owned();
     authority.person("alice").await;
 }
@@ -104,9 +104,10 @@ async fn ask_head(authority: &TestAuthority, seen: Option<&[u8]>) -> (Vec<u8>, P
     let http = authority.http();
     let answer = http.send(Method::POST, "/v1/head", &headers, body.to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let jwk = authority.app.authority.keyring().feed_key().public().to_jwk();
-    let keys = [PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap()];
-    match rescind_wire::frame::open(&answer.body, authority.issuer(), &keys).unwrap() {
+    let keyring = authority.app.authority.keyring();
+    let opened =
+        rescind_wire::frame::open(&answer.body, authority.issuer(), keyring.feed_public());
+    match opened.unwrap() {
         Frame::Head(head) => (answer.body.to_vec(), head.position),
         other => panic!("no head: {other:?}"),
     }
@@ -119,7 +120,7 @@ async fn a_later_head_of_a_lost_epoch_proves_a_rollback_and_an_earlier_one_does_
     let secret = authority.secret.clone();
     let kept = text(&authority.http().sign_in("alice", PASSWORD).await, "refresh_token");
     let target = Target::Client("nobody".into());
-    authority.app.authority.revoke(target).await.unwrap();
+    authority.app.authority.revoke(target, operator()).await.unwrap();
     let (first_frame, first) = ask_head(&authority, None).await;
     authority.clock.advance(SECOND);
     authority = authority
