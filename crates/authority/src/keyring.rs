@@ -67,7 +67,7 @@ impl Keyring {
             csrf: mac(b"csrf")?,
             sign_in: mac(b"sign-in page")?,
             idempotency: mac(b"idempotency")?,
-            jwks: jwks([token.public()]),
+            jwks: jwks(token.public()),
             token,
             feed,
         })

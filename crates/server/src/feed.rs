@@ -12,7 +12,6 @@ use rescind_authority::Authority;
 use rescind_authority::store::{Head as LogHead, Store, StoreError};
 use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, open, seal};
 use rescind_wire::id::Epoch;
-use rescind_wire::jwk::PublicKey;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -244,9 +243,8 @@ impl FeedHub {
 
     /// The position of a head that this authority has signed.
     fn signed_here(&self, frame: &[u8]) -> Option<Position> {
-        let jwk = self.authority.keyring().feed_key().public().to_jwk();
-        let key = PublicKey::from_jwk(jwk.as_object()?).ok()?;
-        match open(frame, &self.authority.settings().issuer, &[key]) {
+        let key = self.authority.keyring().feed_key().public()?;
+        match open(frame, &self.authority.settings().issuer, std::slice::from_ref(key)) {
             Ok(Frame::Head(seen)) => Some(seen.position),
             _ => None,
         }

@@ -69,7 +69,7 @@ pub fn load(dir: &Path, new: bool) -> Result<Keyring, KeysError> {
 
 fn signing(path: &Path, alg: Alg, new: bool) -> Result<SigningKey, KeysError> {
     let pkcs8 = read_or_make(path, new, || SigningKey::generate(alg))?;
-    SigningKey::from_pkcs8(alg, &pkcs8).map_err(|_| KeysError::Bad { path: path.to_owned() })
+    SigningKey::from_secret(alg, &pkcs8).map_err(|_| KeysError::Bad { path: path.to_owned() })
 }
 
 fn read_or_make(

@@ -4,6 +4,7 @@ use crate::app::App;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use rescind_wire::jwk::PublicKey;
 use serde_json::json;
 
 /// How long both may be cached.
@@ -18,6 +19,7 @@ pub(super) async fn jwks(State(app): State<App>) -> Response {
 /// `GET /.well-known/oauth-authorization-server`.
 pub(super) async fn metadata(State(app): State<App>) -> Response {
     let issuer = &app.settings().issuer;
+    let feed_key = app.authority.keyring().feed_key().public();
     let at = |path: &str| format!("{issuer}{path}");
     let body = json!({
         "issuer": issuer,
@@ -30,7 +32,7 @@ pub(super) async fn metadata(State(app): State<App>) -> Response {
         "rescind_snapshot_endpoint": at("/v1/snapshot"),
         "rescind_feed_endpoint": at("/v1/feed"),
         "rescind_head_endpoint": at("/v1/head"),
-        "rescind_feed_keys": { "keys": [app.authority.keyring().feed_key().public().to_jwk()] },
+        "rescind_feed_keys": { "keys": feed_key.map(PublicKey::to_jwk).as_slice() },
     });
     ([(CACHE_CONTROL, CACHE)], axum::Json(body)).into_response()
 }

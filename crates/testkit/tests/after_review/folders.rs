@@ -10,7 +10,6 @@ use rescind_testkit::server::{AUDIENCE, PASSWORD, TestAuthority};
 use rescind_verifier::Refusal;
 use rescind_wire::b64;
 use rescind_wire::frame::{Frame, Position};
-use rescind_wire::jwk::PublicKey;
 use rescind_wire::revocation::Target;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -104,8 +103,7 @@ async fn ask_head(authority: &TestAuthority, seen: Option<&[u8]>) -> (Vec<u8>, P
     let http = authority.http();
     let answer = http.send(Method::POST, "/v1/head", &headers, body.to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let jwk = authority.app.authority.keyring().feed_key().public().to_jwk();
-    let keys = [PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap()];
+    let keys = [authority.app.authority.keyring().feed_key().public().unwrap().clone()];
     match rescind_wire::frame::open(&answer.body, authority.issuer(), &keys).unwrap() {
         Frame::Head(head) => (answer.body.to_vec(), head.position),
         other => panic!("no head: {other:?}"),

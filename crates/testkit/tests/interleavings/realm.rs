@@ -34,7 +34,7 @@ fn keyring() -> Keyring {
     let [token, feed] = KEYS.get_or_init(|| {
         [Alg::Es256, Alg::Ed25519].map(|alg| SigningKey::generate(alg).unwrap().to_vec())
     });
-    let key = |alg, pkcs8: &[u8]| SigningKey::from_pkcs8(alg, pkcs8).unwrap();
+    let key = |alg, pkcs8: &[u8]| SigningKey::from_secret(alg, pkcs8).unwrap();
     let master: [u8; 32] = std::array::from_fn(|at| at as u8);
     Keyring::new(&master, key(Alg::Es256, token), key(Alg::Ed25519, feed)).unwrap()
 }
