@@ -53,8 +53,9 @@ pub struct BadReason;
 impl Operator {
     /// An administrator, by the user id of the process that asks.
     pub fn administrator(uid: u32, reason: Option<String>) -> Result<Self, BadReason> {
-        let usable =
-            |text: &String| text.chars().count() <= MAX_REASON && !text.chars().any(char::is_control);
+        let usable = |text: &String| {
+            text.chars().count() <= MAX_REASON && !text.chars().any(char::is_control)
+        };
         if !reason.iter().all(usable) {
             return Err(BadReason);
         }

@@ -1,8 +1,8 @@
 //! Clients: the built-in first-party one that people sign in with, and the API servers that verify.
 
+use crate::Authority;
 use crate::audit::{Action, Operator, Record};
 use crate::authority::{transact, transact_at};
-use crate::Authority;
 use crate::clock::{Entropy, random};
 use crate::secret::Secret;
 use crate::store::{Head, Load, StoreError, Write};
@@ -129,7 +129,8 @@ impl Authority {
         };
         let good_audience = |a: &String| usable(a) && *a != self.settings.issuer;
         // A client must never be taken for a person (RFC 9700 §4.15).
-        let good_id = usable(client_id) && client_id != FIRST_PARTY && client_id.parse::<Sub>().is_err();
+        let good_id =
+            usable(client_id) && client_id != FIRST_PARTY && client_id.parse::<Sub>().is_err();
         if !good_id || !audiences.iter().all(good_audience) {
             return Err(AddClientError::BadName);
         }

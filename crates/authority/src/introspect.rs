@@ -90,7 +90,11 @@ impl Authority {
 
     /// Takes a token back: of a refresh token the whole session, of an access token that one. What is no
     /// token of ours, or dead already, is as good as taken back.
-    pub async fn revoke_token(&self, caller: Caller, text: &Secret) -> Result<(), RevokeTokenError> {
+    pub async fn revoke_token(
+        &self,
+        caller: Caller,
+        text: &Secret,
+    ) -> Result<(), RevokeTokenError> {
         if let Some(line) = self.keyring().open_line(Carrier::Token, text.expose()) {
             let now = self.clock.now().wall;
             let rule = move |loaded: &Loaded| revoke_session(loaded, &caller, now);

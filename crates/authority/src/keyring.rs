@@ -94,11 +94,7 @@ struct Opened {
     shared_keys: Vec<SharedKey>,
 }
 
-fn open_all(
-    master: &MasterKey,
-    issuer: &str,
-    stored: &StoredKeys,
-) -> Result<Opened, KeyFailure> {
+fn open_all(master: &MasterKey, issuer: &str, stored: &StoredKeys) -> Result<Opened, KeyFailure> {
     let (mut token, mut feed) = (None, None);
     let (mut shared, mut sharers) = (BTreeMap::new(), BTreeMap::new());
     let (mut token_public, mut feed_public, mut shared_keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -131,11 +127,7 @@ fn open_all(
 
 impl Keyring {
     /// Opens the stored keys. Fails if one of them is another master key's, was changed, or is missing.
-    pub fn open(
-        master: &MasterKey,
-        issuer: &str,
-        stored: &StoredKeys,
-    ) -> Result<Self, KeyFailure> {
+    pub fn open(master: &MasterKey, issuer: &str, stored: &StoredKeys) -> Result<Self, KeyFailure> {
         let opened = open_all(master, issuer, stored)?;
         Ok(Self {
             version: stored.version,

@@ -232,7 +232,8 @@ pub(crate) fn plan(stored: &StoredKeys, settings: &Settings, longest_life: u64, 
         }
     }
     let over = |k: &&StoredKey| {
-        k.state == KeyState::Retired && now >= k.since.saturating_add(kept(k, settings, longest_life))
+        k.state == KeyState::Retired
+            && now >= k.since.saturating_add(kept(k, settings, longest_life))
     };
     plan.drop.extend(stored.keys.iter().filter(over).map(|k| k.kid.clone()));
     plan

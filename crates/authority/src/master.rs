@@ -99,7 +99,8 @@ impl MasterKey {
         wrapped: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, KeyFailure> {
         let (head, sealed) = wrapped.split_first_chunk::<13>().ok_or(KeyFailure)?;
-        let (1, nonce) = (head[0], <[u8; 12]>::try_from(&head[1..]).map_err(|_| KeyFailure)?) else {
+        let (1, nonce) = (head[0], <[u8; 12]>::try_from(&head[1..]).map_err(|_| KeyFailure)?)
+        else {
             return Err(KeyFailure);
         };
         let mut bytes = Zeroizing::new(sealed.to_vec());

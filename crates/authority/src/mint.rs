@@ -126,8 +126,7 @@ impl Authority {
             rv: reading.rv(session.rv),
         };
         let keyring = self.keyring();
-        let token =
-            sign(&claims, keyring.signer(&audiences)).map_err(|_| MintError::Signing)?;
+        let token = sign(&claims, keyring.signer(&audiences)).map_err(|_| MintError::Signing)?;
         let raise = (iat > reading.iat_limit).then(|| Write::RaiseIatLimit(iat + IAT_STEP));
         let expires_in = exp.saturating_sub(iat);
         let token = AccessToken { token: Secret::new(token), expires_in, audiences };
@@ -142,7 +141,11 @@ impl Authority {
 
     /// The audiences of a token: all that are granted, or the asked ones if all of them are granted. One
     /// with a shared secret is asked for by itself: what it can verify, it could also have signed.
-    pub(crate) fn narrow(&self, all: &[String], asked: &[String]) -> Result<Vec<String>, MintError> {
+    pub(crate) fn narrow(
+        &self,
+        all: &[String],
+        asked: &[String],
+    ) -> Result<Vec<String>, MintError> {
         let keyring = self.keyring();
         if asked.is_empty() {
             let public = |a: &&String| !keyring.is_shared(a);

@@ -165,9 +165,8 @@ impl Keeper {
         let mut adopted = Vec::new();
         for (purpose, alg, secret) in found {
             let what = (purpose, alg);
-            adopted.push(
-                keys::adopt(&self.master, issuer, what, secret, at, &*self.entropy)?.stored,
-            );
+            adopted
+                .push(keys::adopt(&self.master, issuer, what, secret, at, &*self.entropy)?.stored);
         }
         transact(&*self.store, with_keys(), move |loaded| {
             let missing =

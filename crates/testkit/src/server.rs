@@ -76,7 +76,8 @@ impl TestAuthority {
         let mut started = Self::launch(config, clock, folder, listener).await;
         let authority = &started.app.authority;
         let audiences = vec![AUDIENCE.to_owned()];
-        let made = authority.add_client("posts-api", audiences, vec![Permission::Feed], &operator()).await;
+        let made =
+            authority.add_client("posts-api", audiences, vec![Permission::Feed], &operator()).await;
         started.secret = made.unwrap().expose().to_owned();
         started
     }

@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_set_that_is_no_good_leaves_the_last_good_one() {
         let (ring, key) = (KeyRing::new(vec![Alg::Es256]), signing_key());
-        ring.install(jwks([key.public()]).as_bytes()).unwrap();
+        ring.install(jwks(key.public()).as_bytes()).unwrap();
         for bad in ["", "{}", r#"{"keys":[]}"#, &" ".repeat(70_000)] {
             assert!(ring.install(bad.as_bytes()).is_err());
         }
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_set_is_outdated_only_while_the_authority_says_so() {
         let ring = KeyRing::new(vec![Alg::Es256]);
-        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
         ring.install(old.as_bytes()).unwrap();
         assert!(!ring.outdated());
         ring.announce(mark(&old, 1), true);
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fetches_that_do_not_help_grow_further_apart() {
         let ring = KeyRing::new(vec![Alg::Es256]);
-        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
         ring.install(old.as_bytes()).unwrap();
         ring.announce(mark(&new, 2), true);
         let fetches = AtomicU32::new(0);

@@ -242,7 +242,7 @@ async fn unknown_keys_and_keys_in_tokens_cause_no_request() {
         let token = format!("{}.{rest}", b64::encode(header));
         assert_eq!(verifier.check(&token).unwrap_err(), InvalidToken::UnknownKey.into());
     }
-    let jwk = stranger.public().to_jwk();
+    let jwk = stranger.public().unwrap().to_jwk();
     for member in [
         format!(r#""jwk":{jwk}"#),
         format!(r#""jku":"{}/elsewhere""#, authority.issuer),

@@ -104,7 +104,7 @@ pub enum BadFrame {
     Signature,
 }
 
-/// Encodes and signs a frame, with its length in front. `key` is the feed key.
+/// Encodes and signs a frame, with its length in front. `key` is the feed key; a shared secret is none.
 pub fn seal(frame: &Frame, issuer: &str, key: &SigningKey) -> Result<Vec<u8>, BadKey> {
     let mut out = vec![0; 4];
     out.push(kind(frame));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     fn public(key: &SigningKey) -> Vec<PublicKey> {
-        vec![key.public().unwrap().clone()]
+        key.public().cloned().into_iter().collect()
     }
 
     fn frames() -> impl Strategy<Value = Frame> {

@@ -7,22 +7,26 @@ use serde_json::Value;
 /// Longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
 
-/// Signature algorithms, as the header names them (RFC 7518 §3.1, RFC 9864).
+/// Algorithms, as the header names them (RFC 7518 §3.1, RFC 9864). A key has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alg {
     /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// Ed25519, by its own name (RFC 9864).
+    /// Ed25519.
     Ed25519,
-    /// Ed25519 by the older name of RFC 8037, which means several curves. Only where it is asked for.
+    /// Ed25519 under its old name, which does not say which curve (RFC 8037 §3.1, deprecated by RFC 9864).
+    /// Only for who names it explicitly.
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
-    /// HMAC with SHA-256: a secret shared with one audience.
+    /// HMAC with SHA-256: who can verify can also sign.
     Hs256,
 }
 
 impl Alg {
+    /// All algorithms.
+    pub const ALL: [Alg; 5] = [Alg::Es256, Alg::Ed25519, Alg::EdDsa, Alg::Rs256, Alg::Hs256];
+
     /// The registered name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,12 +40,10 @@ impl Alg {
 
     /// The algorithm of exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Alg::Es256, Alg::Ed25519, Alg::EdDsa, Alg::Rs256, Alg::Hs256]
-            .into_iter()
-            .find(|a| a.name() == name)
+        Self::ALL.into_iter().find(|a| a.name() == name)
     }
 
-    /// Whether the key that verifies also signs.
+    /// Whether both sides hold the same secret, so that there is no public key.
     pub const fn is_shared(self) -> bool {
         matches!(self, Alg::Hs256)
     }

@@ -103,11 +103,8 @@ pub enum InvalidToken {
 
 /// Signs an access token.
 pub fn sign(claims: &Claims, key: &SigningKey) -> Result<String, BadKey> {
-    let header = format!(
-        r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#,
-        key.alg().name(),
-        key.kid()
-    );
+    let header =
+        format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, key.alg().name(), key.kid());
     let payload = serde_json::to_vec(claims).map_err(|_| BadKey)?;
     let mut token = b64::encode(header);
     token.push('.');

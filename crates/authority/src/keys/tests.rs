@@ -48,8 +48,7 @@ fn an_empty_realm_gets_a_key_for_each_purpose_and_successors_for_those_that_sign
 
 #[test]
 fn a_successor_of_another_algorithm_is_replaced_and_the_active_key_goes_on() {
-    let settings =
-        Settings { token_alg: Alg::Ed25519, ..Settings::new("https://a.example") };
+    let settings = Settings { token_alg: Alg::Ed25519, ..Settings::new("https://a.example") };
     let planned = plan(&whole(), &settings, 300, NOW);
     assert_eq!(planned.drop, ["t2"]);
     assert_eq!(planned.make, [(Purpose::Token, Some(Alg::Ed25519), KeyState::Next)]);

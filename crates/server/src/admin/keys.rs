@@ -65,7 +65,11 @@ pub(super) async fn rotate(
         (Kind::Line, None) => Purpose::Line(0),
         (Kind::Csrf, None) => Purpose::Csrf(0),
         (Kind::Shared, Some(audience)) => Purpose::Shared(audience),
-        _ => return Err(Failure::bad_request("Name an audience for a shared secret, and only then.")),
+        _ => {
+            return Err(Failure::bad_request(
+                "Name an audience for a shared secret, and only then.",
+            ));
+        }
     };
     Ok(done(app.authority.rotate_key(purpose, asked.because(rotate.reason)?).await?))
 }
@@ -115,10 +119,10 @@ impl From<RotateError> for Failure {
     fn from(error: RotateError) -> Self {
         match error {
             RotateError::Store(error) => error.into(),
-            RotateError::Early { wait } => {
-                conflict("The next key is not yet known everywhere: wait as long as Retry-After says.")
-                    .retry_after(wait)
-            }
+            RotateError::Early { wait } => conflict(
+                "The next key is not yet known everywhere: wait as long as Retry-After says.",
+            )
+            .retry_after(wait),
             RotateError::NotFound => not_found("No key of this id: see `rescind keys list`."),
             RotateError::Retired => conflict("The key is retired already."),
             RotateError::NoNext => conflict(

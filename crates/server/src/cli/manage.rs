@@ -166,7 +166,12 @@ struct What {
     everything: bool,
 }
 
-pub(super) async fn call(place: &Place, method: Method, path: &str, body: Value) -> Result<Value, String> {
+pub(super) async fn call(
+    place: &Place,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> Result<Value, String> {
     let config = place.config()?;
     let door = Door::find(&config).await.map_err(|error| error.to_string())?;
     door.call(method, path, body).await.map_err(|error| error.to_string())

@@ -92,9 +92,11 @@ impl Place {
     fn master(&self) -> Result<MasterSource, String> {
         let text = environment("RESCIND_MASTER_KEY").map(Zeroizing::new);
         match (&self.master_key_file, text) {
-            (Some(_), Some(_)) => Err("both --master-key-file and RESCIND_MASTER_KEY name a master key: \
+            (Some(_), Some(_)) => {
+                Err("both --master-key-file and RESCIND_MASTER_KEY name a master key: \
                                        give one of them"
-                .into()),
+                    .into())
+            }
             (Some(path), None) => Ok(MasterSource::File(path.clone())),
             (None, Some(text)) => Ok(MasterSource::Text(text)),
             (None, None) => Ok(credential().map_or(MasterSource::Folder, MasterSource::File)),

@@ -3,8 +3,8 @@
 
 use crate::app::App;
 use crate::http::body::StrictJson;
-use crate::http::problem::Failure;
 use crate::http::client::basic;
+use crate::http::problem::Failure;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};

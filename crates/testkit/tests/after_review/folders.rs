@@ -4,9 +4,9 @@ use crate::{text, with_alice};
 use http::Method;
 use rescind_server::run::{Config, StartError, World, open};
 use rescind_server::store::sqlite::OpenError;
-use rescind_testkit::server::operator;
 use rescind_testkit::accounts::session_of;
 use rescind_testkit::clock::SeededEntropy;
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{AUDIENCE, PASSWORD, TestAuthority};
 use rescind_verifier::Refusal;
 use rescind_wire::b64;
@@ -79,7 +79,8 @@ async fn an_empty_store_beside_keys_that_have_served_takes_everything_back() {
 async fn readmit(authority: &mut TestAuthority) {
     let permissions = vec![rescind_authority::clients::Permission::Feed];
     let rules = &authority.app.authority;
-    let made = rules.add_client(AUDIENCE, vec![AUDIENCE.to_owned()], permissions, &operator()).await;
+    let made =
+        rules.add_client(AUDIENCE, vec![AUDIENCE.to_owned()], permissions, &operator()).await;
     authority.secret = made.unwrap().expose().to_owned();
     authority.person("alice").await;
 }
@@ -105,8 +106,7 @@ async fn ask_head(authority: &TestAuthority, seen: Option<&[u8]>) -> (Vec<u8>, P
     let answer = http.send(Method::POST, "/v1/head", &headers, body.to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let keyring = authority.app.authority.keyring();
-    let opened =
-        rescind_wire::frame::open(&answer.body, authority.issuer(), keyring.feed_public());
+    let opened = rescind_wire::frame::open(&answer.body, authority.issuer(), keyring.feed_public());
     match opened.unwrap() {
         Frame::Head(head) => (answer.body.to_vec(), head.position),
         other => panic!("no head: {other:?}"),

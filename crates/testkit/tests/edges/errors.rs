@@ -2,8 +2,8 @@
 
 use crate::support::{behind_tls, get_with, quick, signed_in, stakes};
 use http::Method;
-use rescind_testkit::server::operator;
 use rescind_testkit::http::{Answer, Headers};
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use rescind_wire::b64;
 use std::time::Duration;
@@ -116,7 +116,8 @@ async fn none_bad_and_not_enough_are_three_answers() {
         assert_eq!(bad.header("www-authenticate"), r#"Bearer error="invalid_token""#);
         assert_eq!(bad.json()["type"], "urn:rescind:problem:invalid-token");
     }
-    let made = authority.app.authority.add_client("mute", vec!["mute".into()], vec![], &operator()).await;
+    let made =
+        authority.app.authority.add_client("mute", vec!["mute".into()], vec![], &operator()).await;
     let mute = basic("mute", made.unwrap().expose());
     for path in ["/v1/snapshot", "/v1/feed"] {
         let none = http.get(path, &[]).await;

@@ -1,9 +1,9 @@
 //! Requests that are no honest HTTP: two framings in one, slow, endless, in methods nobody knows.
 
-use rescind_testkit::server::operator;
 use crate::support::{Door, cookie_of, get_with, quick, signed_in, stakes};
 use http::Method;
 use rescind_server::serve::Limits;
+use rescind_testkit::server::operator;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

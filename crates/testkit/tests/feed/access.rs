@@ -3,9 +3,9 @@
 use crate::hand::{INSTANCE, basic};
 use crate::{Device, quick, revoke_nobodys};
 use http::Method;
-use rescind_testkit::server::operator;
 use rescind_testkit::http::Answer;
 use rescind_testkit::server::TestAuthority;
+use rescind_testkit::server::operator;
 use rescind_wire::b64;
 use serde_json::json;
 

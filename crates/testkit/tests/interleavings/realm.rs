@@ -18,8 +18,8 @@ use rescind_authority::store::{Store, Write};
 use rescind_authority::throttle::Source;
 use rescind_authority::{Authority, Settings};
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
-use rescind_testkit::server::operator;
 use rescind_testkit::conformance::{ISSUER, LONGEST_LIFE, START, account};
+use rescind_testkit::server::operator;
 use rescind_wire::id::Epoch;
 use std::sync::{Arc, OnceLock};
 
@@ -86,8 +86,7 @@ impl Realm {
         now(rescind_testkit::conformance::write(&*store, insert)).unwrap();
         let audiences = vec!["posts-api".to_owned()];
         let operator = operator();
-        let added =
-            authority.add_client("posts-api", audiences, vec![Permission::Feed], &operator);
+        let added = authority.add_client("posts-api", audiences, vec![Permission::Feed], &operator);
         now(added).unwrap();
         Self { store, clock, authority }
     }

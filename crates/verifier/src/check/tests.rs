@@ -13,7 +13,7 @@ const ISSUER: &str = "https://auth.example";
 const S: u64 = 1_000_000;
 
 fn key_set(key: &SigningKey) -> KeySet {
-    KeySet::from_jwks(jwks([key.public()]).as_bytes(), &[Alg::Es256]).unwrap().0
+    KeySet::from_jwks(jwks(key.public()).as_bytes(), &[Alg::Es256]).unwrap().0
 }
 
 fn expected() -> Expected {

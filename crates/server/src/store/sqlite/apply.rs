@@ -2,8 +2,8 @@
 //! does not hold refuses the job. Positions and log times come from [`Head::append`] alone.
 
 use super::rows::{
-    self, Answer, StateColumns, account_state, all, carrier_name, insert, int, json, key_columns, run,
-    until_column,
+    self, Answer, StateColumns, account_state, all, carrier_name, insert, int, json, key_columns,
+    run, until_column,
 };
 use rescind_authority::account::Account;
 use rescind_authority::audit::Record;
@@ -128,11 +128,9 @@ impl Pen<'_> {
                 "UPDATE client SET secret_hash = ?2 WHERE client_id = ?1",
                 params![client_id, secret_hash],
             )?),
-            Write::DeleteClient(client_id) => must_hold(run(
-                self.conn,
-                "DELETE FROM client WHERE client_id = ?1",
-                [client_id],
-            )?),
+            Write::DeleteClient(client_id) => {
+                must_hold(run(self.conn, "DELETE FROM client WHERE client_id = ?1", [client_id])?)
+            }
             Write::PutKey(key) => self.put_key(&key),
             Write::MoveKey { kid, from, to, at } => self.move_key(&kid, from, to, at),
             Write::DropKey(kid) => {
