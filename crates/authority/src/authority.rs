@@ -3,15 +3,17 @@
 use crate::clock::{Clock, Entropy};
 use crate::hash::HashPool;
 use crate::keyring::Keyring;
-use crate::keys::Purpose;
+use crate::keys::{Purpose, feed_ever};
 use crate::master::MasterKey;
 use crate::rotate::{Keeper, RotateError};
 use crate::settings::Settings;
 use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use crate::throttle::Throttle;
 use arc_swap::ArcSwap;
+use rescind_wire::frame::{self, Frame};
+use rescind_wire::jwk::PublicKey;
 use rescind_wire::jws::Alg;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -24,6 +26,7 @@ pub struct Authority {
     pub(crate) keeper: Keeper,
     keyring: ArcSwap<Keyring>,
     changed: watch::Sender<u64>,
+    feed_ever: OnceLock<Vec<PublicKey>>,
     pub(crate) hasher: HashPool,
     pub(crate) throttle: Throttle,
 }
@@ -70,6 +73,7 @@ impl Authority {
             throttle: Throttle::new(keeper.settings.throttle),
             keyring: ArcSwap::from_pointee(keyring),
             changed: watch::Sender::new(0),
+            feed_ever: OnceLock::new(),
             keeper,
         }
     }
@@ -97,6 +101,19 @@ impl Authority {
     /// The keys as they are now.
     pub fn keyring(&self) -> Arc<Keyring> {
         self.keyring.load_full()
+    }
+
+    /// Opens a frame that a key of our feed has signed, also one that the store has lost. `None` for any
+    /// other, and for one that a compromised key has signed.
+    pub fn open_own_frame(&self, sealed: &[u8]) -> Option<Frame> {
+        let (keyring, issuer) = (self.keyring(), &self.settings.issuer);
+        if let Ok(frame) = frame::open(sealed, issuer, keyring.feed_public()) {
+            return Some(frame);
+        }
+        let ever = self.feed_ever.get_or_init(|| feed_ever(&self.keeper.master));
+        let sound = ever.iter().filter(|key| !keyring.is_compromised(&key.thumbprint()));
+        let sound: Vec<PublicKey> = sound.cloned().collect();
+        frame::open(sealed, issuer, &sound).ok()
     }
 
     /// Takes the keys that the store holds now.

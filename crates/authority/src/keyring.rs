@@ -28,6 +28,8 @@ pub struct Keyring {
     verifying: KeySet,
     feed: SigningKey,
     feed_public: Vec<PublicKey>,
+    /// Keys that are compromised, by id.
+    compromised: Vec<String>,
     jwks: String,
 }
 
@@ -107,7 +109,7 @@ fn open_all(master: &MasterKey, issuer: &str, stored: &StoredKeys) -> Result<Ope
                 token_public.push(public.ok_or(KeyFailure)?);
                 token = if active { Some(opened) } else { token };
             }
-            Purpose::Feed => {
+            Purpose::Feed(_) => {
                 feed_public.push(public.ok_or(KeyFailure)?);
                 feed = if active { Some(opened) } else { feed };
             }
@@ -144,6 +146,12 @@ impl Keyring {
             sharers: opened.sharers,
             feed: opened.feed,
             feed_public: opened.feed_public,
+            compromised: stored
+                .keys
+                .iter()
+                .filter(|k| k.state == KeyState::Compromised)
+                .map(|k| k.kid.clone())
+                .collect(),
         })
     }
 
@@ -231,6 +239,11 @@ impl Keyring {
     /// The keys of the feed as the metadata names them: its successor and those before it, too.
     pub fn feed_public(&self) -> &[PublicKey] {
         &self.feed_public
+    }
+
+    /// Whether what this key has signed proves nothing any more.
+    pub fn is_compromised(&self, kid: &str) -> bool {
+        self.compromised.iter().any(|known| known == kid)
     }
 
     /// The JWKS document, as served.

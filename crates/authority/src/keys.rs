@@ -9,7 +9,7 @@
 use crate::clock::Entropy;
 use crate::master::{KeyFailure, MasterKey};
 use crate::settings::{Settings, micros};
-use rescind_wire::jwk::SigningKey;
+use rescind_wire::jwk::{PublicKey, SigningKey};
 use rescind_wire::jws::Alg;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -28,8 +28,9 @@ pub enum Purpose {
     Token,
     /// The secret shared with the one audience named here, whose tokens it signs by HS256.
     Shared(String),
-    /// Signs frames of the feed; in the metadata, never in the JWKS.
-    Feed,
+    /// Signs frames of the feed; in the metadata, never in the JWKS. Drawn from the master key by its
+    /// number, so that a head signed before the store was lost still proves it; 0 is one of version 1.
+    Feed(u32),
     /// Makes credential lines. Drawn from the master key by its number.
     Line(u32),
     /// Makes CSRF values. Drawn from the master key by its number.
@@ -42,7 +43,7 @@ impl Purpose {
         match self {
             Purpose::Token => "token",
             Purpose::Shared(_) => "shared",
-            Purpose::Feed => "feed",
+            Purpose::Feed(_) => "feed",
             Purpose::Line(_) => "line",
             Purpose::Csrf(_) => "csrf",
         }
@@ -93,11 +94,11 @@ impl KeyState {
 /// A key as the store keeps it. Times are microseconds since 1970 UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKey {
-    /// Its id: the RFC 7638 thumbprint, or `line-1`, `csrf-1` for one drawn from the master key.
+    /// Its id: the RFC 7638 thumbprint, or `line-1`, `csrf-1` for one that signs nothing.
     pub kid: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// What it signs with; absent for one drawn from the master key.
+    /// What it signs with; absent for one that makes lines or CSRF values.
     pub alg: Option<Alg>,
     /// Where it is in its life.
     pub state: KeyState,
@@ -105,7 +106,7 @@ pub struct StoredKey {
     pub created_at: u64,
     /// When it came into this state.
     pub since: u64,
-    /// Its private half, wrapped under the master key; absent for one drawn from that key.
+    /// Its private half, wrapped under the master key; absent for one that signs nothing.
     pub wrapped: Option<Vec<u8>>,
 }
 
@@ -136,7 +137,11 @@ impl StoredKeys {
     /// The number that the next key drawn from the master key gets.
     pub fn next_number(&self, purpose: &Purpose) -> u32 {
         let number = |k: &StoredKey| match k.purpose {
-            Purpose::Line(n) | Purpose::Csrf(n) if k.purpose.same_kind(purpose) => Some(n),
+            Purpose::Feed(n) | Purpose::Line(n) | Purpose::Csrf(n)
+                if k.purpose.same_kind(purpose) =>
+            {
+                Some(n)
+            }
             _ => None,
         };
         self.keys.iter().filter_map(number).max().unwrap_or(0) + 1
@@ -156,6 +161,41 @@ fn context(issuer: &str, purpose: &Purpose, kid: &str) -> String {
 pub(crate) struct Fresh {
     pub(crate) stored: StoredKey,
     pub(crate) secret: Zeroizing<Vec<u8>>,
+}
+
+/// The secret of a new key: drawn at random, but for the feed's, which comes from the master key.
+pub(crate) fn draw(
+    master: &MasterKey,
+    purpose: &Purpose,
+    alg: Alg,
+) -> Result<Zeroizing<Vec<u8>>, KeyFailure> {
+    match purpose {
+        Purpose::Feed(number) => feed_secret(master, *number),
+        _ => SigningKey::generate(alg).map_err(|_| KeyFailure),
+    }
+}
+
+/// An Ed25519 key in its PKCS#8 form (RFC 8410 §7).
+fn feed_secret(master: &MasterKey, number: u32) -> Result<Zeroizing<Vec<u8>>, KeyFailure> {
+    const PREFIX: [u8; 16] =
+        [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    let seed = master.derive(format!("feed {number}").as_bytes())?;
+    let mut secret = Zeroizing::new(Vec::with_capacity(48));
+    secret.extend_from_slice(&PREFIX);
+    secret.extend_from_slice(seed.as_slice());
+    Ok(secret)
+}
+
+/// How many of the feed's keys are looked at for a proof that the store was rolled back.
+const FEED_EVER: u32 = 64;
+
+/// The first keys of the feed that this master key gives, whatever the store holds.
+pub(crate) fn feed_ever(master: &MasterKey) -> Vec<PublicKey> {
+    let public = |number| {
+        let secret = feed_secret(master, number).ok()?;
+        SigningKey::from_secret(Alg::Ed25519, &secret).ok()?.public().cloned()
+    };
+    (1..=FEED_EVER).filter_map(public).collect()
 }
 
 /// Wraps a key that signs, in a state since `now`.
@@ -211,14 +251,23 @@ pub(crate) struct Plan {
 /// What is to be done at `now` (wall microseconds) so that every purpose has its keys.
 pub(crate) fn plan(stored: &StoredKeys, settings: &Settings, longest_life: u64, now: u64) -> Plan {
     let mut plan = Plan::default();
-    for (purpose, alg) in [(Purpose::Token, settings.token_alg), (Purpose::Feed, Alg::Ed25519)] {
-        if stored.of(&purpose, KeyState::Active).next().is_none() {
-            plan.make.push((purpose.clone(), Some(alg), KeyState::Active));
-        }
-        let unwanted = stored.of(&purpose, KeyState::Next).filter(|k| k.alg != Some(alg));
+    let mut number = stored.next_number(&Purpose::Feed(0));
+    for (kind, alg) in [(Purpose::Token, settings.token_alg), (Purpose::Feed(0), Alg::Ed25519)] {
+        let unwanted = stored.of(&kind, KeyState::Next).filter(|k| k.alg != Some(alg));
         plan.drop.extend(unwanted.map(|k| k.kid.clone()));
-        if !stored.of(&purpose, KeyState::Next).any(|k| k.alg == Some(alg)) {
-            plan.make.push((purpose, Some(alg), KeyState::Next));
+        for state in [KeyState::Active, KeyState::Next] {
+            let there = |k: &StoredKey| state == KeyState::Active || k.alg == Some(alg);
+            if stored.of(&kind, state).any(there) {
+                continue;
+            }
+            let purpose = match kind {
+                Purpose::Feed(_) => {
+                    number += 1;
+                    Purpose::Feed(number - 1)
+                }
+                _ => kind.clone(),
+            };
+            plan.make.push((purpose, Some(alg), state));
         }
     }
     for purpose in [Purpose::Line(1), Purpose::Csrf(1)] {
@@ -243,7 +292,7 @@ pub(crate) fn plan(stored: &StoredKeys, settings: &Settings, longest_life: u64, 
 fn kept(key: &StoredKey, settings: &Settings, longest_life: u64) -> u64 {
     let span = match key.purpose {
         Purpose::Token | Purpose::Shared(_) => Duration::from_secs(longest_life) + AFTER,
-        Purpose::Feed => FEED_AFTER,
+        Purpose::Feed(_) => FEED_AFTER,
         // A session that lives is seen within its idle life, and its line is then made anew.
         Purpose::Line(_) | Purpose::Csrf(_) => {
             settings.long_life.absolute.max(settings.cookie_life.absolute) + AFTER

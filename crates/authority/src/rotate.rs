@@ -14,7 +14,6 @@ use crate::secret::Secret;
 use crate::settings::{Settings, micros};
 use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use rescind_wire::b64;
-use rescind_wire::jwk::SigningKey;
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
 use std::sync::Arc;
@@ -139,7 +138,7 @@ impl Keeper {
         let (master, entropy) = (Arc::clone(&self.master), Arc::clone(&self.entropy));
         let (issuer, now) = (self.settings.issuer.clone(), self.clock.now().wall);
         let draw = move || {
-            let secret = SigningKey::generate(alg).map_err(|_| KeyFailure)?;
+            let secret = keys::draw(&master, &purpose, alg)?;
             keys::adopt(&master, &issuer, (purpose, alg), secret, (state, now), &*entropy)
         };
         tokio::task::spawn_blocking(draw).await.map_err(|_| KeyFailure)?
@@ -148,12 +147,14 @@ impl Keeper {
     /// The key that could follow the next one of this kind. Shared secrets are drawn by hand, numbered
     /// keys need no drawing.
     async fn successor(&self, kind: &Purpose) -> Result<Option<StoredKey>, RotateError> {
-        let alg = match kind {
-            Purpose::Token => self.settings.token_alg,
-            Purpose::Feed => Alg::Ed25519,
+        let (purpose, alg) = match kind {
+            Purpose::Token => (Purpose::Token, self.settings.token_alg),
+            Purpose::Feed(_) => {
+                (Purpose::Feed(self.stored().await?.next_number(kind)), Alg::Ed25519)
+            }
             _ => return Ok(None),
         };
-        Ok(Some(self.draw(kind.clone(), alg, KeyState::Next).await?.stored))
+        Ok(Some(self.draw(purpose, alg, KeyState::Next).await?.stored))
     }
 
     /// Takes private keys into the store that an earlier version kept as files.
@@ -365,9 +366,9 @@ fn condemn(
         }
         // Who has it can write the credential of any session, and may have moved some already.
         Purpose::Line(_) => writes.push(Write::Revoke(Target::Everything)),
-        Purpose::Feed | Purpose::Csrf(_) => {}
+        Purpose::Feed(_) | Purpose::Csrf(_) => {}
     }
-    let signs = matches!(key.purpose, Purpose::Token | Purpose::Feed | Purpose::Shared(_));
+    let signs = matches!(key.purpose, Purpose::Token | Purpose::Feed(_) | Purpose::Shared(_));
     if key.state == KeyState::Active && signs {
         let next = stored.of(&key.purpose, KeyState::Next).next();
         writes.extend(next.map(|next| step(next, KeyState::Active, now)));

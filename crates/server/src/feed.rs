@@ -11,7 +11,7 @@ use futures_util::stream::{self, Stream};
 use rescind_authority::Authority;
 use rescind_authority::clients::{Client, Permission};
 use rescind_authority::store::{Head as LogHead, Store, StoreError};
-use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, open, seal};
+use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, seal};
 use rescind_wire::id::Epoch;
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -283,9 +283,8 @@ impl FeedHub {
 
     /// The position of a head that this authority has signed.
     fn signed_here(&self, frame: &[u8]) -> Option<Position> {
-        let keyring = self.authority.keyring();
-        match open(frame, &self.authority.settings().issuer, keyring.feed_public()) {
-            Ok(Frame::Head(seen)) => Some(seen.position),
+        match self.authority.open_own_frame(frame) {
+            Some(Frame::Head(seen)) => Some(seen.position),
             _ => None,
         }
     }

@@ -114,7 +114,7 @@ pub struct Found {
 }
 
 const FILES: [(&str, Purpose, Alg); 2] =
-    [("token.p8", Purpose::Token, Alg::Es256), ("feed.p8", Purpose::Feed, Alg::Ed25519)];
+    [("token.p8", Purpose::Token, Alg::Es256), ("feed.p8", Purpose::Feed(0), Alg::Ed25519)];
 
 /// Looks for them.
 pub fn found(dir: &Path) -> Result<Found, KeysError> {
@@ -126,7 +126,7 @@ pub fn found(dir: &Path) -> Result<Found, KeysError> {
         }
         let secret = read_private(&path)?;
         let key = SigningKey::from_secret(alg, &secret).map_err(|_| KeysError::Bad { path })?;
-        if purpose == Purpose::Feed {
+        if purpose == Purpose::Feed(0) {
             found.name = Some(key.kid().to_owned());
         }
         found.keys.push((purpose, alg, secret));

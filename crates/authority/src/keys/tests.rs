@@ -6,7 +6,7 @@ const SECOND: u64 = 1_000_000;
 fn key(kid: &str, purpose: Purpose, state: KeyState, since: u64) -> StoredKey {
     let alg = match purpose {
         Purpose::Token => Some(Alg::Es256),
-        Purpose::Feed => Some(Alg::Ed25519),
+        Purpose::Feed(_) => Some(Alg::Ed25519),
         Purpose::Shared(_) => Some(Alg::Hs256),
         Purpose::Line(_) | Purpose::Csrf(_) => None,
     };
@@ -17,8 +17,8 @@ fn whole() -> StoredKeys {
     let keys = vec![
         key("t1", Purpose::Token, KeyState::Active, NOW),
         key("t2", Purpose::Token, KeyState::Next, NOW),
-        key("f1", Purpose::Feed, KeyState::Active, NOW),
-        key("f2", Purpose::Feed, KeyState::Next, NOW),
+        key("f1", Purpose::Feed(1), KeyState::Active, NOW),
+        key("f2", Purpose::Feed(2), KeyState::Next, NOW),
         key("line-1", Purpose::Line(1), KeyState::Active, NOW),
         key("csrf-1", Purpose::Csrf(1), KeyState::Active, NOW),
     ];
@@ -33,12 +33,12 @@ fn planned(stored: &StoredKeys, now: u64) -> Plan {
 fn an_empty_realm_gets_a_key_for_each_purpose_and_successors_for_those_that_sign() {
     let made = planned(&StoredKeys::default(), NOW).make;
     let token = |state| (Purpose::Token, Some(Alg::Es256), state);
-    let feed = |state| (Purpose::Feed, Some(Alg::Ed25519), state);
+    let feed = |number, state| (Purpose::Feed(number), Some(Alg::Ed25519), state);
     let expected = [
         token(KeyState::Active),
         token(KeyState::Next),
-        feed(KeyState::Active),
-        feed(KeyState::Next),
+        feed(1, KeyState::Active),
+        feed(2, KeyState::Next),
         (Purpose::Line(1), None, KeyState::Active),
         (Purpose::Csrf(1), None, KeyState::Active),
     ];
@@ -60,7 +60,7 @@ fn a_retired_key_stays_until_nothing_it_has_made_is_alive() {
     for (purpose, seconds) in [
         (Purpose::Token, 300 + 40),
         (Purpose::Shared("games".into()), 300 + 40),
-        (Purpose::Feed, 24 * 3600),
+        (Purpose::Feed(7), 24 * 3600),
         (Purpose::Line(7), 30 * 24 * 3600 + 40),
         (Purpose::Csrf(7), 30 * 24 * 3600 + 40),
     ] {
@@ -107,4 +107,19 @@ fn a_secret_is_of_the_kind_of_its_own_audience_only() {
     assert!(!games.same_kind(&Purpose::Token));
     assert!(Purpose::Line(1).same_kind(&Purpose::Line(2)));
     assert!(!Purpose::Line(1).same_kind(&Purpose::Csrf(1)));
+}
+
+#[test]
+fn the_feeds_keys_come_from_the_master_key_and_are_all_different() {
+    let master = |seed: u8| MasterKey::read(&rescind_wire::sha256(&[&[seed]])).unwrap();
+    let kids =
+        |seed| feed_ever(&master(seed)).iter().map(PublicKey::thumbprint).collect::<Vec<_>>();
+    assert_eq!(kids(1), kids(1));
+    let mut all = [kids(1), kids(2)].concat();
+    assert_eq!(all.len(), 128);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 128);
+    let drawn = draw(&master(1), &Purpose::Feed(3), Alg::Ed25519).unwrap();
+    assert_eq!(SigningKey::from_secret(Alg::Ed25519, &drawn).unwrap().kid(), kids(1)[2]);
 }

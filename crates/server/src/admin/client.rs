@@ -5,7 +5,7 @@ use crate::run::{Config, StartError, World, open, socket_path};
 use crate::serve::Uid;
 use crate::{http, marker};
 use ::http::header::RETRY_AFTER;
-use ::http::{Method, Request};
+use ::http::{Method, Request, StatusCode};
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
@@ -110,8 +110,10 @@ impl Door {
         let said = value["detail"].as_str().unwrap_or("the authority refused without a reason");
         let wait = head.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
         match wait {
-            Some(wait) => Err(CallError::Early { wait, said: said.to_owned() }),
-            None => Err(CallError::Refused(said.to_owned())),
+            Some(wait) if head.status == StatusCode::CONFLICT => {
+                Err(CallError::Early { wait, said: said.to_owned() })
+            }
+            _ => Err(CallError::Refused(said.to_owned())),
         }
     }
 }

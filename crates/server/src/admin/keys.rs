@@ -61,7 +61,7 @@ pub(super) async fn rotate(
 ) -> Result<Json<Value>, Failure> {
     let purpose = match (rotate.purpose, rotate.audience) {
         (Kind::Token, None) => Purpose::Token,
-        (Kind::Feed, None) => Purpose::Feed,
+        (Kind::Feed, None) => Purpose::Feed(0),
         (Kind::Line, None) => Purpose::Line(0),
         (Kind::Csrf, None) => Purpose::Csrf(0),
         (Kind::Shared, Some(audience)) => Purpose::Shared(audience),

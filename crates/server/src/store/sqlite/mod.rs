@@ -81,7 +81,10 @@ pub enum OpenError {
         stored: String,
     },
     /// It was made with another key folder.
-    #[error("the master key is another realm's: give the one that this database was made with")]
+    #[error(
+        "the master key is another realm's: point --keys, or --master-key-file, to the one that this \
+         database was made with"
+    )]
     OtherKeys,
     /// The clock or the longest life is above 2^63 - 1.
     #[error("the clock or the longest token life is out of range: set them right")]

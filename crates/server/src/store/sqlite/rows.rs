@@ -302,13 +302,15 @@ pub(super) fn session(row: &Row<'_>) -> Answer<Session> {
     })
 }
 
-/// What tells apart keys of one purpose: the audience of a shared secret, the number of one that is drawn
+/// What tells apart keys of one purpose: the audience of a shared secret, the number of one that comes
 /// from the master key.
 pub(super) fn key_columns(purpose: &Purpose) -> (Option<&str>, Option<u32>) {
     match purpose {
-        Purpose::Token | Purpose::Feed => (None, None),
+        Purpose::Token => (None, None),
         Purpose::Shared(audience) => (Some(audience), None),
-        Purpose::Line(number) | Purpose::Csrf(number) => (None, Some(*number)),
+        Purpose::Feed(number) | Purpose::Line(number) | Purpose::Csrf(number) => {
+            (None, Some(*number))
+        }
     }
 }
 
@@ -322,7 +324,7 @@ pub(super) fn key(row: &Row<'_>) -> Answer<StoredKey> {
         purpose: match purpose.as_str() {
             "token" => Purpose::Token,
             "shared" => Purpose::Shared(value(row, "audience")?),
-            "feed" => Purpose::Feed,
+            "feed" => Purpose::Feed(small(row, "number")?),
             "line" => Purpose::Line(small(row, "number")?),
             "csrf" => Purpose::Csrf(small(row, "number")?),
             _ => return Err(damaged("purpose")),

@@ -37,7 +37,7 @@ CREATE TABLE key (
   kid        TEXT    PRIMARY KEY NOT NULL,
   purpose    TEXT    NOT NULL CHECK (purpose IN ('token', 'shared', 'feed', 'line', 'csrf')),
   audience   TEXT    CHECK ((audience IS NOT NULL) = (purpose = 'shared')),
-  number     INTEGER CHECK ((number IS NOT NULL) = (purpose IN ('line', 'csrf'))),
+  number     INTEGER CHECK ((number IS NOT NULL) = (purpose IN ('feed', 'line', 'csrf'))),
   alg        TEXT    CHECK ((alg IS NULL) = (purpose IN ('line', 'csrf'))),
   state      TEXT    NOT NULL CHECK (state IN ('next', 'active', 'retired', 'compromised')),
   created_at INTEGER NOT NULL,
