@@ -1,5 +1,7 @@
 //! Waiting for the end of a caller, against an authority over real connections.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod support;
 
 use rescind_verifier::{Ended, Verifier};

@@ -1,5 +1,7 @@
 //! HS256 under a secret that one server shares with the authority.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod support;
 
 use rescind_verifier::{Alg, BuildError, Builder, Refusal, SharedSecret};
