@@ -303,3 +303,20 @@ fn tls(local: bool) -> Result<rustls::ClientConfig, NoRoots> {
         Err(error) => Err(NoRoots(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // K08
+    #[tokio::test(start_paused = true)]
+    async fn an_authority_that_accepts_and_never_answers_is_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let metadata = endpoint::metadata(&issuer).unwrap();
+        let basic = HeaderValue::from_static("Basic eDp5");
+        let authority = Authority::new(issuer, metadata, basic).unwrap();
+        let given_up = tokio::time::timeout(ANSWER * 2, authority.discover()).await;
+        assert!(matches!(given_up, Ok(Err(FetchError::Timeout | FetchError::Transport(_)))));
+    }
+}

@@ -82,10 +82,12 @@ impl Follow {
 
     async fn start_once(&self) -> Result<(), FetchError> {
         self.authority.discover().await?;
-        let document = self.authority.jwks().await?;
-        if let Err(reason) = self.core.keys.install(&document) {
-            tracing::warn!(%reason, "the authority's key set is unusable");
-            return Err(FetchError::Metadata("its JWKS holds no usable key"));
+        if self.core.keys.fetched() {
+            let document = self.authority.jwks().await?;
+            if let Err(reason) = self.core.keys.install(&document) {
+                tracing::warn!(%reason, "the authority's key set is unusable");
+                return Err(FetchError::Metadata("its JWKS holds no usable key"));
+            }
         }
         self.snapshot().await
     }

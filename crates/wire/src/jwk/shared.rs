@@ -5,6 +5,7 @@ use super::BadKey;
 use crate::{b64, sha256};
 use aws_lc_rs::hmac;
 use std::fmt;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Length of a shared secret in bytes: the block of SHA-256, and twice what RFC 7518 §3.2 demands.
@@ -13,10 +14,10 @@ pub(super) const LENGTH: usize = 64;
 /// Fewer distinct values are no random bytes: 64 of those have 57, and below 24 practically never.
 const LEAST_DISTINCT: usize = 24;
 
-/// The verifying side of HS256. `Debug` shows the `kid` only; wiped when dropped.
+/// The verifying side of HS256. `Debug` shows the `kid` only; wiped when the last clone is dropped.
 #[derive(Clone)]
 pub struct SharedKey {
-    mac: hmac::Key,
+    mac: Arc<hmac::Key>,
     kid: String,
 }
 
@@ -33,7 +34,8 @@ impl SharedKey {
         if secret.len() != LENGTH || is_placeholder(secret) {
             return Err(BadKey);
         }
-        Ok(Self { mac: hmac::Key::new(hmac::HMAC_SHA256, secret), kid: thumbprint(secret) })
+        let mac = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret));
+        Ok(Self { mac, kid: thumbprint(secret) })
     }
 
     /// Its `kid`: the RFC 7638 thumbprint of its `oct` JWK. Gives nothing away of a random secret.
