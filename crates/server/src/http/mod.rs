@@ -8,6 +8,7 @@ mod discovery;
 mod edge;
 mod feed;
 mod health;
+mod limit;
 mod login;
 mod logout;
 mod pages;
