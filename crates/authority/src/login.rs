@@ -18,7 +18,7 @@ use crate::session::{Session, SessionState, Why};
 use crate::sessions::living;
 use crate::settings::micros;
 use crate::store::{AccountRef, Load, Loaded, StoreError, Write};
-use crate::throttle::{Charge, Source};
+use crate::throttle::{Charge, Source, retry_after};
 use rescind_wire::id::{Sid, Sub};
 use std::sync::Arc;
 
@@ -122,11 +122,11 @@ impl Authority {
         let charge = self
             .throttle
             .charge(&command.name, &command.source, self.clock.now().boot)
-            .map_err(|wait| LoginError::Throttled { retry_after: wait.as_secs().max(1) })?;
+            .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
         let outcome = self.login_charged(command, audiences).await;
         match &outcome {
             Ok(done) => {
-                charge.give_back(&self.throttle);
+                charge.succeed(&self.throttle, self.clock.now().boot);
                 let session = &done.session;
                 tracing::info!(event = "signed_in", sub = %session.sub, sid = %session.sid);
             }

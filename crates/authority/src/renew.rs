@@ -13,7 +13,7 @@ use crate::present::Present;
 use crate::secret::Secret;
 use crate::session::Session;
 use crate::store::{Load, Loaded, StoreError, Write};
-use crate::throttle::{Charge, Source};
+use crate::throttle::{Charge, Source, retry_after};
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Target;
 use std::sync::Arc;
@@ -88,14 +88,15 @@ impl Authority {
         let charge = self
             .throttle
             .charge(name, source, self.clock.now().boot)
-            .map_err(|wait| LoginError::Throttled { retry_after: wait.as_secs().max(1) })?;
+            .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
         let outcome = self.check_password(name, password).await;
         match &outcome {
             Err(LoginError::Credentials) => {
                 tracing::info!(event = "reauthentication_failed", sub = %present.session.sub);
                 Charge::keep(charge);
             }
-            _ => charge.give_back(&self.throttle),
+            Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
+            Err(_) => charge.give_back(&self.throttle),
         }
         outcome.and_then(|checked| match checked.sub == present.account.sub {
             true => Ok(checked),

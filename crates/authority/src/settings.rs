@@ -33,7 +33,7 @@ pub struct Settings {
     pub hash_threads: usize,
     /// Sign-ins that may wait for a thread before more are turned away.
     pub hash_queue: usize,
-    /// Limits of failed sign-ins.
+    /// Limits of failed sign-ins and refused requests.
     pub throttle: ThrottleLimits,
 }
 
@@ -57,17 +57,44 @@ pub struct Argon2Cost {
     pub lanes: u32,
 }
 
-/// How many failures are free, and how the waiting grows after them.
+/// Failures that are free, and the longest wait after them: 1 s, then twice as long each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Failures before any waiting.
+    pub free: u32,
+    /// Longest wait.
+    pub longest_wait: Duration,
+}
+
+/// What failed sign-ins and refused requests are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottleLimits {
-    /// Failures per account before any waiting.
-    pub per_account: u32,
-    /// Failures per address before any waiting.
-    pub per_address: u32,
-    /// Longest wait. Small, so that nobody can lock a stranger out for long.
-    pub longest_wait: Duration,
+    /// Failures of one account from one source: an IPv4 address or an IPv6 /64.
+    pub pair: Limit,
+    /// Failures of one account from all sources together that it has not signed in from.
+    pub account: Limit,
+    /// From so many of those on, each further one waits [`ThrottleLimits::many_wait`].
+    pub many_failures: u32,
+    /// That wait.
+    pub many_wait: Duration,
+    /// Failures of one source over all accounts.
+    pub address: Limit,
+    /// Failures of one IPv6 /48 over all accounts.
+    pub network: Limit,
+    /// Refused client secrets, refresh tokens and CSRF values of one source.
+    pub refusals: Limit,
     /// Failures are forgotten after so long without another.
     pub forget_after: Duration,
+    /// How long a source that an account has signed in from is familiar.
+    pub familiar_for: Duration,
+}
+
+impl ThrottleLimits {
+    /// How many failures from one source count for an account as a whole: so few that one source alone
+    /// never makes others wait.
+    pub(crate) fn share(&self) -> u32 {
+        (self.account.free / 5).max(1)
+    }
 }
 
 const MINUTE: u64 = 60;
@@ -98,13 +125,22 @@ impl Settings {
             hash_threads: 2,
             hash_queue: 64,
             throttle: ThrottleLimits {
-                per_account: 10,
-                per_address: 100,
-                longest_wait: Duration::from_secs(60),
-                forget_after: Duration::from_secs(15 * MINUTE),
+                pair: limit(10, 15 * MINUTE),
+                account: limit(50, MINUTE),
+                many_failures: 100,
+                many_wait: Duration::from_secs(15 * MINUTE),
+                address: limit(100, MINUTE),
+                network: limit(1000, MINUTE),
+                refusals: limit(300, 10),
+                forget_after: Duration::from_secs(HOUR),
+                familiar_for: Duration::from_secs(30 * DAY),
             },
         }
     }
+}
+
+fn limit(free: u32, longest_wait: u64) -> Limit {
+    Limit { free, longest_wait: Duration::from_secs(longest_wait) }
 }
 
 /// A span in microseconds, as times are kept.

@@ -1,17 +1,23 @@
-//! Brute force: failed sign-ins per account and per address, charged *before* the hash is computed, so
-//! that many at once count as many. Past the free failures each next one waits longer, up to a limit
-//! that is short enough not to lock a stranger out. Bounded in memory.
+//! Brute force: failed sign-ins are counted *before* the hash is computed, so that many at once count
+//! as many. Past the free ones each next one waits longer. Counted is
+//!
+//! - per account and source: harms only who guesses there;
+//! - per account over all sources that it has never signed in from: holds many strangers off together,
+//!   and never the owner at a *familiar* source, one that the account has signed in from;
+//! - per address (an IPv4 address, an IPv6 /64) and per IPv6 /48, over all accounts.
+//!
+//! All in bounded memory ([`counters`]): a restart forgets it. The names of accounts are counted whether
+//! they exist or not.
 
+mod counters;
+
+use crate::Authority;
 use crate::name::Name;
-use crate::settings::{ThrottleLimits, micros};
-use rescind_wire::sha256;
-use std::collections::HashMap;
+use crate::settings::{Limit, ThrottleLimits};
+use counters::{Counter, Counters, Familiar, Key, Recent, Taken, give_back, key, take};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-
-/// Most accounts and most addresses that are remembered; past that the longest untouched go.
-const MOST: usize = 100_000;
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,29 +39,27 @@ impl Source {
         self.0.map(|address| address.to_string())
     }
 
-    /// What is limited: an IPv4 address, or the /64 that one IPv6 subscriber has.
+    /// What is limited: an IPv4 address, or the /64 that one IPv6 subscriber has at least.
     fn key(&self) -> Key {
         match self.0 {
-            None => key(b"local"),
-            Some(IpAddr::V4(v4)) => key(&v4.octets()),
-            Some(IpAddr::V6(v6)) => key(&v6.octets()[..8]),
+            None => key(&[b"local"]),
+            Some(IpAddr::V4(v4)) => key(&[&v4.octets()]),
+            Some(IpAddr::V6(v6)) => key(&[&v6.octets()[..8]]),
+        }
+    }
+
+    /// The /48 that one IPv6 subscriber has at most.
+    fn network_key(&self) -> Option<Key> {
+        match self.0 {
+            Some(IpAddr::V6(v6)) => Some(key(&[&v6.octets()[..6]])),
+            _ => None,
         }
     }
 }
 
-type Key = [u8; 16];
-
-fn key(bytes: &[u8]) -> Key {
-    let mut out = [0; 16];
-    out.copy_from_slice(&sha256(&[bytes])[..16]);
-    out
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Counter {
-    failures: u32,
-    /// Boot time of the last charge, in microseconds.
-    last_at: u64,
+/// Whole seconds after which the wait is over.
+pub(crate) fn retry_after(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u64::MAX).max(1)
 }
 
 /// The counters.
@@ -66,16 +70,40 @@ pub struct Throttle {
 
 #[derive(Default)]
 struct State {
-    accounts: HashMap<Key, Counter>,
-    addresses: HashMap<Key, Counter>,
+    pairs: Counters,
+    /// What each pair has added to its account's counter.
+    shares: Recent<Share>,
+    accounts: Counters,
+    addresses: Counters,
+    networks: Counters,
+    refusals: Counters,
+    familiar: Familiar,
 }
 
-/// One attempt that has been counted as a failure, until it is given back.
+#[derive(Debug, Default, Clone, Copy)]
+struct Share {
+    failures: u32,
+    /// The beginning of the account's counter that they are in.
+    of: u64,
+}
+
+/// What an attempt is counted under.
+struct Keys {
+    account: Key,
+    source: Key,
+    pair: Key,
+    network: Option<Key>,
+}
+
+/// One attempt that has been counted as a failure, until it is given back. Dropped, it stays one.
 #[must_use]
 pub(crate) struct Charge {
-    account: Key,
-    address: Key,
-    shown: String,
+    keys: Keys,
+    pair: Taken,
+    account: Option<Taken>,
+    address: Taken,
+    network: Option<Taken>,
+    from: Source,
 }
 
 impl Throttle {
@@ -83,59 +111,45 @@ impl Throttle {
         Self { limits, state: Mutex::default() }
     }
 
-    /// Counts an attempt on both counters, or says how long to wait. `now` is boot time.
+    /// Counts an attempt wherever it counts, or says how long to wait. `now` is boot time.
     pub(crate) fn charge(
         &self,
         name: &Name,
         source: &Source,
         now: u64,
     ) -> Result<Charge, Duration> {
-        let (account, address) = (key(name.as_str().as_bytes()), source.key());
+        let (account, place) = (key(&[name.as_str().as_bytes()]), source.key());
+        let pair = key(&[&account.to_be_bytes(), &place.to_be_bytes()]);
+        let keys = Keys { account, source: place, pair, network: source.network_key() };
         let mut state = self.lock();
         let l = &self.limits;
-        let waits = [
-            self.wait(state.accounts.get(&account), l.per_account, now),
-            self.wait(state.addresses.get(&address), l.per_address, now),
-        ];
-        if let Some(wait) = waits.into_iter().flatten().max() {
+        let stranger = !state.familiar.holds(&account, &place, now, l.familiar_for);
+        if let Some(wait) = state.wait(l, &keys, stranger, now) {
             return Err(wait);
         }
-        self.count(&mut state.accounts, account, now);
-        self.count(&mut state.addresses, address, now);
-        let shown = source.address_text().unwrap_or_else(|| "local".into());
-        Ok(Charge { account, address, shown })
+        let forget = l.forget_after;
+        Ok(Charge {
+            account: if stranger { state.take_share(l, &keys, now) } else { None },
+            pair: take(&mut state.pairs, pair, now, forget),
+            address: take(&mut state.addresses, place, now, forget),
+            network: keys.network.map(|network| take(&mut state.networks, network, now, forget)),
+            keys,
+            from: *source,
+        })
     }
 
-    fn wait(&self, counter: Option<&Counter>, free: u32, now: u64) -> Option<Duration> {
-        let counter = counter.filter(|c| !self.forgotten(c, now))?;
-        let over = counter.failures.checked_sub(free)?;
-        let longest = self.limits.longest_wait;
-        let delay = Duration::from_secs(1 << over.min(20)).min(longest);
-        let ready_at = counter.last_at.saturating_add(micros(delay));
-        (now < ready_at).then(|| Duration::from_micros(ready_at - now))
-    }
-
-    fn forgotten(&self, counter: &Counter, now: u64) -> bool {
-        counter.failures == 0
-            || now.saturating_sub(counter.last_at) > micros(self.limits.forget_after)
-    }
-
-    fn count(&self, counters: &mut HashMap<Key, Counter>, key: Key, now: u64) {
-        if counters.len() >= MOST && !counters.contains_key(&key) {
-            counters.retain(|_, c| !self.forgotten(c, now));
-            if counters.len() >= MOST {
-                let mut ages: Vec<u64> = counters.values().map(|c| c.last_at).collect();
-                let (_, median, _) = ages.select_nth_unstable(MOST / 2);
-                let median = *median;
-                counters.retain(|_, c| c.last_at > median);
+    /// Counts a refused request, or says that this address has had too many.
+    fn refuse(&self, source: &Source, now: u64) -> Result<(), Duration> {
+        let (place, forget) = (source.key(), self.limits.forget_after);
+        let mut state = self.lock();
+        let counter = seen(&state.refusals, &place, now, forget);
+        match counter.wait(self.limits.refusals, now) {
+            Some(wait) => Err(wait),
+            None => {
+                let _ = take(&mut state.refusals, place, now, forget);
+                Ok(())
             }
         }
-        let counter = counters.entry(key).or_default();
-        if self.forgotten(counter, now) {
-            counter.failures = 0;
-        }
-        counter.failures = counter.failures.saturating_add(1);
-        counter.last_at = now;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -143,17 +157,71 @@ impl Throttle {
     }
 }
 
+impl State {
+    fn wait(&self, l: &ThrottleLimits, keys: &Keys, stranger: bool, now: u64) -> Option<Duration> {
+        let held = |counters: &Counters, key: &Key, limit: Limit| {
+            seen(counters, key, now, l.forget_after).wait(limit, now)
+        };
+        let account = || {
+            let counter = seen(&self.accounts, &keys.account, now, l.forget_after);
+            match counter.failures >= l.many_failures {
+                true => counter.wait_for(l.many_wait, now),
+                false => counter.wait(l.account, now),
+            }
+        };
+        let waits = [
+            held(&self.pairs, &keys.pair, l.pair),
+            held(&self.addresses, &keys.source, l.address),
+            keys.network.and_then(|network| held(&self.networks, &network, l.network)),
+            if stranger { account() } else { None },
+        ];
+        waits.into_iter().flatten().max()
+    }
+
+    /// Counts an attempt of a stranger on the account, unless its source has added its share already:
+    /// one source alone never makes others wait. The share is of one life of the account's counter, so
+    /// that sources that have used theirs up count again once that is forgotten.
+    fn take_share(&mut self, l: &ThrottleLimits, keys: &Keys, now: u64) -> Option<Taken> {
+        let account = seen(&self.accounts, &keys.account, now, l.forget_after);
+        let of = if account.failures == 0 { now } else { account.began_at };
+        let added = self.shares.get(&keys.pair).filter(|share| share.of == of);
+        let failures = added.map_or(0, |share| share.failures);
+        if failures >= l.share() {
+            return None;
+        }
+        *self.shares.touch(keys.pair) = Share { failures: failures + 1, of };
+        Some(take(&mut self.accounts, keys.account, now, l.forget_after))
+    }
+}
+
+fn seen(counters: &Counters, key: &Key, now: u64, forget_after: Duration) -> Counter {
+    counters.get(key).copied().unwrap_or_default().at(now, forget_after)
+}
+
 impl Charge {
-    /// The attempt was no failure: takes back its own count on both, and no earlier one.
-    pub(crate) fn give_back(self, throttle: &Throttle) {
+    /// The password was right: takes back its own count everywhere, and no earlier one. The account is
+    /// at home here from now on.
+    pub(crate) fn succeed(self, throttle: &Throttle, now: u64) {
         let mut state = throttle.lock();
-        let State { accounts, addresses } = &mut *state;
-        for (counters, key) in [(accounts, self.account), (addresses, self.address)] {
-            if let Some(counter) = counters.get_mut(&key) {
-                counter.failures = counter.failures.saturating_sub(1);
-                if counter.failures == 0 {
-                    counters.remove(&key);
-                }
+        state.familiar.remember(self.keys.account, self.keys.source, now);
+        self.undo(&mut state);
+    }
+
+    /// Nobody knows whether the password was right: takes back its own count everywhere.
+    pub(crate) fn give_back(self, throttle: &Throttle) {
+        self.undo(&mut throttle.lock());
+    }
+
+    fn undo(self, state: &mut State) {
+        give_back(&mut state.pairs, &self.pair);
+        give_back(&mut state.addresses, &self.address);
+        if let Some(network) = &self.network {
+            give_back(&mut state.networks, network);
+        }
+        if let Some(account) = &self.account {
+            give_back(&mut state.accounts, account);
+            if let Some(share) = state.shares.get_mut(&self.keys.pair) {
+                share.failures = share.failures.saturating_sub(1);
             }
         }
     }
@@ -162,84 +230,18 @@ impl Charge {
     pub(crate) fn keep(self) {}
 
     /// Where it came from, for the log.
-    pub(crate) fn address(&self) -> &str {
-        &self.shown
+    pub(crate) fn address(&self) -> String {
+        self.from.address_text().unwrap_or_else(|| "local".into())
+    }
+}
+
+impl Authority {
+    /// Counts a request that was refused for what it presented (a client's secret, a refresh token, a
+    /// CSRF value). Past the free ones of its address: the seconds to wait.
+    pub fn count_refusal(&self, source: &Source) -> Result<(), u64> {
+        self.throttle.refuse(source, self.clock.now().boot).map_err(retry_after)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::Settings;
-
-    fn throttle() -> Throttle {
-        Throttle::new(Settings::new("https://a").throttle)
-    }
-
-    fn attempt(t: &Throttle, name: &str, ip: &str, now: u64) -> Result<Charge, Duration> {
-        t.charge(&Name::new(name).unwrap(), &Source::address(ip.parse().unwrap()), now)
-    }
-
-    #[test]
-    fn attempts_count_before_their_outcome_is_known() {
-        let t = throttle();
-        let held: Vec<_> = (0..10).map(|_| attempt(&t, "alice", "10.0.0.1", 0).unwrap()).collect();
-        assert!(attempt(&t, "Alice", "10.0.0.2", 0).is_err(), "ten under way count as ten");
-        assert!(attempt(&t, "bob", "10.0.0.1", 0).is_ok(), "another account is free");
-        drop(held);
-    }
-
-    #[test]
-    fn waiting_grows_and_stays_short() {
-        let t = throttle();
-        let mut now = 0;
-        let mut waits = Vec::new();
-        for _ in 0..30 {
-            match attempt(&t, "alice", "10.0.0.1", now) {
-                Ok(charge) => charge.keep(),
-                Err(wait) => {
-                    waits.push(wait.as_secs());
-                    now += micros(wait);
-                }
-            }
-        }
-        assert_eq!(waits[..7], [1, 2, 4, 8, 16, 32, 60]);
-        assert!(waits[7..].iter().all(|w| *w == 60));
-    }
-
-    #[test]
-    fn a_success_gives_back_its_own_charge_only() {
-        let t = throttle();
-        for _ in 0..9 {
-            attempt(&t, "alice", "10.0.0.1", 0).unwrap().keep();
-        }
-        for _ in 0..100 {
-            attempt(&t, "alice", "10.0.0.1", 0).unwrap().give_back(&t);
-        }
-        attempt(&t, "alice", "10.0.0.1", 0).unwrap().keep();
-        assert!(attempt(&t, "alice", "10.0.0.1", 0).is_err());
-    }
-
-    #[test]
-    fn one_ipv6_subscriber_is_one_address() {
-        let t = throttle();
-        for n in 0..100 {
-            attempt(&t, &format!("user{n}"), &format!("2001:db8::{n:x}"), 0).unwrap().keep();
-        }
-        assert!(attempt(&t, "other", "2001:db8::ffff:1", 0).is_err());
-        assert!(attempt(&t, "other", "2001:db8:0:1::1", 0).is_ok());
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let t = throttle();
-        for n in 0..MOST + 10 {
-            let ip = IpAddr::from((n as u32).to_be_bytes());
-            t.charge(&Name::new(&format!("u{n}")).unwrap(), &Source::address(ip), n as u64)
-                .unwrap()
-                .keep();
-        }
-        assert!(t.lock().accounts.len() <= MOST);
-        assert!(t.lock().addresses.len() <= MOST);
-    }
-}
+mod tests;

@@ -104,7 +104,7 @@ async fn an_app_that_reauthenticates_gets_a_new_refresh_token() {
 async fn a_stolen_session_cannot_guess_the_password() {
     let authority = TestAuthority::start_with(|config| {
         config.settings.argon2.memory_kib = 64;
-        config.settings.throttle.per_account = 5;
+        config.settings.throttle.pair.free = 5;
     })
     .await;
     authority.person("alice").await;

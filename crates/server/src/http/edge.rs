@@ -4,7 +4,7 @@
 
 use crate::app::App;
 use crate::http::problem::{self, Failure};
-use crate::http::refuse;
+use crate::http::{limit, refuse};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -26,7 +26,7 @@ use tracing::Instrument as _;
 pub(super) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = app.authority.clock().now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let source = source(&app, peer, request.headers());
+    let source = source(&app.trusted_proxies, peer, request.headers());
     request.extensions_mut().insert(source);
     let method = name_of(request.method());
     let route = request
@@ -46,6 +46,7 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
             Err(_) => panicked().into_response(),
         },
     };
+    response = limit::refusals(&app, &source, response);
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(event = "request_failed", %id, method, route);
     }
@@ -65,15 +66,16 @@ pub(super) async fn around(State(app): State<App>, mut request: Request, next: N
     response
 }
 
-/// Where the request came from: the peer, or what trusted proxies say, counted from the right.
-fn source(app: &App, peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
+/// Where the request came from: the peer, or what trusted proxies say, counted from the right. A hop that
+/// is no address says nothing: the request is then the proxy's own.
+fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
     let Some(mut address) = peer.map(|p| p.to_canonical()) else { return Source::local() };
-    let forwarded = headers.get_all("x-forwarded-for");
-    let mut hops: Vec<&str> =
-        forwarded.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
-    while app.trusted_proxies.contains(&address) {
-        match hops.pop().and_then(|hop| hop.trim().parse::<IpAddr>().ok()) {
-            Some(hop) => address = hop.to_canonical(),
+    // Bytes, because a line that is no text is a hop, too: without it the one before would be believed.
+    let lines = headers.get_all("x-forwarded-for").iter();
+    let mut hops = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).rev();
+    while trusted.contains(&address) {
+        match hops.next().and_then(|hop| std::str::from_utf8(hop).ok()?.trim().parse().ok()) {
+            Some(hop) => address = IpAddr::to_canonical(&hop),
             None => break,
         }
     }
@@ -112,5 +114,71 @@ fn secure(app: &App, headers: &mut HeaderMap) {
     put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     if app.cookies.secure {
         put(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "10.0.0.1";
+
+    /// Whom a request counts for that came from this peer through proxies of which two are trusted.
+    fn client(peer: &str, lines: &[(&'static str, &[u8])]) -> String {
+        let trusted = [PROXY, "2001:db8::1"].map(|p| p.parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, line) in lines {
+            headers.append(*name, HeaderValue::from_bytes(line).unwrap());
+        }
+        source(&trusted, Some(peer.parse().unwrap()), &headers).address_text().unwrap()
+    }
+
+    fn forwarded(line: &str) -> String {
+        client(PROXY, &[("x-forwarded-for", line.as_bytes())])
+    }
+
+    // B05
+    #[test]
+    fn the_rightmost_hop_that_is_no_trusted_proxy_is_the_client() {
+        assert_eq!(forwarded("192.0.2.1"), "192.0.2.1");
+        assert_eq!(forwarded("198.51.100.7, 192.0.2.1"), "192.0.2.1");
+        assert_eq!(forwarded("198.51.100.7,192.0.2.1 ,\t2001:DB8:0::1 , 10.0.0.1"), "192.0.2.1");
+        assert_eq!(forwarded("192.0.2.1, ::ffff:10.0.0.1"), "192.0.2.1");
+        assert_eq!(client("::ffff:10.0.0.1", &[("x-forwarded-for", b"192.0.2.1")]), "192.0.2.1");
+        let lines: [&[u8]; 2] = [b"198.51.100.7", b"192.0.2.1"];
+        assert_eq!(client(PROXY, &lines.map(|l| ("x-forwarded-for", l))), "192.0.2.1");
+        assert_eq!(client(PROXY, &[]), PROXY);
+        assert_eq!(forwarded("10.0.0.1"), PROXY);
+    }
+
+    // B05
+    #[test]
+    fn a_hop_that_is_no_address_is_charged_to_the_proxy() {
+        for garbage in
+            ["", "unknown", "_hidden", "192.0.2.1.", "192.0.2.1:80", "[::1]", "010.0.0.9"]
+        {
+            assert_eq!(forwarded(garbage), PROXY, "{garbage}");
+            assert_eq!(forwarded(&format!("198.51.100.7, {garbage}")), PROXY, "{garbage}");
+            assert_eq!(forwarded(&format!("{garbage}, 192.0.2.1")), "192.0.2.1", "{garbage}");
+        }
+        // Not even one that is no text uncovers what the client itself has written.
+        let lines: [&[u8]; 2] = [b"198.51.100.7", b"\xff"];
+        assert_eq!(client(PROXY, &lines.map(|l| ("x-forwarded-for", l))), PROXY);
+        let lines: [&[u8]; 2] = [b"198.51.100.7", b"\xff, 192.0.2.1"];
+        assert_eq!(client(PROXY, &lines.map(|l| ("x-forwarded-for", l))), "192.0.2.1");
+    }
+
+    // B05
+    #[test]
+    fn nobody_but_a_trusted_proxy_says_where_a_request_came_from() {
+        let headers: [(&str, &[u8]); 4] = [
+            ("x-forwarded-for", b"192.0.2.1"),
+            ("x-real-ip", b"192.0.2.1"),
+            ("forwarded", b"for=192.0.2.1"),
+            ("x-client-ip", b"192.0.2.1"),
+        ];
+        assert_eq!(client("203.0.113.5", &headers), "203.0.113.5");
+        assert_eq!(client("::ffff:203.0.113.5", &headers), "203.0.113.5");
+        assert_eq!(client(PROXY, &headers[1..]), PROXY, "and that in one header only");
     }
 }

@@ -10,6 +10,7 @@ mod edge;
 mod feed;
 mod health;
 mod introspect;
+mod limit;
 mod login;
 mod logout;
 mod pages;

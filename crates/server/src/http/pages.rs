@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::http::body::StrictForm;
 use crate::http::credential::{self, Credential};
+use crate::http::limit::Refused;
 use crate::http::login::SignInForm;
 use crate::http::problem::Failure;
 use crate::http::{cookies, csrf, login, logout, whoami, words};
@@ -84,11 +85,19 @@ impl IntoResponse for PageFailure {
         let title = failure.code().title();
         let view = Message { status: status.as_u16(), title, text, action };
         let mut response = page(status, pages::message(&view), None);
+        if failure.code() == ProblemCode::Csrf {
+            response.extensions_mut().insert(Refused::Page);
+        }
         if let Some(wait) = headers.get(http::header::RETRY_AFTER) {
             response.headers_mut().insert(http::header::RETRY_AFTER, wait.clone());
         }
         response
     }
+}
+
+/// The page that asks to wait.
+pub(super) fn too_many(seconds: u64) -> Response {
+    PageFailure(Failure::too_many(seconds)).into_response()
 }
 
 /// An HTML answer with the policy that only lets files of this origin in, and the demo's API out.

@@ -1,6 +1,7 @@
 //! The only place where an error becomes a status. Problem documents (RFC 9457) everywhere, the errors
 //! of RFC 6749 §5.2 on the OAuth endpoints. No body says what was sent, nor why a credential is bad.
 
+use crate::http::limit::Refused;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -77,6 +78,12 @@ impl Failure {
         Self::new(ProblemCode::Unavailable, detail).retry_after(seconds)
     }
 
+    /// Wait so many seconds.
+    pub fn too_many(seconds: u64) -> Self {
+        let detail = "Too many attempts. Wait as long as Retry-After says.";
+        Self::new(ProblemCode::TooManyRequests, detail).retry_after(seconds)
+    }
+
     /// Adds `Retry-After`.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
@@ -128,6 +135,9 @@ impl IntoResponse for Failure {
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        if self.code == ProblemCode::Csrf {
+            response.extensions_mut().insert(Refused::Problem);
+        }
         if self.status.is_server_error() {
             response.extensions_mut().insert(self);
         }
@@ -167,10 +177,7 @@ impl From<SessionError> for Failure {
 impl From<LoginError> for Failure {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Throttled { retry_after } => {
-                let detail = "Too many attempts. Wait as long as Retry-After says.";
-                Self::new(ProblemCode::TooManyRequests, detail).retry_after(retry_after)
-            }
+            LoginError::Throttled { retry_after } => Self::too_many(retry_after),
             LoginError::Busy => Self::unavailable(1),
             LoginError::Client => Self::bad_request("Only first-party clients sign in here."),
             LoginError::Audience => Self::bad_request(
@@ -212,6 +219,13 @@ impl OAuthFailure {
     pub fn not_permitted() -> Self {
         let failure = Self::new("unauthorized_client", "this client lacks the permission for that");
         Self { status: StatusCode::FORBIDDEN, ..failure }
+    }
+
+    /// Wait so many seconds.
+    pub fn too_many(seconds: u64) -> Self {
+        let description = "too many refused requests, wait as long as Retry-After says";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self { status, retry_after: Some(seconds), ..Self::invalid_request(description) }
     }
 
     /// Cannot answer now; nothing was changed.
@@ -270,6 +284,9 @@ impl IntoResponse for OAuthFailure {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if matches!(self.error, "invalid_client" | "invalid_grant") {
+            response.extensions_mut().insert(Refused::OAuth);
         }
         response
     }

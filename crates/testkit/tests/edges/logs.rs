@@ -285,7 +285,7 @@ impl Tour {
 }
 
 async fn toured() -> Tour {
-    let authority = quick_with(|config| config.settings.throttle.per_address = 1000).await;
+    let authority = quick_with(|config| config.settings.throttle.address.free = 1000).await;
     authority.person("alice").await;
     authority.person("mallory").await;
     let permissions = vec![Permission::Feed];

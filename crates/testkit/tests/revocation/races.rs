@@ -86,8 +86,8 @@ async fn a_sign_in_that_races_a_ban_is_refused_or_dead() {
     // A ban looks like a wrong password to whoever signs in: so many would be throttled.
     let authority = TestAuthority::start_with(|config| {
         cheap(config);
-        config.settings.throttle.per_account = 10_000;
-        config.settings.throttle.per_address = 10_000;
+        config.settings.throttle.pair.free = 10_000;
+        config.settings.throttle.address.free = 10_000;
     })
     .await;
     authority.person("alice").await;

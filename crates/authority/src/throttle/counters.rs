@@ -1,0 +1,160 @@
+//! What is remembered of failures, in bounded memory: counters that forget, and maps whose longest
+//! untouched entries go when there are too many.
+
+use crate::settings::{Limit, micros};
+use rescind_wire::sha256;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Most entries of one map.
+pub(super) const MOST: usize = 100_000;
+/// Most sources that are remembered of one account. So nobody can make others' be forgotten by signing
+/// in to an account of his own from everywhere.
+const MOST_SOURCES: usize = 16;
+
+/// What a counter is kept under: 128 bits, whatever the length of a name.
+pub(super) type Key = u128;
+
+/// The key of these bytes.
+pub(super) fn key(parts: &[&[u8]]) -> Key {
+    let mut first = [0; 16];
+    first.copy_from_slice(&sha256(parts)[..16]);
+    Key::from_be_bytes(first)
+}
+
+/// A map of at most [`MOST`] entries in two halves: what is touched is in the younger one. When that is
+/// full, it becomes the older one, and what nobody has touched since is gone, without a search.
+pub(super) struct Recent<V> {
+    young: HashMap<Key, V>,
+    old: HashMap<Key, V>,
+}
+
+impl<V> Default for Recent<V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<V: Default> Recent<V> {
+    pub(super) fn get(&self, key: &Key) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut V> {
+        self.young.get_mut(key).or_else(|| self.old.get_mut(key))
+    }
+
+    /// The entry of this key, made if it is not there; it is the youngest now.
+    pub(super) fn touch(&mut self, key: Key) -> &mut V {
+        if self.young.len() >= MOST / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.entry(key).or_insert_with(|| self.old.remove(&key).unwrap_or_default())
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
+        if self.young.remove(key).is_none() {
+            self.old.remove(key);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+}
+
+/// Failures in a row. Times are boot times in microseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counter {
+    pub(super) failures: u32,
+    /// When the first of them was charged.
+    pub(super) began_at: u64,
+    /// When the last of them was charged.
+    last_at: u64,
+}
+
+impl Counter {
+    /// The counter as it is now: empty, if it was forgotten.
+    pub(super) fn at(self, now: u64, forget_after: Duration) -> Self {
+        match now.saturating_sub(self.last_at) > micros(forget_after) {
+            true => Self::default(),
+            false => self,
+        }
+    }
+
+    /// How long the next failure has to wait.
+    pub(super) fn wait(&self, limit: Limit, now: u64) -> Option<Duration> {
+        let over = self.failures.checked_sub(limit.free)?;
+        let delay = Duration::from_secs(1 << over.min(20)).min(limit.longest_wait);
+        self.wait_for(delay, now)
+    }
+
+    /// How much of this delay since the last failure is left.
+    pub(super) fn wait_for(&self, delay: Duration, now: u64) -> Option<Duration> {
+        let ready_at = self.last_at.saturating_add(micros(delay));
+        (now < ready_at).then(|| Duration::from_micros(ready_at - now))
+    }
+}
+
+pub(super) type Counters = Recent<Counter>;
+
+/// One failure on one counter, and what it takes to give it back.
+#[derive(Debug)]
+pub(super) struct Taken {
+    key: Key,
+    at: u64,
+    before: u64,
+}
+
+/// Counts a failure.
+pub(super) fn take(counters: &mut Counters, key: Key, now: u64, forget_after: Duration) -> Taken {
+    let counter = counters.touch(key);
+    *counter = counter.at(now, forget_after);
+    if counter.failures == 0 {
+        counter.began_at = now;
+    }
+    let before = std::mem::replace(&mut counter.last_at, now);
+    counter.failures = counter.failures.saturating_add(1);
+    Taken { key, at: now, before }
+}
+
+/// Takes that failure back and no other one, with the wait that it began.
+pub(super) fn give_back(counters: &mut Counters, taken: &Taken) {
+    let Some(counter) = counters.get_mut(&taken.key) else { return };
+    counter.failures = counter.failures.saturating_sub(1);
+    if counter.last_at == taken.at {
+        counter.last_at = taken.before;
+    }
+    if counter.failures == 0 {
+        counters.remove(&taken.key);
+    }
+}
+
+/// Where each account has signed in from.
+#[derive(Default)]
+pub(super) struct Familiar(Recent<Vec<(Key, u64)>>);
+
+impl Familiar {
+    /// Whether the account has signed in from this source within the time.
+    pub(super) fn holds(&self, account: &Key, source: &Key, now: u64, within: Duration) -> bool {
+        let fresh = |at: u64| now.saturating_sub(at) <= micros(within);
+        let sources = self.0.get(account);
+        sources.is_some_and(|all| all.iter().any(|(seen, at)| seen == source && fresh(*at)))
+    }
+
+    /// Remembers a sign-in.
+    pub(super) fn remember(&mut self, account: Key, source: Key, now: u64) {
+        let sources = self.0.touch(account);
+        sources.retain(|(seen, _)| *seen != source);
+        if sources.len() >= MOST_SOURCES {
+            sources.remove(0);
+        }
+        sources.push((source, now));
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
