@@ -3,7 +3,8 @@
 //! Owns the loaded set and what the authority last said is in force. An unknown `kid` causes no fetch while
 //! both are equal: 10,000 tokens with random kids cause none. Otherwise there is one fetch at a time, for all
 //! tokens together, further apart each time it does not help: at most 7 in the first minute, then one in 30 s.
-//! A fetch that fails leaves the last good set. Secrets shared with the authority are given, never fetched,
+//! A fetch that fails leaves the last good set, for [`HARD_EXPIRY`] at most: then nothing is judged by a set
+//! that is known to be outdated. Secrets shared with the authority are given, never fetched,
 //! and then no document counts. The requests themselves are in [`crate::fetch`].
 
 use crate::check::Facts;
@@ -12,9 +13,13 @@ use rescind_wire::frame::KeysMark;
 use rescind_wire::jwk::{KeySet, SetRefused, SharedKey};
 use rescind_wire::jws::Alg;
 use rescind_wire::sha256;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+
+/// For how long a set that is known to be outdated still judges.
+const HARD_EXPIRY: Duration = Duration::from_secs(10 * 60);
 
 /// A key set as it was fetched.
 #[derive(Debug, Default)]
@@ -41,6 +46,8 @@ pub(crate) struct KeyRing {
     fetched: bool,
     loaded: ArcSwap<Loaded>,
     in_force: Mutex<Option<KeysMark>>,
+    /// Boot time since which the set is known to be outdated; 0 while it is not.
+    outdated_since: AtomicU64,
     wanted: Notify,
     attempts: watch::Sender<u64>,
 }
@@ -52,6 +59,7 @@ impl KeyRing {
             fetched: true,
             loaded: ArcSwap::default(),
             in_force: Mutex::default(),
+            outdated_since: AtomicU64::new(0),
             wanted: Notify::new(),
             attempts: watch::Sender::new(0),
         }
@@ -91,12 +99,15 @@ impl KeyRing {
         let version = self.load().version + 1;
         let hash = sha256(&[document]);
         self.loaded.store(Arc::new(Loaded { set, version, hash }));
+        if !self.outdated() {
+            self.outdated_since.store(0, Ordering::SeqCst);
+        }
         Ok(())
     }
 
     /// The authority says which set is in force: a head, which answers a question, always; a frame of the
-    /// feed only if it is not older.
-    pub(crate) fn announce(&self, mark: KeysMark, answers: bool) {
+    /// feed only if it is not older. `now` is boot time.
+    pub(crate) fn announce(&self, mark: KeysMark, answers: bool, now: u64) {
         {
             let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
             if answers || in_force.is_none_or(|known| known.version <= mark.version) {
@@ -104,8 +115,25 @@ impl KeyRing {
             }
         }
         if self.outdated() {
+            let begins = (0, now.max(1));
+            let (order, known) = (Ordering::SeqCst, Ordering::SeqCst);
+            // Where it was outdated already, it stays so since then.
+            let _ = self.outdated_since.compare_exchange(begins.0, begins.1, order, known);
             self.wanted.notify_one();
+        } else {
+            self.outdated_since.store(0, Ordering::SeqCst);
         }
+    }
+
+    /// Boot time since which the set is outdated.
+    fn outdated_since(&self) -> Option<u64> {
+        Some(self.outdated_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
+    }
+
+    /// Whether the set has been outdated for too long to judge by it. The clock is asked only if it is.
+    pub(crate) fn expired(&self, now: impl FnOnce() -> u64) -> bool {
+        let longest = HARD_EXPIRY.as_micros() as u64;
+        self.outdated_since().is_some_and(|since| now().saturating_sub(since) > longest)
     }
 
     /// Whether another set than the loaded one is in force.
@@ -161,7 +189,7 @@ mod tests {
     use crate::fixture::signing_key;
     use rescind_wire::jwk::jwks;
     use std::convert::Infallible;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     fn mark(document: &str, version: u64) -> KeysMark {
         KeysMark { version, hash: sha256(&[document.as_bytes()]) }
@@ -185,11 +213,11 @@ mod tests {
         let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
         ring.install(old.as_bytes()).unwrap();
         assert!(!ring.outdated());
-        ring.announce(mark(&old, 1), true);
+        ring.announce(mark(&old, 1), true, 7);
         assert!(!ring.outdated());
-        ring.announce(mark(&new, 2), false);
+        ring.announce(mark(&new, 2), false, 7);
         assert!(ring.outdated());
-        ring.announce(mark(&old, 1), false);
+        ring.announce(mark(&old, 1), false, 7);
         assert!(ring.outdated(), "a frame of the past changes nothing");
         ring.install(new.as_bytes()).unwrap();
         assert!(!ring.outdated());
@@ -201,7 +229,7 @@ mod tests {
         let ring = KeyRing::new(vec![Alg::Es256]);
         let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
         ring.install(old.as_bytes()).unwrap();
-        ring.announce(mark(&new, 2), true);
+        ring.announce(mark(&new, 2), true, 7);
         let fetches = AtomicU32::new(0);
         let keep = ring.keep(|| {
             fetches.fetch_add(1, Ordering::Relaxed);
@@ -211,5 +239,22 @@ mod tests {
         let _ = tokio::time::timeout(Duration::from_secs(60), keep).await;
         let fetches = fetches.load(Ordering::Relaxed);
         assert!((2..=7).contains(&fetches), "{fetches} fetches in a minute");
+    }
+
+    // K08
+    #[test]
+    fn a_set_that_stays_outdated_judges_for_ten_minutes_and_no_longer() {
+        let ring = KeyRing::new(vec![Alg::Es256]);
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
+        let minutes = |n: u64| move || 7 + n * 60_000_000;
+        ring.install(old.as_bytes()).unwrap();
+        ring.announce(mark(&old, 1), true, 7);
+        assert!(!ring.expired(minutes(60)));
+        ring.announce(mark(&new, 2), true, 7);
+        ring.announce(mark(&new, 2), true, 7 + 300_000_000);
+        assert!(!ring.expired(minutes(10)));
+        assert!(ring.expired(minutes(11)), "counted from the first time that it was heard");
+        ring.install(new.as_bytes()).unwrap();
+        assert!(!ring.expired(minutes(60)));
     }
 }

@@ -100,6 +100,9 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
+        if self.keys.expired(|| self.clock.now().boot_us) {
+            return Err(Refusal::STALE);
+        }
         let keys = self.keys.load();
         let expected = &self.settings.expected;
         let facts = match self.facts.facts(token, &keys.set, keys.version, expected) {
