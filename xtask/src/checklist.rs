@@ -1,7 +1,8 @@
 //! Reads `docs/checks.toml`: what must hold, in our words, and the tests that show it.
 //!
 //! A line is shown only by tests that ran and passed in this run. Refuses a line without a claim or
-//! without a test, a test that is not there, and a required id that is missing.
+//! without a test, a test that is not there, and a required id that is missing. Lines that a feature
+//! still to come will show stand under `later`, each with the reason, and are named in the summary.
 
 use std::collections::BTreeSet;
 
@@ -27,8 +28,11 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 fn judge(checks: &Table, suite: Option<&Tests>, e2e: Option<&Tests>) -> Findings {
     let mut findings = Findings::default();
     let required = strings(checks.get("required")).unwrap_or_default();
-    let lines: Vec<(&String, &Value)> = checks.iter().filter(|(id, _)| *id != "required").collect();
+    let settings = ["required", "later"];
+    let lines: Vec<(&String, &Value)> =
+        checks.iter().filter(|(id, _)| !settings.contains(&id.as_str())).collect();
     required_and_present(&required, &lines, &mut findings.problems);
+    note_later(checks.get("later"), &lines, &mut findings);
 
     let mut without = Vec::new();
     let mut unjudged = 0;
@@ -64,6 +68,20 @@ fn judge(checks: &Table, suite: Option<&Tests>, e2e: Option<&Tests>) -> Findings
     }
     findings.seen = format!("{} lines, {} with tests", lines.len(), lines.len() - without.len());
     findings
+}
+
+/// Lines to come are not lines that are there, and each says what it waits for.
+fn note_later(later: Option<&Value>, lines: &[(&String, &Value)], findings: &mut Findings) {
+    let later = later.and_then(Value::as_table);
+    for (id, reason) in later.into_iter().flatten() {
+        match reason.as_str().filter(|reason| !reason.trim().is_empty()) {
+            _ if lines.iter().any(|(line, _)| *line == id) => {
+                findings.problems.push(format!("{id}: both there and still to come"));
+            }
+            Some(reason) => findings.notes.push(format!("{id} comes later: {reason}")),
+            None => findings.problems.push(format!("{id}: comes later, without a reason")),
+        }
+    }
 }
 
 fn required_and_present(
@@ -129,5 +147,17 @@ mod tests {
         let findings = judge(&ONE.replace("a::", "rescind-e2e::").parse().unwrap(), None, None);
         assert_eq!(findings.problems, [""; 0]);
         assert_eq!(findings.notes.len(), 1);
+    }
+
+    #[test]
+    fn what_comes_later_is_named_with_its_reason_and_is_not_there_yet() {
+        let passed = [("a::lib::b", Verdict::Passed)];
+        let later = |reason: &str| ONE.replace("[T01]", &format!("later = {{ {reason} }}\n[T01]"));
+        let text = later("L16 = 'needs registration'");
+        let findings = judge(&text.parse().unwrap(), Some(&ran(&passed)), None);
+        assert_eq!(findings.problems, [""; 0]);
+        assert_eq!(findings.notes, ["L16 comes later: needs registration"]);
+        assert_eq!(problems(&later("T01 = 'why'"), &passed), ["T01: both there and still to come"]);
+        assert_eq!(problems(&later("L16 = ' '"), &passed), ["L16: comes later, without a reason"]);
     }
 }

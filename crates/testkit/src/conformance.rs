@@ -1,9 +1,10 @@
 //! The behaviour of a store, as one suite that every store runs: `store_conformance!` makes a test of
 //! each claim. The claims: [`log`] (order, time, digest, epochs), [`atomic`] (all or nothing), [`records`]
-//! (accounts, sessions, clients and their guards), [`line`] (the moving credential), [`cutoffs`] and [`sweep`].
+//! (accounts, sessions, clients and their guards), [`keys`] (keys, deleted accounts, the record), [`line`] (the moving credential), [`cutoffs`] and [`sweep`].
 
 pub mod atomic;
 pub mod cutoffs;
+pub mod keys;
 pub mod line;
 pub mod log;
 pub mod records;
@@ -81,6 +82,16 @@ macro_rules! store_conformance {
                 a_cutoff_outlives_its_entry_while_an_older_session_is_left,
                 a_cutoff_goes_when_only_younger_sessions_are_left,
                 an_entry_that_never_expires_stays;
+            keys: keys_come_back_as_they_went_in_by_time_of_making,
+                a_key_whose_place_is_taken_is_refused,
+                a_key_only_goes_forward,
+                a_key_that_is_in_use_or_compromised_is_not_dropped,
+                entries_against_keys_are_in_every_epoch,
+                entries_are_found_by_what_they_take_back,
+                the_id_of_a_deleted_account_is_never_given_out_again,
+                roles_and_bans_come_back,
+                a_client_gets_another_secret_and_goes,
+                records_come_back_newest_first_and_belong_to_their_transaction;
         }
     };
     (@ $open:expr, $($file:ident : $($claim:ident),+ ;)+) => {

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod bounds;
 mod followers;
 mod freshness;
 mod hand;

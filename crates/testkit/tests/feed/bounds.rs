@@ -1,0 +1,96 @@
+//! What followers may cost: one that does not read is cut off, and there is a last place.
+
+use crate::hand::{Follower, INSTANCE, basic};
+use crate::{SECOND, quick};
+use rescind_authority::store::{Load, Write};
+use rescind_server::serve::{self, Limits};
+use rescind_testkit::server::TestAuthority;
+use rescind_wire::id::{Epoch, Jti};
+use rescind_wire::revocation::Target;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Entries of one commit.
+const MANY: u64 = 5_000;
+
+/// Takes back, in one commit, as many tokens that nobody has.
+async fn revoke_many(authority: &TestAuthority, round: u64) {
+    let target =
+        |n: u64| Target::Token(Jti::from_bytes(u128::from(round * MANY + n).to_be_bytes()));
+    let writes = (0..MANY).map(move |n| Write::Revoke(target(n))).collect();
+    let store = authority.app.authority.store();
+    store.transact(Load::default(), Box::new(|_| writes)).await.unwrap();
+}
+
+/// The same authority on another port, where whoever does not read is given up sooner.
+async fn impatient(authority: &TestAuthority) -> (String, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (stop, stopped) = watch::channel(false);
+    let limits = Limits { write: Duration::from_millis(300), ..Limits::default() };
+    let router = rescind_server::http::router(authority.app.clone());
+    tokio::spawn(serve::tcp(listener, router, limits, stopped));
+    (address, stop)
+}
+
+// P08
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_does_not_read_is_cut_off_and_the_others_get_everything() {
+    let authority = quick().await;
+    let (address, _stop) = impatient(&authority).await;
+    let epoch = authority.app.authority.store().head().await.unwrap().epoch;
+    let mut slow = TcpStream::connect(&address).await.unwrap();
+    let credentials = basic("posts-api", &authority.secret);
+    let ask = format!(
+        "GET /v1/feed?epoch={epoch}&from=0&instance={INSTANCE} HTTP/1.1\r\nhost: x\r\n\
+         authorization: {credentials}\r\n\r\n"
+    );
+    slow.write_all(ask.as_bytes()).await.unwrap();
+    let mut begun = [0; 15];
+    slow.read_exact(&mut begun).await.unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200 OK");
+
+    let mut quick = Follower::from_the_beginning(&authority).await;
+    // More than the buffers between hold: 20 MB.
+    let rounds = 120;
+    for round in 0..rounds {
+        revoke_many(&authority, round).await;
+        quick.take_until((round + 1) * MANY).await;
+    }
+    assert_eq!(quick.pos, rounds * MANY);
+    // What lies in the buffers can still be read, and then the end comes before the last entry.
+    let rest = async {
+        let (mut part, mut read) = (vec![0; 1 << 16], 0);
+        loop {
+            match slow.read(&mut part).await {
+                Ok(0) | Err(_) => break read,
+                Ok(n) => read += n,
+            }
+        }
+    };
+    let read = tokio::time::timeout(30 * SECOND, rest).await.expect("it is not cut off");
+    assert!(read < (rounds * MANY) as usize * 33, "{read} bytes were kept for it");
+}
+
+// P09
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_a_last_place_and_it_is_free_again_when_somebody_leaves() {
+    let authority = quick().await;
+    let clients = authority.app.authority.store().clients().await.unwrap();
+    let (client, epoch) = (&clients[0], Epoch::from_bytes([1; 16]));
+    let follow = || authority.app.feed.follow(client, epoch, 0);
+    let mut followers: Vec<_> = std::iter::from_fn(follow).take(10_000).collect();
+    assert_eq!(followers.len(), 5_000);
+    let ask = || async {
+        let path = format!("/v1/feed?epoch={epoch}&from=0&instance={INSTANCE}");
+        let credentials = basic("posts-api", &authority.secret);
+        authority.http().get(&path, &[("authorization", &credentials)]).await
+    };
+    let full = ask().await;
+    assert_eq!(full.status, 503);
+    assert_eq!(full.header("retry-after"), "5");
+    followers.pop();
+    assert_eq!(ask().await.status, 200, "and is told to start afresh, for its epoch is unknown");
+}
