@@ -4,6 +4,7 @@ use crate::Authority;
 use crate::audit::{Action, Operator, Record};
 use crate::authority::{transact, transact_at};
 use crate::clock::{Entropy, random};
+use crate::keys::{KeyState, Purpose, StoredKey};
 use crate::secret::Secret;
 use crate::store::{Head, Load, StoreError, Write};
 use rescind_wire::id::Sub;
@@ -107,6 +108,18 @@ impl From<StoreError> for ClientError {
     }
 }
 
+impl StoredKey {
+    /// The write that takes it out of use; none if it is out of use already.
+    fn over(&self, at: u64) -> Option<Write> {
+        let (kid, to) = (self.kid.clone(), KeyState::Retired);
+        match self.state {
+            KeyState::Next => Some(Write::DropKey(kid)),
+            KeyState::Active => Some(Write::MoveKey { kid, from: self.state, to, at }),
+            KeyState::Retired | KeyState::Compromised => None,
+        }
+    }
+}
+
 impl Client {
     /// Whether it may do this.
     pub fn may(&self, permission: Permission) -> bool {
@@ -183,13 +196,26 @@ impl Authority {
     ) -> Result<Head, ClientError> {
         let (id, now) = (client_id.to_owned(), self.clock.now());
         let record = Record::of(operator, Action::ClientRemoved, now).to(client_id);
-        let ((), head) = transact_at(&*self.store, Load::default(), |_| {
+        let others = self.store.clients().await?.into_iter().filter(|c| c.client_id != client_id);
+        let answered: Vec<String> = others.flat_map(|c| c.audiences).collect();
+        let load = Load { keys: true, ..Load::default() };
+        let ((), head) = transact_at(&*self.store, load, move |loaded| {
             let revoke = Write::Revoke(Target::Client(id.clone()));
-            (vec![Write::DeleteClient(id), revoke, record.write()], ())
+            let mut writes = vec![Write::DeleteClient(id), revoke, record.write()];
+            // A secret that only the removed server knew signs nothing for who comes after it.
+            let orphaned = |k: &&StoredKey| match &k.purpose {
+                Purpose::Shared(audience) => !answered.contains(audience),
+                _ => false,
+            };
+            writes
+                .extend(loaded.keys.keys.iter().filter(orphaned).filter_map(|k| k.over(now.wall)));
+            (writes, ())
         })
         .await?;
         tracing::info!(event = "client_removed", client_id, pos = head.pos);
-        self.changed();
+        if let Err(error) = self.reload_keys().await {
+            tracing::error!(event = "keys_not_tended", %error);
+        }
         Ok(head)
     }
 

@@ -30,6 +30,14 @@ impl Caller {
             Caller::Confidential(client) => &client.client_id,
         }
     }
+
+    /// Who goes into the record. A person's own app does what its person does: that is in the log alone.
+    fn actor(&self) -> Option<Actor> {
+        match self {
+            Caller::FirstParty => None,
+            Caller::Confidential(client) => Some(Actor::Client(client.client_id.clone())),
+        }
+    }
 }
 
 /// Why a token was not taken back, although it is one of this realm.
@@ -39,6 +47,10 @@ pub enum RevokeTokenError {
     /// It was issued to another client, and the caller may not take back tokens for its audiences.
     #[error("the token was issued to another client")]
     NotYours,
+    /// It is signed with a shared secret, so its audience could have made it by itself: that is no proof
+    /// that it was issued. Its session's refresh token is taken back instead.
+    #[error("tokens of this kind are taken back by their audience's server alone")]
+    Shared,
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -68,19 +80,16 @@ impl Authority {
         let Some(Verified { mut claims, kid }) = self.ours(text) else { return Ok(None) };
         let loaded = self.store.read(of_token(&claims, &kid)).await?;
         claims.aud.retain(|a| caller.audiences.contains(a));
-        let lives = !claims.aud.is_empty() && self.lives(&loaded, &claims);
+        let lives = !claims.aud.is_empty() && self.lives(&loaded, &claims, &kid);
         Ok(lives.then_some(claims))
     }
 
-    fn lives(&self, loaded: &Loaded, claims: &Claims) -> bool {
+    fn lives(&self, loaded: &Loaded, claims: &Claims, kid: &str) -> bool {
         let now = self.clock.now().wall;
-        let session = loaded.session.as_ref().is_some_and(|judged| {
-            let session = &judged.session;
-            let same = session.sub == claims.sub && session.client_id == claims.client_id;
-            same && session.check(loaded.account.as_ref(), &judged.cutoffs, now).is_ok()
-        });
+        let session = of_living_session(loaded, claims, now);
         let ahead = claims.rv > loaded.head.ts;
-        if ahead {
+        // Whoever shares a secret can write what he likes: that is no sign of a rollback.
+        if ahead && self.keyring().sharer(kid).is_none() {
             let jti = claims.jti;
             tracing::error!(event = "token_ahead", alarm = true, %jti, "a token knows more than the log");
         }
@@ -101,6 +110,7 @@ impl Authority {
             return transact(&*self.store, Load::session(line.sid), rule).await?;
         }
         let Some(Verified { claims, kid }) = self.ours(text) else { return Ok(()) };
+        let shared = self.keyring().sharer(&kid).is_some();
         let own = claims.client_id == caller.client_id();
         let addressed = match &caller {
             Caller::FirstParty => false,
@@ -109,20 +119,25 @@ impl Authority {
                     && claims.aud.iter().any(|a| client.audiences.contains(a))
             }
         };
+        if shared && !addressed {
+            return Err(RevokeTokenError::Shared);
+        }
         if !own && !addressed {
             return Err(RevokeTokenError::NotYours);
         }
         let now = self.clock.now();
         transact(&*self.store, of_token(&claims, &kid), move |loaded| {
-            // A verifier may have as much leeway, no more.
+            // A verifier may have as much leeway, no more. What is of no living session is dead already.
             let over = now.seconds() >= claims.exp.saturating_add(token::MAX_LEEWAY);
-            if over || killed(loaded, &claims) {
+            if over || killed(loaded, &claims) || !of_living_session(loaded, &claims, now.wall) {
                 return (Vec::new(), ());
             }
-            let actor = Actor::Client(caller.client_id().to_owned());
-            let record = Record::by(&actor, Action::Revoked, now.wall).about(claims.sub);
-            let record = record.to(format!("token {}", claims.jti));
-            (vec![Write::Revoke(Target::Token(claims.jti)), record.write()], ())
+            let mut writes = vec![Write::Revoke(Target::Token(claims.jti))];
+            if let Some(actor) = caller.actor() {
+                let record = Record::by(&actor, Action::Revoked, now.wall).about(claims.sub);
+                writes.push(record.to(format!("token {}", claims.jti)).write());
+            }
+            (writes, ())
         })
         .await?;
         Ok(())
@@ -133,6 +148,15 @@ impl Authority {
 fn of_token(claims: &Claims, kid: &str) -> Load {
     let revocations = TokenKeys::of(claims, kid).iter().map(|(_, key)| key).collect();
     Load { session: Some(claims.sid), revocations, ..Load::default() }
+}
+
+/// Whether the session that a token names is its own, and lives.
+fn of_living_session(loaded: &Loaded, claims: &Claims, now: u64) -> bool {
+    loaded.session.as_ref().is_some_and(|judged| {
+        let session = &judged.session;
+        let same = session.sub == claims.sub && session.client_id == claims.client_id;
+        same && session.check(loaded.account.as_ref(), &judged.cutoffs, now).is_ok()
+    })
 }
 
 fn killed(loaded: &Loaded, claims: &Claims) -> bool {
@@ -152,9 +176,10 @@ fn revoke_session(
     if session.state != SessionState::Live {
         return (Vec::new(), Ok(()));
     }
-    let actor = Actor::Client(caller.client_id().to_owned());
-    let record = Record::by(&actor, Action::SessionEnded, now).about(session.sub).to(session.sid);
     let mut writes = end(session, now, Why::SignedOut);
-    writes.push(record.write());
+    if let Some(actor) = caller.actor() {
+        let record = Record::by(&actor, Action::SessionEnded, now);
+        writes.push(record.about(session.sub).to(session.sid).write());
+    }
     (writes, Ok(()))
 }

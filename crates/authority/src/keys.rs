@@ -9,6 +9,7 @@
 use crate::clock::Entropy;
 use crate::master::{KeyFailure, MasterKey};
 use crate::settings::{Settings, micros};
+use crate::store::Head;
 use rescind_wire::jwk::{PublicKey, SigningKey};
 use rescind_wire::jws::Alg;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use zeroize::Zeroizing;
 
 /// Beside the life of what a key has signed: leeway 30 s, minting 5 s, clocks 5 s.
 const AFTER: Duration = Duration::from_secs(40);
-/// How long a retired key of the feed is published: verifiers may hold frames of the last minutes.
+/// How long a retired key of the feed is published: for frames on their way, and for heads that are sent
+/// back as a proof.
 const FEED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Highest number of a line key: one byte of the credential.
 pub const MAX_LINE_KEY: u32 = 255;
@@ -106,6 +108,8 @@ pub struct StoredKey {
     pub created_at: u64,
     /// When it came into this state.
     pub since: u64,
+    /// From when on everybody may know it, by what was in force when it was made.
+    pub usable_from: u64,
     /// Its private half, wrapped under the master key; absent for one that signs nothing.
     pub wrapped: Option<Vec<u8>>,
 }
@@ -132,6 +136,12 @@ impl StoredKeys {
     /// The key of this id.
     pub fn find(&self, kid: &str) -> Option<&StoredKey> {
         self.keys.iter().find(|k| k.kid == kid)
+    }
+
+    /// What new token keys sign with where nothing is said: as the next one does, else the one in use.
+    pub fn token_alg(&self) -> Alg {
+        let of = |state| self.of(&Purpose::Token, state).find_map(|k| k.alg);
+        of(KeyState::Next).or_else(|| of(KeyState::Active)).unwrap_or(Alg::Es256)
     }
 
     /// The number that the next key drawn from the master key gets.
@@ -204,14 +214,15 @@ pub(crate) fn adopt(
     issuer: &str,
     (purpose, alg): (Purpose, Alg),
     secret: Zeroizing<Vec<u8>>,
-    (state, now): (KeyState, u64),
+    (state, now, usable_from): (KeyState, u64, u64),
     entropy: &dyn Entropy,
 ) -> Result<Fresh, KeyFailure> {
     let kid = SigningKey::from_secret(alg, &secret).map_err(|_| KeyFailure)?.kid().to_owned();
     let wrapped = master.wrap(&context(issuer, &purpose, &kid), &secret, entropy)?;
     let (created_at, since) = (now, now);
     let (alg, wrapped) = (Some(alg), Some(wrapped));
-    Ok(Fresh { stored: StoredKey { kid, purpose, alg, state, created_at, since, wrapped }, secret })
+    let stored = StoredKey { kid, purpose, alg, state, created_at, since, usable_from, wrapped };
+    Ok(Fresh { stored, secret })
 }
 
 /// Opens a stored key that signs. `None` for one whose private half is gone.
@@ -235,8 +246,8 @@ pub(crate) fn numbered(purpose: Purpose, now: u64) -> StoredKey {
         Purpose::Line(n) | Purpose::Csrf(n) => format!("{}-{n}", purpose.name()),
         _ => String::new(),
     };
-    let (state, created_at, since) = (KeyState::Active, now, now);
-    StoredKey { kid, purpose, alg: None, state, created_at, since, wrapped: None }
+    let (state, created_at, since, usable_from) = (KeyState::Active, now, now, now);
+    StoredKey { kid, purpose, alg: None, state, created_at, since, usable_from, wrapped: None }
 }
 
 /// What a realm lacks: keys to be made, and keys to be dropped.
@@ -246,17 +257,28 @@ pub(crate) struct Plan {
     pub(crate) make: Vec<(Purpose, Option<Alg>, KeyState)>,
     /// Keys to drop, by id: of an algorithm that is not wanted any more, or past their time.
     pub(crate) drop: Vec<String>,
+    /// Keys to retire, by id: of an algorithm that is not wanted, and that have signed nothing yet.
+    pub(crate) retire: Vec<String>,
 }
 
 /// What is to be done at `now` (wall microseconds) so that every purpose has its keys.
-pub(crate) fn plan(stored: &StoredKeys, settings: &Settings, longest_life: u64, now: u64) -> Plan {
+pub(crate) fn plan(stored: &StoredKeys, settings: &Settings, head: &Head, now: u64) -> Plan {
     let mut plan = Plan::default();
     let mut number = stored.next_number(&Purpose::Feed(0));
-    for (kind, alg) in [(Purpose::Token, settings.token_alg), (Purpose::Feed(0), Alg::Ed25519)] {
-        let unwanted = stored.of(&kind, KeyState::Next).filter(|k| k.alg != Some(alg));
-        plan.drop.extend(unwanted.map(|k| k.kid.clone()));
+    let token_alg = settings.token_alg.unwrap_or_else(|| stored.token_alg());
+    for (kind, alg) in [(Purpose::Token, token_alg), (Purpose::Feed(0), Alg::Ed25519)] {
+        let unwanted = |k: &&StoredKey| k.alg != Some(alg);
+        let next = stored.of(&kind, KeyState::Next).filter(unwanted);
+        plan.drop.extend(next.map(|k| k.kid.clone()));
+        // Where no token was ever signed, nobody need wait for a rotation.
+        let active = stored.of(&kind, KeyState::Active).filter(unwanted);
+        let unused = active.filter(|_| kind == Purpose::Token && head.iat_limit == 0);
+        plan.retire.extend(unused.map(|k| k.kid.clone()));
         for state in [KeyState::Active, KeyState::Next] {
-            let there = |k: &StoredKey| state == KeyState::Active || k.alg == Some(alg);
+            let there = |k: &StoredKey| match state {
+                KeyState::Active => !plan.retire.contains(&k.kid),
+                _ => k.alg == Some(alg),
+            };
             if stored.of(&kind, state).any(there) {
                 continue;
             }
@@ -282,7 +304,7 @@ pub(crate) fn plan(stored: &StoredKeys, settings: &Settings, longest_life: u64, 
     }
     let over = |k: &&StoredKey| {
         k.state == KeyState::Retired
-            && now >= k.since.saturating_add(kept(k, settings, longest_life))
+            && now >= k.since.saturating_add(kept(k, settings, head.longest_life))
     };
     plan.drop.extend(stored.keys.iter().filter(over).map(|k| k.kid.clone()));
     plan

@@ -114,7 +114,7 @@ impl Keeper {
     pub(crate) async fn tend(&self) -> Result<bool, RotateError> {
         let loaded = self.store.read(with_keys()).await?;
         let (settings, now) = (self.settings.clone(), self.clock.now().wall);
-        let planned = plan(&loaded.keys, &settings, loaded.head.longest_life, now);
+        let planned = plan(&loaded.keys, &settings, &loaded.head, now);
         if planned == Plan::default() {
             return Ok(false);
         }
@@ -126,7 +126,7 @@ impl Keeper {
         }
         transact(&*self.store, with_keys(), move |loaded| {
             // Another process may have been quicker: only what is still missing is written.
-            let planned = plan(&loaded.keys, &settings, loaded.head.longest_life, now);
+            let planned = plan(&loaded.keys, &settings, &loaded.head, now);
             (carry_out(planned, drawn, now), ())
         })
         .await?;
@@ -137,9 +137,10 @@ impl Keeper {
     async fn draw(&self, purpose: Purpose, alg: Alg, state: KeyState) -> Result<Fresh, KeyFailure> {
         let (master, entropy) = (Arc::clone(&self.master), Arc::clone(&self.entropy));
         let (issuer, now) = (self.settings.issuer.clone(), self.clock.now().wall);
+        let at = (state, now, now.saturating_add(micros(overlap(&self.settings))));
         let draw = move || {
             let secret = keys::draw(&master, &purpose, alg)?;
-            keys::adopt(&master, &issuer, (purpose, alg), secret, (state, now), &*entropy)
+            keys::adopt(&master, &issuer, (purpose, alg), secret, at, &*entropy)
         };
         tokio::task::spawn_blocking(draw).await.map_err(|_| KeyFailure)?
     }
@@ -148,7 +149,13 @@ impl Keeper {
     /// keys need no drawing.
     async fn successor(&self, kind: &Purpose) -> Result<Option<StoredKey>, RotateError> {
         let (purpose, alg) = match kind {
-            Purpose::Token => (Purpose::Token, self.settings.token_alg),
+            Purpose::Token => {
+                let alg = match self.settings.token_alg {
+                    Some(alg) => alg,
+                    None => self.stored().await?.token_alg(),
+                };
+                (Purpose::Token, alg)
+            }
             Purpose::Feed(_) => {
                 (Purpose::Feed(self.stored().await?.next_number(kind)), Alg::Ed25519)
             }
@@ -162,7 +169,8 @@ impl Keeper {
         &self,
         found: Vec<(Purpose, Alg, Zeroizing<Vec<u8>>)>,
     ) -> Result<(), RotateError> {
-        let (issuer, at) = (&self.settings.issuer, (KeyState::Active, self.clock.now().wall));
+        let (issuer, now) = (&self.settings.issuer, self.clock.now().wall);
+        let at = (KeyState::Active, now, now);
         let mut adopted = Vec::new();
         for (purpose, alg, secret) in found {
             let what = (purpose, alg);
@@ -246,6 +254,33 @@ impl Authority {
         Ok(head)
     }
 
+    /// Keys that were known to be compromised before the store was put back by an older one: they are so
+    /// again, also those that this store has never seen, so that none of them is made again.
+    pub async fn condemn_again(&self, stolen: &[StoredKey]) -> Result<(), RotateError> {
+        let now = self.clock.now().wall;
+        let unseen = stolen.to_vec();
+        transact(&*self.store, with_keys(), move |loaded| {
+            let unseen = unseen.into_iter().filter(|key| loaded.keys.find(&key.kid).is_none());
+            let writes = unseen.flat_map(|key| {
+                let target = Target::Key(key.kid.clone());
+                let signs = matches!(key.purpose, Purpose::Token | Purpose::Shared(_));
+                let entry = signs.then_some(Write::Revoke(target));
+                std::iter::once(put(StoredKey { since: now, ..key })).chain(entry)
+            });
+            (writes.collect(), ())
+        })
+        .await?;
+        for key in stolen {
+            let known = self.stored_keys().await?.find(&key.kid).map(|k| k.state);
+            if known.is_some_and(|state| state != KeyState::Compromised) {
+                let reason = Some("compromised before the store was put back".to_owned());
+                let operator = Operator { actor: Actor::Rule, reason };
+                self.retire_key(&key.kid, true, operator).await?;
+            }
+        }
+        self.reload_keys().await
+    }
+
     /// Draws the secret of an audience, whose tokens are then signed with it (HS256) instead of by the
     /// realm's key. Its second one waits until it is rotated in.
     pub async fn share_key(
@@ -279,6 +314,9 @@ impl Authority {
 /// The writes of a plan, with keys that were drawn for it.
 fn carry_out(planned: Plan, mut drawn: Vec<StoredKey>, now: u64) -> Vec<Write> {
     let mut writes: Vec<Write> = planned.drop.into_iter().map(Write::DropKey).collect();
+    let (from, to) = (KeyState::Active, KeyState::Retired);
+    let retire = |kid| Write::MoveKey { kid, from, to, at: now };
+    writes.extend(planned.retire.into_iter().map(retire));
     for (purpose, alg, state) in planned.make {
         let fits = |k: &StoredKey| k.purpose == purpose && k.state == state;
         let made = match alg {
@@ -314,7 +352,8 @@ fn rotate(
             let Some(next) = stored.of(kind, KeyState::Next).next() else {
                 return refuse(RotateError::NoNext);
             };
-            let from = next.created_at.saturating_add(ripe);
+            // By what is in force now, and by what was when it was made: the later of both.
+            let from = next.created_at.saturating_add(ripe).max(next.usable_from);
             // Whether a shared secret has reached its server, the operator knows.
             if !matches!(kind, Purpose::Shared(_)) && now < from {
                 return refuse(RotateError::Early { wait: (from - now).div_ceil(1_000_000) });
@@ -369,17 +408,22 @@ fn condemn(
         Purpose::Feed(_) | Purpose::Csrf(_) => {}
     }
     let signs = matches!(key.purpose, Purpose::Token | Purpose::Feed(_) | Purpose::Shared(_));
-    if key.state == KeyState::Active && signs {
-        let next = stored.of(&key.purpose, KeyState::Next).next();
-        writes.extend(next.map(|next| step(next, KeyState::Active, now)));
-    } else if key.state == KeyState::Active {
-        match successor(stored, &key.purpose, now) {
+    let next = stored.of(&key.purpose, KeyState::Next).next();
+    match (key.state, next) {
+        (KeyState::Active, Some(next)) => {
+            writes.push(step(next, KeyState::Active, now));
+            writes.extend(fresh.map(put));
+        }
+        // Without a next one the fresh one takes over; it is known to whoever asks for keys from now on.
+        (KeyState::Active, None) if signs => {
+            writes.extend(fresh.map(|fresh| put(StoredKey { state: KeyState::Active, ..fresh })));
+        }
+        (KeyState::Active, None) => match successor(stored, &key.purpose, now) {
             Ok(key) => writes.push(put(key)),
             Err(error) => return refuse(error),
-        }
-    }
-    if matches!(key.state, KeyState::Active | KeyState::Next) {
-        writes.extend(fresh.map(put));
+        },
+        (KeyState::Next, _) => writes.extend(fresh.map(put)),
+        _ => {}
     }
     (writes, Ok(()))
 }

@@ -11,8 +11,8 @@ pub struct Settings {
     /// Life of an access token.
     pub access_life: Duration,
     /// What new token keys sign with: ES256, Ed25519, RS256, or EdDSA for libraries that know Ed25519 by
-    /// its older name only.
-    pub token_alg: Alg,
+    /// its older name only. `None` leaves it as it is in the store; a new realm begins with ES256.
+    pub token_alg: Option<Alg>,
     /// How long anybody may cache the JWKS and the metadata.
     pub jwks_max_age: Duration,
     /// How long the credential before the current one is still understood.
@@ -107,7 +107,7 @@ impl Settings {
         Self {
             issuer: issuer.into(),
             access_life: Duration::from_secs(5 * MINUTE),
-            token_alg: Alg::Es256,
+            token_alg: None,
             jwks_max_age: Duration::from_secs(MINUTE),
             grace: Duration::from_secs(30),
             staleness: Duration::from_secs(10),

@@ -5,6 +5,7 @@ use crate::http::cookies::CookieNames;
 use crate::serve::Limits;
 use rescind_authority::{Authority, Settings};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The running authority's state, shared by reference count.
@@ -20,6 +21,8 @@ pub struct App {
     pub origin: Arc<str>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Arc<[IpAddr]>,
+    /// Folder of the marker; empty if nothing is to be remembered there.
+    pub keys: Arc<Path>,
     /// Origin of the demo's API server, if the demo page is served.
     pub demo_api: Option<Arc<str>>,
     /// How long a request may take to arrive.
@@ -81,6 +84,7 @@ impl App {
             cookies,
             origin: origin.into(),
             trusted_proxies: Arc::new([]),
+            keys: Path::new("").into(),
             demo_api: None,
             limits: Limits::default(),
         })

@@ -4,7 +4,7 @@
 
 use crate::clock::SystemEntropy;
 use rescind_authority::clock::Entropy as _;
-use rescind_authority::keys::Purpose;
+use rescind_authority::keys::{Purpose, StoredKeys};
 use rescind_authority::master::{BadMasterKey, KeyFailure, MasterKey};
 use rescind_wire::jwk::SigningKey;
 use rescind_wire::jws::Alg;
@@ -20,8 +20,11 @@ pub enum MasterSource {
     /// `master.key` in the key folder; drawn when the realm is founded.
     #[default]
     Folder,
-    /// This file, which must be there: a mounted secret, or a credential of systemd.
+    /// This file, which must be there and be its owner's alone: a mounted secret.
     File(PathBuf),
+    /// This file, which systemd has made for this service alone: its mode shows the group of an access
+    /// list, not of other people.
+    Credential(PathBuf),
     /// This text, from the environment.
     Text(Zeroizing<String>),
 }
@@ -31,6 +34,7 @@ impl std::fmt::Debug for MasterSource {
         match self {
             MasterSource::Folder => f.write_str("Folder"),
             MasterSource::File(path) => f.debug_tuple("File").field(path).finish(),
+            MasterSource::Credential(path) => f.debug_tuple("Credential").field(path).finish(),
             MasterSource::Text(_) => f.write_str("Text(…)"),
         }
     }
@@ -84,6 +88,7 @@ pub fn master(source: &MasterSource, dir: &Path, new: bool) -> Result<MasterKey,
     let bytes = match source {
         MasterSource::Text(text) => return Ok(MasterKey::read(text.as_bytes())?),
         MasterSource::File(path) => read_private(path)?,
+        MasterSource::Credential(path) => read_but_of_mode(path, 0o007)?,
         MasterSource::Folder => {
             let path = dir.join("master.key");
             if !path.exists() {
@@ -134,21 +139,34 @@ pub fn found(dir: &Path) -> Result<Found, KeysError> {
     Ok(found)
 }
 
-/// Removes them, once they are in the store.
-pub fn forget_found(dir: &Path) -> Result<(), KeysError> {
-    for (file, ..) in FILES {
+/// Removes those that are in the store now. A backup of version 1's store still needs those files: its
+/// own backup of the key folder has them.
+pub fn forget_found(dir: &Path, stored: &StoredKeys) -> Result<(), KeysError> {
+    for (file, _, alg) in FILES {
         let path = dir.join(file);
-        if path.exists() {
+        if !path.exists() {
+            continue;
+        }
+        let key = SigningKey::from_secret(alg, &*read_private(&path)?);
+        if key.is_ok_and(|key| stored.find(key.kid()).is_some()) {
+            tracing::info!(event = "key_taken_over", file, "it is in the store now, wrapped");
             fs::remove_file(&path).map_err(|error| KeysError::File { path, error })?;
+        } else {
+            tracing::warn!(event = "key_left", file, "it belongs to another realm: remove it");
         }
     }
     Ok(())
 }
 
 fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    read_but_of_mode(path, 0o077)
+}
+
+/// Reads a file none of whose `forbidden` mode bits is set.
+fn read_but_of_mode(path: &Path, forbidden: u32) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     let failed = |error| KeysError::File { path: path.to_owned(), error };
     let mut file = fs::File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
+    if file.metadata().map_err(failed)?.mode() & forbidden != 0 {
         return Err(KeysError::Readable { path: path.to_owned() });
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));

@@ -4,9 +4,10 @@
 use crate::keys::write_private;
 use crate::run::stopped;
 use rescind_authority::clock::{Clock, Entropy, random};
-use rescind_authority::keys::{KeyState, StoredKeys};
+use rescind_authority::keys::{KeyState, Purpose, StoredKey, StoredKeys};
 use rescind_authority::store::{Head, Load, Store, StoreError};
 use rescind_wire::id::Epoch;
+use rescind_wire::jws::Alg;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,9 +28,53 @@ pub struct Marker {
     pub ts: u64,
     /// Longest access-token life ever in force, in seconds.
     pub longest_life: u64,
-    /// Keys that are compromised, by id: an older copy of the store would trust them again.
+    /// Keys that are compromised: an older copy of the store would trust them again, or make them anew.
+    /// Once here, a key stays.
     #[serde(default)]
-    pub compromised: Vec<String>,
+    pub compromised: Vec<Stolen>,
+}
+
+/// A key that is compromised, as far as it must be known to be recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stolen {
+    /// Its id.
+    kid: String,
+    /// What it was for.
+    purpose: String,
+    /// Its number, if it comes from the master key.
+    #[serde(default)]
+    number: Option<u32>,
+    /// Its audience, if it is a shared secret.
+    #[serde(default)]
+    audience: Option<String>,
+}
+
+impl Stolen {
+    fn of(key: &StoredKey) -> Self {
+        let (number, audience) = match &key.purpose {
+            Purpose::Token => (None, None),
+            Purpose::Shared(audience) => (None, Some(audience.clone())),
+            Purpose::Feed(n) | Purpose::Line(n) | Purpose::Csrf(n) => (Some(*n), None),
+        };
+        Self { kid: key.kid.clone(), purpose: key.purpose.name().to_owned(), number, audience }
+    }
+
+    /// As the store keeps it. `None` for what this program has never written.
+    pub fn as_stored(&self) -> Option<StoredKey> {
+        let (purpose, alg) = match (self.purpose.as_str(), self.number, &self.audience) {
+            ("token", None, None) => (Purpose::Token, Some(Alg::Es256)),
+            ("shared", None, Some(audience)) => {
+                (Purpose::Shared(audience.clone()), Some(Alg::Hs256))
+            }
+            ("feed", Some(n), None) => (Purpose::Feed(n), Some(Alg::Ed25519)),
+            ("line", Some(n), None) => (Purpose::Line(n), None),
+            ("csrf", Some(n), None) => (Purpose::Csrf(n), None),
+            _ => return None,
+        };
+        let (kid, state) = (self.kid.clone(), KeyState::Compromised);
+        let (created_at, since, usable_from, wrapped) = (0, 0, 0, None);
+        Some(StoredKey { kid, purpose, alg, state, created_at, since, usable_from, wrapped })
+    }
 }
 
 impl Marker {
@@ -41,8 +86,18 @@ impl Marker {
             pos: head.pos,
             ts: head.ts,
             longest_life: head.longest_life,
-            compromised: stolen.map(|k| k.kid.clone()).collect(),
+            compromised: stolen.map(Stolen::of).collect(),
         }
+    }
+
+    /// Keeps the compromised keys of another marker, too.
+    fn with(mut self, before: Option<Marker>) -> Self {
+        for stolen in before.map(|m| m.compromised).unwrap_or_default() {
+            if !self.compromised.contains(&stolen) {
+                self.compromised.push(stolen);
+            }
+        }
+        self
     }
 
     /// Whether a store that stands at `head` has lost what the marker has seen.
@@ -68,9 +123,12 @@ pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
     serde_json::from_slice(&bytes).map(Some).map_err(std::io::Error::other)
 }
 
-fn write(keys: &Path, marker: &Marker) {
-    let bytes = serde_json::to_vec(marker).unwrap_or_default();
-    if let Err(error) = write_private(&path(keys), &bytes) {
+fn write(keys: &Path, marker: Marker) {
+    let written = read(keys).and_then(|before| {
+        let bytes = serde_json::to_vec(&marker.with(before)).map_err(std::io::Error::other)?;
+        write_private(&path(keys), &bytes)
+    });
+    if let Err(error) = written {
         tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed");
     }
 }
@@ -95,7 +153,7 @@ pub async fn remember(keys: &Path, store: &dyn Store) {
         Ok(loaded) => {
             let (dir, marker) = (keys.to_owned(), Marker::of(&loaded.head, &loaded.keys));
             // Writing cannot be done by halves: a panic there would be one of the file system's.
-            let _ = tokio::task::spawn_blocking(move || write(&dir, &marker)).await;
+            let _ = tokio::task::spawn_blocking(move || write(&dir, marker)).await;
         }
         Err(error) => tracing::error!(event = "marker_failed", %error),
     }
@@ -134,5 +192,27 @@ mod tests {
         assert!(!marker.is_ahead_of(&head(1, 5, 500)), "a clean stop");
         assert!(!marker.is_ahead_of(&head(1, 7, 700)), "killed before the marker was written");
         assert!(!marker.is_ahead_of(&head(2, 1, 900)), "killed right after a new epoch");
+    }
+
+    #[test]
+    fn a_compromised_key_stays_remembered_whatever_the_store_has_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let kid = |n: u32| format!("line-{n}");
+        let stolen =
+            |n| Stolen { kid: kid(n), purpose: "line".into(), number: Some(n), audience: None };
+        let marker = |n| Marker {
+            compromised: vec![stolen(n)],
+            ..Marker::of(&head(1, u64::from(n), 500), &StoredKeys::default())
+        };
+        write(dir.path(), marker(1));
+        write(dir.path(), marker(2));
+        let kept = read(dir.path()).unwrap().unwrap();
+        assert_eq!((kept.pos, kept.compromised), (2, vec![stolen(2), stolen(1)]));
+        let stored = stolen(7).as_stored().unwrap();
+        assert_eq!(stored.purpose, Purpose::Line(7));
+        assert_eq!(Stolen::of(&stored), stolen(7));
+        // One that version 1 wrote has no such list.
+        let old = r#"{"epoch":"AQEBAQEBAQEBAQEBAQEBAQ","pos":1,"ts":2,"longest_life":3}"#;
+        assert_eq!(serde_json::from_str::<Marker>(old).unwrap().compromised, []);
     }
 }

@@ -4,12 +4,11 @@ use crate::app::{App, BadIssuer, parse_issuer};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
-use crate::marker::{self, Marker};
+use crate::marker::{self, Marker, Stolen};
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use crate::{admin, http, serve};
-use rescind_authority::audit::{Actor, Operator};
 use rescind_authority::clock::{Clock, Entropy};
-use rescind_authority::keys::KeyState;
+use rescind_authority::keys::StoredKey;
 use rescind_authority::rotate::RotateError;
 use rescind_authority::store::{Head, Store, StoreError};
 use rescind_authority::{Authority, Settings};
@@ -127,11 +126,15 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
     let sources = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
     let opened = Authority::open(config.settings.clone(), store, sources, master, found.keys);
     let authority = Arc::new(opened.await?);
-    keys::forget_found(&config.keys)?;
-    retire_again(&authority, &stolen).await?;
+    keys::forget_found(&config.keys, &authority.stored_keys().await?)?;
+    let stolen: Vec<StoredKey> = stolen.iter().filter_map(Stolen::as_stored).collect();
+    if !stolen.is_empty() {
+        authority.condemn_again(&stolen).await?;
+    }
     let feed = FeedHub::new(Arc::clone(&authority)).await?;
     let mut app = App::new(authority, feed)?;
     app.trusted_proxies = config.trusted_proxies.clone().into();
+    app.keys = config.keys.clone().into();
     app.demo_api = config.demo_api.as_deref().map(Into::into);
     Ok(app)
 }
@@ -152,19 +155,6 @@ async fn notice_rollback(
         "the store is older than it was: a new epoch begins, everybody signs in again"
     );
     marker::open_epoch_after(store, marker.ts, &*world.clock, &*world.entropy).await
-}
-
-/// Keys that were compromised before the store was rolled back are so again.
-async fn retire_again(authority: &Authority, stolen: &[String]) -> Result<(), RotateError> {
-    let stored = authority.stored_keys().await?;
-    for kid in stolen {
-        if stored.find(kid).is_some_and(|key| key.state != KeyState::Compromised) {
-            let reason = Some("compromised before the store was rolled back".to_owned());
-            let operator = Operator { actor: Actor::Rule, reason };
-            authority.retire_key(kid, true, operator).await?;
-        }
-    }
-    Ok(())
 }
 
 fn check_clock(head: &Head, wall: u64, accept: bool) -> Result<(), StartError> {

@@ -10,7 +10,8 @@ fn key(kid: &str, purpose: Purpose, state: KeyState, since: u64) -> StoredKey {
         Purpose::Shared(_) => Some(Alg::Hs256),
         Purpose::Line(_) | Purpose::Csrf(_) => None,
     };
-    StoredKey { kid: kid.into(), purpose, alg, state, created_at: since, since, wrapped: None }
+    let (kid, created_at, usable_from) = (kid.into(), since, since);
+    StoredKey { kid, purpose, alg, state, created_at, since, usable_from, wrapped: None }
 }
 
 fn whole() -> StoredKeys {
@@ -25,8 +26,15 @@ fn whole() -> StoredKeys {
     StoredKeys { version: 6, keys }
 }
 
+/// A head of a realm that has signed up to this second.
+fn head(iat_limit: u64) -> Head {
+    let epoch = rescind_wire::id::Epoch::from_bytes([1; 16]);
+    let digest = rescind_wire::revocation::Digest([0; 32]);
+    Head { epoch, pos: 0, ts: NOW, digest, longest_life: 300, iat_limit }
+}
+
 fn planned(stored: &StoredKeys, now: u64) -> Plan {
-    plan(stored, &Settings::new("https://a.example"), 300, now)
+    plan(stored, &Settings::new("https://a.example"), &head(1), now)
 }
 
 #[test]
@@ -48,9 +56,10 @@ fn an_empty_realm_gets_a_key_for_each_purpose_and_successors_for_those_that_sign
 
 #[test]
 fn a_successor_of_another_algorithm_is_replaced_and_the_active_key_goes_on() {
-    let settings = Settings { token_alg: Alg::Ed25519, ..Settings::new("https://a.example") };
-    let planned = plan(&whole(), &settings, 300, NOW);
+    let settings = Settings { token_alg: Some(Alg::Ed25519), ..Settings::new("https://a.example") };
+    let planned = plan(&whole(), &settings, &head(1), NOW);
     assert_eq!(planned.drop, ["t2"]);
+    assert_eq!(planned.retire, [""; 0]);
     assert_eq!(planned.make, [(Purpose::Token, Some(Alg::Ed25519), KeyState::Next)]);
 }
 
@@ -122,4 +131,22 @@ fn the_feeds_keys_come_from_the_master_key_and_are_all_different() {
     assert_eq!(all.len(), 128);
     let drawn = draw(&master(1), &Purpose::Feed(3), Alg::Ed25519).unwrap();
     assert_eq!(SigningKey::from_secret(Alg::Ed25519, &drawn).unwrap().kid(), kids(1)[2]);
+}
+
+#[test]
+fn before_the_first_token_the_wished_algorithm_begins_at_once() {
+    let settings = Settings { token_alg: Some(Alg::Rs256), ..Settings::new("https://a.example") };
+    let planned = plan(&whole(), &settings, &head(0), NOW);
+    assert_eq!((planned.drop, planned.retire), (vec!["t2".to_owned()], vec!["t1".to_owned()]));
+    let made = |state| (Purpose::Token, Some(Alg::Rs256), state);
+    assert_eq!(planned.make, [made(KeyState::Active), made(KeyState::Next)]);
+}
+
+#[test]
+fn where_no_algorithm_is_wished_what_is_there_stays() {
+    let mut stored = whole();
+    stored.keys[1].alg = Some(Alg::Rs256);
+    assert_eq!(planned(&stored, NOW), Plan::default());
+    stored.keys.remove(1);
+    assert_eq!(planned(&stored, NOW).make, [(Purpose::Token, Some(Alg::Es256), KeyState::Next)]);
 }

@@ -43,7 +43,7 @@ pub enum CallError {
     #[error("{0}")]
     Refused(String),
     /// It is too early.
-    #[error("{said}")]
+    #[error("{said} ({wait} s)")]
     Early {
         /// Seconds until it may be tried again.
         wait: u64,

@@ -5,6 +5,7 @@ use super::{Asked, conflict, done, not_found};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
+use crate::marker;
 use axum::Json;
 use axum::extract::State;
 use rescind_authority::keys::{Purpose, overlap};
@@ -29,7 +30,8 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Value>, Failure>
             "state": key.state.name(),
             "created_at": key.created_at / 1_000_000,
             "since": key.since / 1_000_000,
-            "usable_from": key.created_at.saturating_add(ripe).div_ceil(1_000_000),
+            "usable_from":
+                key.created_at.saturating_add(ripe).max(key.usable_from).div_ceil(1_000_000),
         })
     };
     Ok(Json(stored.keys.iter().map(view).collect()))
@@ -90,7 +92,12 @@ pub(super) async fn retire(
     StrictJson(retire): StrictJson<Retire>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(retire.reason)?;
-    Ok(done(app.authority.retire_key(&retire.kid, retire.compromised, by).await?))
+    let head = app.authority.retire_key(&retire.kid, retire.compromised, by).await?;
+    if retire.compromised && !app.keys.as_os_str().is_empty() {
+        // Before it is answered: from then on no older copy of the store trusts it again.
+        marker::remember(&app.keys, &**app.authority.store()).await;
+    }
+    Ok(done(head))
 }
 
 #[derive(Deserialize)]

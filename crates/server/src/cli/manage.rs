@@ -37,6 +37,8 @@ pub(super) enum UserCommand {
         /// PHC string. Replaced by Argon2id at the first sign-in.
         #[arg(long, value_name = "PHC", conflicts_with = "password_stdin")]
         password_hash: Option<String>,
+        #[command(flatten)]
+        why: Why,
     },
     /// List the accounts as JSON.
     List {
@@ -102,6 +104,8 @@ pub(super) enum ClientCommand {
         /// back). May be given several times.
         #[arg(long)]
         permission: Vec<String>,
+        #[command(flatten)]
+        why: Why,
     },
     /// List the API servers as JSON.
     List {
@@ -192,8 +196,8 @@ fn read_password() -> Result<String, String> {
 
 pub(super) async fn user(command: UserCommand) -> Result<(), String> {
     match command {
-        UserCommand::Add { place, name, role, password_stdin, password_hash } => {
-            let mut body = json!({ "username": name, "roles": role });
+        UserCommand::Add { place, name, role, password_stdin, password_hash, why } => {
+            let mut body = json!({ "username": name, "roles": role, "reason": why.reason });
             let mut drawn = None;
             match password_hash {
                 Some(hash) => body["password_hash"] = hash.into(),
@@ -251,8 +255,13 @@ fn in_path(name: &str) -> String {
 
 pub(super) async fn client(command: ClientCommand) -> Result<(), String> {
     match command {
-        ClientCommand::Add { place, id, audience, permission } => {
-            let body = json!({ "client_id": id, "audiences": audience, "permissions": permission });
+        ClientCommand::Add { place, id, audience, permission, why } => {
+            let body = json!({
+                "client_id": id,
+                "audiences": audience,
+                "permissions": permission,
+                "reason": why.reason,
+            });
             let made = call(&place, Method::POST, "/admin/clients", body).await?;
             println!("registered {id}");
             let secret = made["client_secret"].as_str().unwrap_or_default();

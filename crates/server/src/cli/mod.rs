@@ -99,7 +99,7 @@ impl Place {
             }
             (Some(path), None) => Ok(MasterSource::File(path.clone())),
             (None, Some(text)) => Ok(MasterSource::Text(text)),
-            (None, None) => Ok(credential().map_or(MasterSource::Folder, MasterSource::File)),
+            (None, None) => Ok(credential().map_or(MasterSource::Folder, MasterSource::Credential)),
         }
     }
 }

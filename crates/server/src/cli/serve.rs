@@ -28,11 +28,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "RESCIND_ACCESS_LIFE", default_value_t = 300, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(15..=86_400))]
     access_life: u64,
-    /// What new token keys sign with; the key that is in use goes on until it is rotated. EdDSA is Ed25519
-    /// by its older name, for libraries that know no other.
-    #[arg(long, env = "RESCIND_TOKEN_ALG", default_value = "ES256", value_name = "ALG",
+    /// What new token keys sign with, if it is to change; a new realm begins with ES256. A key that has
+    /// signed goes on until it is rotated. EdDSA is Ed25519 by its older name, for libraries that know no
+    /// other.
+    #[arg(long, env = "RESCIND_TOKEN_ALG", value_name = "ALG",
           value_parser = ["ES256", "Ed25519", "RS256", "EdDSA"])]
-    token_alg: String,
+    token_alg: Option<String>,
     /// How long anybody may cache the keys, in seconds: a new one is published for longer before it signs.
     #[arg(long, env = "RESCIND_JWKS_MAX_AGE", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -56,8 +57,7 @@ impl ServeArgs {
     fn config(&self) -> Result<Config, String> {
         let mut config = self.place.config()?;
         config.settings.access_life = Duration::from_secs(self.access_life);
-        config.settings.token_alg = Alg::from_name(&self.token_alg)
-            .ok_or("the token algorithm is ES256, Ed25519, RS256 or EdDSA")?;
+        config.settings.token_alg = self.token_alg.as_deref().and_then(Alg::from_name);
         config.settings.jwks_max_age = Duration::from_secs(self.jwks_max_age);
         config.settings.staleness = Duration::from_secs(self.staleness);
         config.trusted_proxies = self.trusted_proxy.iter().map(IpAddr::to_canonical).collect();

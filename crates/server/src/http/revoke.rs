@@ -25,6 +25,10 @@ pub(super) async fn revoke(
     match app.authority.revoke_token(caller, &token).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(RevokeTokenError::Store(error)) => Err(error.into()),
+        Err(RevokeTokenError::Shared) => Err(OAuthFailure::new(
+            "unsupported_token_type",
+            "take back the refresh token, this access token only its own server can take back",
+        )),
         Err(_) => Err(OAuthFailure::new(
             "invalid_grant",
             "the token was issued to another client, nothing was changed",

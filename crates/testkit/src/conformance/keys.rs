@@ -21,7 +21,8 @@ fn key(kid: &str, purpose: Purpose, state: KeyState, created_at: u64) -> StoredK
         Purpose::Line(_) | Purpose::Csrf(_) => None,
     };
     let wrapped = alg.map(|_| vec![1, 2, 3]);
-    StoredKey { kid: kid.into(), purpose, alg, state, created_at, since: START, wrapped }
+    let (kid, since, usable_from) = (kid.into(), START, START + 65);
+    StoredKey { kid, purpose, alg, state, created_at, since, usable_from, wrapped }
 }
 
 fn put(key: StoredKey) -> Write {

@@ -85,7 +85,7 @@ async fn another_algorithm_comes_with_the_next_rotation() {
     let mut authority = quick().await;
     for alg in [Alg::Ed25519, Alg::Rs256, Alg::EdDsa, Alg::Es256] {
         let active = kid(&authority, &Purpose::Token, KeyState::Active).await;
-        authority.config.settings.token_alg = alg;
+        authority.config.settings.token_alg = Some(alg);
         authority = authority.restart().await;
         assert_eq!(kid(&authority, &Purpose::Token, KeyState::Active).await, active);
         let next = all(&authority, &Purpose::Token, KeyState::Next).await;

@@ -154,8 +154,8 @@ impl Pen<'_> {
         let (audience, number) = key_columns(&key.purpose);
         insert(
             self.conn,
-            "INSERT INTO key (kid, purpose, audience, number, alg, state, created_at, since, wrapped) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO key (kid, purpose, audience, number, alg, state, created_at, since, \
+             usable_from, wrapped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 key.kid,
                 key.purpose.name(),
@@ -165,6 +165,7 @@ impl Pen<'_> {
                 key.state.name(),
                 int(key.created_at)?,
                 int(key.since)?,
+                int(key.usable_from)?,
                 key.wrapped
             ],
         )?;

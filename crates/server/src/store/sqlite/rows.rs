@@ -336,6 +336,7 @@ pub(super) fn key(row: &Row<'_>) -> Answer<StoredKey> {
         state: KeyState::from_name(&state).ok_or_else(|| damaged("state"))?,
         created_at: number(row, "created_at")?,
         since: number(row, "since")?,
+        usable_from: number(row, "usable_from")?,
         wrapped: value(row, "wrapped")?,
     })
 }

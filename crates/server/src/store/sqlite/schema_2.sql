@@ -42,6 +42,7 @@ CREATE TABLE key (
   state      TEXT    NOT NULL CHECK (state IN ('next', 'active', 'retired', 'compromised')),
   created_at INTEGER NOT NULL,
   since      INTEGER NOT NULL,
+  usable_from INTEGER NOT NULL,
   wrapped    BLOB                                                     -- sealed under the master key
 ) STRICT;
 CREATE UNIQUE INDEX key_one_active ON key (purpose, coalesce(audience, '')) WHERE state = 'active';
