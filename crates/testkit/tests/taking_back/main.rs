@@ -7,11 +7,15 @@
     reason = "a test stops at the first thing that is not as it says"
 )]
 
+mod admin;
 mod deleted;
 mod exact;
 mod feeds;
+mod office;
 mod realm;
+mod record;
 mod roles;
 mod scene;
+mod strangers;
 mod table;
 mod ways;
