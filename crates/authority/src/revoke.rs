@@ -110,7 +110,9 @@ impl Authority {
             created_at: now.wall,
         };
         let inserted = account.clone();
-        let record = Record::of(operator, Action::AccountMade, now).about(account.sub);
+        let record = Record::of(operator, Action::AccountMade, now)
+            .about(account.sub)
+            .becomes(account.roles.join(" "));
         transact(&*self.store, Load::default(), move |_| {
             (vec![Write::InsertAccount(Box::new(inserted)), record.write()], ())
         })
@@ -225,8 +227,9 @@ impl Authority {
     /// Deletes an account with its sessions, and takes back everything it held. Its id is never given
     /// out again; its name is free.
     pub async fn delete_account(&self, name: Name, by: Operator) -> Result<Head, RevokeError> {
-        let rule = |account: &Account, record| {
+        let rule = |account: &Account, record: Record| {
             let sub = account.sub;
+            let record = record.change(account.state.name(), "deleted");
             (vec![Write::Revoke(Target::Subject(sub)), Write::DeleteAccount(sub)], record)
         };
         self.change_account(name, (by, Action::AccountDeleted), rule).await

@@ -14,7 +14,8 @@ struct Said {
     action: &'static str,
     sub: Option<String>,
     target: Option<String>,
-    change: Option<(&'static str, &'static str)>,
+    before: Option<String>,
+    after: Option<String>,
 }
 
 fn said(action: &'static str) -> Said {
@@ -28,8 +29,11 @@ impl Said {
     fn to(self, target: impl Into<String>) -> Self {
         Self { target: Some(target.into()), ..self }
     }
-    fn change(self, before: &'static str, after: &'static str) -> Self {
-        Self { change: Some((before, after)), ..self }
+    fn becomes(self, after: impl Into<String>) -> Self {
+        Self { after: Some(after.into()), ..self }
+    }
+    fn change(self, before: impl Into<String>, after: impl Into<String>) -> Self {
+        Self { before: Some(before.into()), ..self.becomes(after) }
     }
 }
 
@@ -71,10 +75,11 @@ impl Acts {
             record.action.name(),
             record.sub.map(|sub| sub.to_string()),
             record.target,
-            record.before.zip(record.after),
+            record.before,
+            record.after,
         );
-        let change = said.change.map(|(b, a)| (b.to_owned(), a.to_owned()));
-        assert_eq!(found, (said.action, said.sub, said.target, change), "{method} {path} {body}");
+        let expected = (said.action, said.sub, said.target, said.before, said.after);
+        assert_eq!(found, expected, "{method} {path} {body}");
         answer
     }
 
@@ -94,12 +99,13 @@ impl Acts {
 async fn each_act_for_an_account_is_recorded_once_with_who_whom_why_before_and_after() {
     let acts = Acts::start().await;
     let hash = stored_hash(&acts.realm.authority, "alice").await;
-    for body in [
-        json!({ "username": "carol", "password": PASSWORD, "roles": ["author"] }),
-        json!({ "username": "dave", "password_hash": hash }),
+    for (body, roles) in [
+        (json!({ "username": "carol", "password": PASSWORD, "roles": ["author"] }), "author"),
+        (json!({ "username": "dave", "password_hash": hash }), ""),
     ] {
         let (made, record) = acts.act(Method::POST, "/admin/users", body).await;
-        assert_eq!(record.action.name(), "account_made");
+        assert_eq!((record.action.name(), record.before), ("account_made", None));
+        assert_eq!(record.after, Some(roles.to_owned()));
         assert_eq!(record.sub.map(|sub| sub.to_string()), Some(text(&made, "sub")));
     }
     let carol = text(&acts.token_of("carol").await, "sub");
@@ -116,7 +122,7 @@ async fn each_act_for_an_account_is_recorded_once_with_who_whom_why_before_and_a
     acts.revoke(json!({ "user": "carol" }), said("account_revoked").about(&carol)).await;
     let what = json!({ "user": "carol", "client": "first-party" });
     acts.revoke(what, said("account_revoked").about(&carol).to("client first-party")).await;
-    let said = said("account_deleted").about(&carol);
+    let said = said("account_deleted").about(&carol).change("active", "deleted");
     acts.says(Method::DELETE, "/admin/users/carol", json!({}), said).await;
 }
 
@@ -140,17 +146,23 @@ async fn each_act_on_a_client_a_key_or_anything_else_is_recorded_once_with_what_
     acts.revoke(json!({ "audience": POSTS }), audience).await;
     acts.revoke(json!({ "everything": true }), said("revoked").to("everything")).await;
 
+    let made = said("client_made").to("c").becomes("audiences: c-api; permissions: feed");
     let body = json!({ "client_id": "c", "audiences": ["c-api"], "permissions": ["feed"] });
-    acts.says(post.clone(), "/admin/clients", body, said("client_made").to("c")).await;
+    acts.says(post.clone(), "/admin/clients", body, made).await;
     let renewed = said("client_secret").to("c");
     acts.says(post.clone(), "/admin/clients/c/secret", json!({}), renewed).await;
     acts.says(delete, "/admin/clients/c", json!({}), said("client_removed").to("c")).await;
 
     for purpose in ["token", "feed", "line", "csrf"] {
+        let old = acts.realm.active_key(purpose).await;
         let body = json!({ "purpose": purpose });
-        let rotated = said("key_rotated").to(purpose);
-        acts.says(post.clone(), "/admin/keys/rotate", body, rotated).await;
+        let (_, record) = acts.act(post.clone(), "/admin/keys/rotate", body).await;
         let kid = acts.realm.active_key(purpose).await;
+        assert_eq!(
+            (record.action.name(), record.target.as_deref()),
+            ("key_rotated", Some(purpose))
+        );
+        assert_eq!((record.before, record.after), (Some(old), Some(kid.clone())));
         let body = json!({ "kid": kid, "compromised": true });
         let retired = said("key_retired").to(kid).change("active", "compromised");
         acts.says(post.clone(), "/admin/keys/retire", body, retired).await;
