@@ -2,6 +2,7 @@
 //! ids, roles and states; never a name, a secret or what somebody typed but for the operator's reason.
 
 use crate::clock::Now;
+use crate::keys::KeyState;
 use crate::store::Write;
 use rescind_wire::id::Sub;
 
@@ -181,9 +182,29 @@ impl Record {
         Self { target: Some(target.to_string()), ..self }
     }
 
+    /// Made this, where there was nothing before.
+    pub fn becomes(self, after: impl Into<String>) -> Self {
+        Self { after: Some(after.into()), ..self }
+    }
+
     /// Changed one thing to another.
     pub fn change(self, before: impl Into<String>, after: impl Into<String>) -> Self {
         Self { before: Some(before.into()), after: Some(after.into()), ..self }
+    }
+
+    /// Says which key takes over from which in these writes.
+    pub(crate) fn of_succession(self, writes: &[Write]) -> Self {
+        let moved = |state| {
+            writes.iter().find_map(|write| match write {
+                Write::MoveKey { kid, to, .. } if *to == state => Some(kid),
+                Write::PutKey(key) if key.state == state => Some(&key.kid),
+                _ => None,
+            })
+        };
+        match (moved(KeyState::Retired), moved(KeyState::Active)) {
+            (Some(before), Some(after)) => self.change(before, after),
+            _ => self,
+        }
     }
 
     /// As a write of the same transaction.

@@ -155,7 +155,12 @@ impl Authority {
             permissions,
             created_at: now.wall,
         };
-        let record = Record::of(operator, Action::ClientMade, now).to(client_id);
+        let permissions: Vec<_> = client.permissions.iter().map(|p| p.name()).collect();
+        let record = Record::of(operator, Action::ClientMade, now).to(client_id).becomes(format!(
+            "audiences: {}; permissions: {}",
+            client.audiences.join(" "),
+            permissions.join(" ")
+        ));
         transact(&*self.store, Load::default(), |_| {
             (vec![Write::InsertClient(Box::new(client)), record.write()], ())
         })

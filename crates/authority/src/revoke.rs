@@ -110,7 +110,9 @@ impl Authority {
             created_at: now.wall,
         };
         let inserted = account.clone();
-        let record = Record::of(operator, Action::AccountMade, now).about(account.sub);
+        let record = Record::of(operator, Action::AccountMade, now)
+            .about(account.sub)
+            .becomes(account.roles.join(" "));
         transact(&*self.store, Load::default(), move |_| {
             (vec![Write::InsertAccount(Box::new(inserted)), record.write()], ())
         })
@@ -145,22 +147,19 @@ impl Authority {
         Ok(head)
     }
 
-    /// Does something to the account of this name, in one transaction. The rule gives the writes and
-    /// the record's change.
+    /// Does something to the account of this name, in one transaction. The rule gives the writes, and
+    /// completes the record.
     async fn change_account(
         &self,
         name: Name,
         (operator, action): (Operator, Action),
-        rule: impl FnOnce(&Account) -> (Vec<Write>, Option<(String, String)>) + Send + 'static,
+        rule: impl FnOnce(&Account, Record) -> (Vec<Write>, Record) + Send + 'static,
     ) -> Result<Head, RevokeError> {
         let now = self.clock.now();
         let (found, head) = transact_at(&*self.store, named(name), move |loaded| {
             let Some(account) = &loaded.account else { return (Vec::new(), None) };
-            let (mut writes, change) = rule(account);
-            let mut record = Record::of(&operator, action, now).about(account.sub);
-            if let Some((before, after)) = change {
-                record = record.change(before, after);
-            }
+            let record = Record::of(&operator, action, now).about(account.sub);
+            let (mut writes, record) = rule(account, record);
             writes.push(record.write());
             (writes, Some(account.sub))
         })
@@ -172,7 +171,7 @@ impl Authority {
 
     /// Takes back everything an account holds.
     pub async fn revoke_account(&self, name: Name, by: Operator) -> Result<Head, RevokeError> {
-        let rule = |a: &Account| (vec![Write::Revoke(Target::Subject(a.sub))], None);
+        let rule = |a: &Account, r| (vec![Write::Revoke(Target::Subject(a.sub))], r);
         self.change_account(name, (by, Action::AccountRevoked), rule).await
     }
 
@@ -183,9 +182,9 @@ impl Authority {
         client_id: String,
         by: Operator,
     ) -> Result<Head, RevokeError> {
-        let rule = move |a: &Account| {
-            let change = Some((client_id.clone(), String::new()));
-            (vec![Write::Revoke(Target::Grant(a.sub, client_id))], change)
+        let rule = move |a: &Account, record: Record| {
+            let record = record.to(format!("client {client_id}"));
+            (vec![Write::Revoke(Target::Grant(a.sub, client_id))], record)
         };
         self.change_account(name, (by, Action::AccountRevoked), rule).await
     }
@@ -197,13 +196,13 @@ impl Authority {
         state: AccountState,
         by: Operator,
     ) -> Result<Head, RevokeError> {
-        let rule = move |account: &Account| {
+        let rule = move |account: &Account, record: Record| {
             let sub = account.sub;
             let mut writes = vec![Write::SetAccountState { sub, state }];
             if state != AccountState::Active {
                 writes.push(Write::Revoke(Target::Subject(sub)));
             }
-            (writes, Some((account.state.name().into(), state.name().into())))
+            (writes, record.change(account.state.name(), state.name()))
         };
         self.change_account(name, (by, Action::AccountState), rule).await
     }
@@ -217,10 +216,10 @@ impl Authority {
         by: Operator,
     ) -> Result<Head, RevokeError> {
         let roles = usable_roles(roles).ok_or(RevokeError::BadRole)?;
-        let rule = move |account: &Account| {
+        let rule = move |account: &Account, record: Record| {
             let sub = account.sub;
-            let change = (account.roles.join(" "), roles.join(" "));
-            (vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))], Some(change))
+            let record = record.change(account.roles.join(" "), roles.join(" "));
+            (vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))], record)
         };
         self.change_account(name, (by, Action::Roles), rule).await
     }
@@ -228,9 +227,10 @@ impl Authority {
     /// Deletes an account with its sessions, and takes back everything it held. Its id is never given
     /// out again; its name is free.
     pub async fn delete_account(&self, name: Name, by: Operator) -> Result<Head, RevokeError> {
-        let rule = |account: &Account| {
+        let rule = |account: &Account, record: Record| {
             let sub = account.sub;
-            (vec![Write::Revoke(Target::Subject(sub)), Write::DeleteAccount(sub)], None)
+            let record = record.change(account.state.name(), "deleted");
+            (vec![Write::Revoke(Target::Subject(sub)), Write::DeleteAccount(sub)], record)
         };
         self.change_account(name, (by, Action::AccountDeleted), rule).await
     }

@@ -210,6 +210,7 @@ impl Authority {
             let (mut writes, done) = rotate(&loaded.keys, &kind, fresh, now.wall, ripe);
             if done.is_ok() {
                 let record = Record::of(&operator, Action::KeyRotated, now).to(kind.name());
+                let record = record.of_succession(&writes);
                 writes.push(record.write());
             }
             (writes, done)
