@@ -225,12 +225,15 @@ pub(crate) fn adopt(
     Ok(Fresh { stored, secret })
 }
 
+/// A key that signs, with its secret.
+type Opened = (SigningKey, Zeroizing<Vec<u8>>);
+
 /// Opens a stored key that signs. `None` for one whose private half is gone.
 pub(crate) fn open(
     master: &MasterKey,
     issuer: &str,
     stored: &StoredKey,
-) -> Result<Option<(SigningKey, Zeroizing<Vec<u8>>)>, KeyFailure> {
+) -> Result<Option<Opened>, KeyFailure> {
     let (Some(alg), Some(wrapped)) = (stored.alg, &stored.wrapped) else { return Ok(None) };
     let secret = master.unwrap(&context(issuer, &stored.purpose, &stored.kid), wrapped)?;
     let key = SigningKey::from_secret(alg, &secret).map_err(|_| KeyFailure)?;

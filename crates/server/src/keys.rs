@@ -147,7 +147,7 @@ pub fn forget_found(dir: &Path, stored: &StoredKeys) -> Result<(), KeysError> {
         if !path.exists() {
             continue;
         }
-        let key = SigningKey::from_secret(alg, &*read_private(&path)?);
+        let key = SigningKey::from_secret(alg, &read_private(&path)?);
         if key.is_ok_and(|key| stored.find(key.kid()).is_some()) {
             tracing::info!(event = "key_taken_over", file, "it is in the store now, wrapped");
             fs::remove_file(&path).map_err(|error| KeysError::File { path, error })?;

@@ -191,3 +191,64 @@ async fn a_stolen_feed_key_is_proof_of_nothing() {
     let token = Device::sign_in(&authority).await.access;
     assert!(accepts(&authority, &verifier, &token).await);
 }
+
+/// Runs the authority on a copy of its store from before `between`, with the key folder as it is.
+async fn on_an_older_copy(
+    authority: TestAuthority,
+    between: impl AsyncFnOnce(&TestAuthority),
+) -> TestAuthority {
+    let backup = tempfile::tempdir().unwrap();
+    let file = backup.path().join("rescind.db");
+    let kept = file.clone();
+    let authority = authority
+        .restart_after(async move |config| {
+            std::fs::copy(config.data.join("rescind.db"), kept).unwrap();
+        })
+        .await;
+    between(&authority).await;
+    authority
+        .restart_after(async move |config| {
+            for part in ["rescind.db", "rescind.db-wal", "rescind.db-shm"] {
+                let _ = std::fs::remove_file(config.data.join(part));
+            }
+            std::fs::copy(file, config.data.join("rescind.db")).unwrap();
+        })
+        .await
+}
+
+// K06 R-58
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_that_an_old_copy_has_never_seen_is_not_made_again() {
+    let authority = on_an_older_copy(quick().await, async |authority| {
+        rotate(authority, "line").await;
+        for kid in ["line-1", "line-2", "csrf-1"] {
+            compromise(authority, kid).await;
+        }
+    })
+    .await;
+    let stored = authority.app.authority.stored_keys().await.unwrap();
+    let state = |kid: &str| stored.find(kid).map(|k| k.state);
+    for kid in ["line-1", "line-2", "csrf-1"] {
+        assert_eq!(state(kid), Some(KeyState::Compromised), "{kid}");
+    }
+    assert_eq!(kid(&authority, &Purpose::Line(0), KeyState::Active).await, "line-3");
+    rotate(&authority, "line").await;
+    assert_eq!(kid(&authority, &Purpose::Line(0), KeyState::Active).await, "line-4");
+    // And after one more restart, of which the marker must not have lost anything.
+    let authority = on_an_older_copy(authority, async |_| {}).await;
+    let stored = authority.app.authority.stored_keys().await.unwrap();
+    assert_eq!(stored.find("line-2").map(|k| k.state), Some(KeyState::Compromised));
+}
+
+// P03 R-58
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_runs_believes_a_stolen_feed_key_no_more() {
+    let authority = quick().await;
+    let verifier = authority.verifier().await;
+    let stolen = authority.app.authority.keyring();
+    compromise(&authority, stolen.feed_key().kid()).await;
+    let token = Device::sign_in(&authority).await.access;
+    assert!(accepts(&authority, &verifier, &token).await, "it goes on by the next one");
+    let metadata = authority.http().get("/.well-known/oauth-authorization-server", &[]).await;
+    assert!(!metadata.text().contains(stolen.feed_key().kid()));
+}

@@ -163,3 +163,21 @@ async fn a_store_of_version_1_is_not_taken_by_another_folders_keys() {
         .await;
     assert_eq!(device.whoami(&authority).await, 200);
 }
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_without_the_serving_ones_settings_changes_no_key() {
+    let mut authority = quick().await;
+    authority.config.settings.token_alg = Some(Alg::Ed25519);
+    authority = authority.restart().await;
+    assert_eq!(signer_alg(&authority).await, "Ed25519", "nothing was signed before");
+    let before = authority.app.authority.stored_keys().await.unwrap();
+    authority.config.settings.token_alg = None;
+    let authority = authority.restart().await;
+    assert_eq!(authority.app.authority.stored_keys().await.unwrap(), before);
+}
+
+async fn signer_alg(authority: &rescind_testkit::server::TestAuthority) -> String {
+    let token = Device::sign_in(authority).await.access;
+    crate::header(&token)["alg"].as_str().unwrap().to_owned()
+}

@@ -155,3 +155,76 @@ async fn an_audience_that_nobody_answers_for_gets_no_secret() {
     let refused = administer(&games.authority, "/admin/keys/share", body).await;
     assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
 }
+
+// V03
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shares_a_secret_cannot_fill_the_log_and_the_record() {
+    let games = Games::start().await;
+    let secret = secret(&games.share().await);
+    let key = SigningKey::from_secret(Alg::Hs256, &secret).unwrap();
+    let device = games.sign_in(&["games"]).await.unwrap();
+    let rules = &games.authority.app.authority;
+    let keyring = rules.keyring();
+    let body = b64::decode(device.access.split('.').nth(1).unwrap()).unwrap();
+    let members: Value = serde_json::from_slice(&body).unwrap();
+    let id = |name: &str| members[name].as_str().unwrap();
+    let claims = Claims {
+        iss: games.authority.issuer().into(),
+        sub: id("sub").parse().unwrap(),
+        aud: vec!["games".into()],
+        exp: members["exp"].as_u64().unwrap(),
+        iat: members["iat"].as_u64().unwrap(),
+        nbf: None,
+        jti: id("jti").parse().unwrap(),
+        sid: id("sid").parse().unwrap(),
+        client_id: "first-party".into(),
+        scope: String::new(),
+        roles: Vec::new(),
+        auth_time: members["auth_time"].as_u64().unwrap(),
+        amr: Vec::new(),
+        rv: members["rv"].as_u64().unwrap(),
+    };
+    drop(keyring);
+    let before = rules.store().head().await.unwrap().pos;
+    let http = games.authority.http();
+    for n in 0..20u8 {
+        let jti = rescind_wire::id::Jti::from_bytes([n; 16]);
+        let forged = sign(&Claims { jti, ..claims.clone() }, &key).unwrap();
+        let form = [("token", forged.as_str()), ("client_id", "first-party")];
+        let answer = http.post_form("/revoke", &form, &[]).await;
+        assert_eq!(answer.json()["error"], "unsupported_token_type");
+        // Nor by its own server, for a session that is not there.
+        let sid = rescind_wire::id::Sid::from_bytes([n; 16]);
+        let forged = sign(&Claims { jti, sid, ..claims.clone() }, &key).unwrap();
+        let more = [("authorization", games.basic.as_str())];
+        let answer = http.post_form("/revoke", &[("token", forged.as_str())], &more).await;
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(rules.store().head().await.unwrap().pos, before);
+    let more = [("authorization", games.basic.as_str())];
+    let form = [("token", device.access.as_str())];
+    assert_eq!(http.post_form("/revoke", &form, &more).await.status, 200);
+    assert_eq!(games.introspect(&device.access).await["active"], false, "its server may");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_servers_secret_signs_nothing_for_who_comes_after_it() {
+    let games = Games::start().await;
+    games.share().await;
+    use rescind_server::admin::client::Door;
+    let door = Door::find(&games.authority.config).await.unwrap();
+    door.call(http::Method::DELETE, "/admin/clients/games", json!({})).await.unwrap();
+    let body = json!({ "client_id": "games-2", "audiences": ["games"], "permissions": [] });
+    administer(&games.authority, "/admin/clients", body).await.unwrap();
+    let device = games.sign_in(&["games"]).await.unwrap();
+    assert_eq!(header(&device.access)["alg"], "ES256");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_for_a_shared_secrets_audience_alone_refreshes_without_naming_it() {
+    let games = Games::start().await;
+    games.share().await;
+    let mut device = games.sign_in(&["games"]).await.unwrap();
+    assert_eq!(device.go_on(&games.authority).await, 200);
+    assert_eq!(header(&device.access)["alg"], "HS256");
+}
