@@ -8,8 +8,29 @@ use rescind_wire::id::Sub;
 pub enum AccountState {
     /// It may.
     Active,
-    /// An administrator has closed it.
+    /// An administrator has closed it for a time.
     Suspended,
+    /// An administrator has closed it for good.
+    Banned,
+}
+
+impl AccountState {
+    /// All states with their names in the store and on the command line.
+    pub const NAMES: [(AccountState, &'static str); 3] = [
+        (AccountState::Active, "active"),
+        (AccountState::Suspended, "suspended"),
+        (AccountState::Banned, "banned"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(s, _)| *s == self).map_or("", |(_, name)| name)
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(s, _)| *s)
+    }
 }
 
 /// One account. `Debug` leaves the password hash out.

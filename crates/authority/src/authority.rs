@@ -3,10 +3,19 @@
 use crate::clock::{Clock, Entropy};
 use crate::hash::HashPool;
 use crate::keyring::Keyring;
+use crate::keys::{Purpose, feed_ever};
+use crate::master::MasterKey;
+use crate::rotate::{Keeper, RotateError};
 use crate::settings::Settings;
 use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use crate::throttle::Throttle;
-use std::sync::{Arc, Mutex};
+use arc_swap::ArcSwap;
+use rescind_wire::frame::{self, Frame};
+use rescind_wire::jwk::PublicKey;
+use rescind_wire::jws::Alg;
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 /// One realm's authority. Cheap to share by reference count; holds no global state.
 pub struct Authority {
@@ -14,24 +23,59 @@ pub struct Authority {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) keyring: Keyring,
+    pub(crate) keeper: Keeper,
+    keyring: ArcSwap<Keyring>,
+    changed: watch::Sender<u64>,
+    feed_ever: OnceLock<Vec<PublicKey>>,
     pub(crate) hasher: HashPool,
     pub(crate) throttle: Throttle,
 }
 
 impl Authority {
     /// Puts an authority together. The store must hold the realm already, with a
-    /// [`Head::longest_life`] of at least the access tokens' life.
-    pub fn new(
+    /// [`Head::longest_life`] of at least the access tokens' life. Keys that are missing are made;
+    /// `found` are private keys that an earlier version kept as files.
+    pub async fn open(
         settings: Settings,
         store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+        master: MasterKey,
+        found: Vec<(Purpose, Alg, Zeroizing<Vec<u8>>)>,
+    ) -> Result<Self, RotateError> {
+        let master = Arc::new(master);
+        let keeper = Keeper { settings, store, clock, entropy, master };
+        if !found.is_empty() {
+            keeper.adopt(found).await?;
+        }
+        keeper.tend().await?;
+        let keyring = keeper.keyring().await?;
+        Ok(Self::with(keeper, keyring))
+    }
+
+    /// Puts an authority together with keys that were opened before; it looks after none by itself.
+    pub fn with_keyring(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+        master: Arc<MasterKey>,
         keyring: Keyring,
     ) -> Self {
-        let hasher = HashPool::new(&settings, &*entropy);
-        let throttle = Throttle::new(settings.throttle);
-        Self { settings, store, clock, entropy, keyring, hasher, throttle }
+        Self::with(Keeper { settings, store, clock, entropy, master }, keyring)
+    }
+
+    fn with(keeper: Keeper, keyring: Keyring) -> Self {
+        Self {
+            settings: keeper.settings.clone(),
+            store: Arc::clone(&keeper.store),
+            clock: Arc::clone(&keeper.clock),
+            entropy: Arc::clone(&keeper.entropy),
+            hasher: HashPool::new(&keeper.settings, &*keeper.entropy),
+            throttle: Throttle::new(keeper.settings.throttle),
+            keyring: ArcSwap::from_pointee(keyring),
+            changed: watch::Sender::new(0),
+            feed_ever: OnceLock::new(),
+            keeper,
+        }
     }
 
     /// The settings in force.
@@ -54,9 +98,43 @@ impl Authority {
         &self.entropy
     }
 
-    /// The keys.
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The keys as they are now.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.load_full()
+    }
+
+    /// Opens a frame that a key of our feed has signed, also one that the store has lost. `None` for any
+    /// other, and for one that a compromised key has signed.
+    pub fn open_own_frame(&self, sealed: &[u8]) -> Option<Frame> {
+        let (keyring, issuer) = (self.keyring(), &self.settings.issuer);
+        if let Ok(frame) = frame::open(sealed, issuer, keyring.feed_public()) {
+            return Some(frame);
+        }
+        let ever = self.feed_ever.get_or_init(|| feed_ever(&self.keeper.master));
+        let sound = ever.iter().filter(|key| !keyring.is_compromised(&key.thumbprint()));
+        let sound: Vec<PublicKey> = sound.cloned().collect();
+        frame::open(sealed, issuer, &sound).ok()
+    }
+
+    /// Takes the keys that the store holds now.
+    pub(crate) async fn reload_keys(&self) -> Result<(), RotateError> {
+        let fresh = Arc::new(self.keeper.keyring().await?);
+        self.keyring.rcu(|held| match held.version() < fresh.version() {
+            true => Arc::clone(&fresh),
+            false => Arc::clone(held),
+        });
+        self.changed();
+        Ok(())
+    }
+
+    /// Tells whoever follows [`Authority::changes`].
+    pub(crate) fn changed(&self) {
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Rises whenever keys or clients were changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// The threads that hash passwords.

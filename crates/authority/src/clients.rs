@@ -1,9 +1,13 @@
 //! Clients: the built-in first-party one that people sign in with, and the API servers that verify.
 
+use crate::Authority;
+use crate::audit::{Action, Operator, Record};
+use crate::authority::{transact, transact_at};
 use crate::clock::{Entropy, random};
 use crate::secret::Secret;
-use crate::store::{Load, StoreError, Write};
-use crate::{Authority, authority::transact};
+use crate::store::{Head, Load, StoreError, Write};
+use rescind_wire::id::Sub;
+use rescind_wire::revocation::Target;
 use rescind_wire::{b64, equal_in_constant_time, sha256};
 
 /// The built-in public client of the realm's own pages and apps.
@@ -16,19 +20,28 @@ pub const SECRET_PREFIX: &str = "rsc_cs_";
 pub enum Permission {
     /// Read the snapshot, the feed and the head.
     Feed,
+    /// Ask what a token for one of its audiences says, and whether it lives (RFC 7662).
+    Introspect,
+    /// Take back tokens for its audiences, whoever they were issued to (RFC 7009).
+    Revoke,
 }
 
 impl Permission {
-    /// Its name in the store and on the command line.
+    /// All permissions with their names in the store and on the command line.
+    pub const NAMES: [(Permission, &'static str); 3] = [
+        (Permission::Feed, "feed"),
+        (Permission::Introspect, "introspect"),
+        (Permission::Revoke, "revoke"),
+    ];
+
+    /// Its name.
     pub fn name(self) -> &'static str {
-        match self {
-            Permission::Feed => "feed",
-        }
+        Self::NAMES.iter().find(|(p, _)| *p == self).map_or("", |(_, name)| name)
     }
 
     /// The permission of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Permission::Feed].into_iter().find(|p| p.name() == name)
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(p, _)| *p)
     }
 }
 
@@ -54,7 +67,7 @@ pub enum AddClientError {
     /// The id or an audience is not usable.
     #[error(
         "client ids and audiences are 1 to 128 printable ASCII characters without spaces, quotes or \
-         backslashes, and may not be \"first-party\" or the issuer"
+         backslashes, may not be \"first-party\" or the issuer, and may not look like an account's id"
     )]
     BadName,
     /// The id is taken.
@@ -73,6 +86,34 @@ fn draw_secret(entropy: &dyn Entropy) -> Secret {
     Secret::new(format!("{SECRET_PREFIX}{}", b64::encode(random::<32>(entropy))))
 }
 
+/// Why nothing was done to a client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// No client of this id.
+    #[error("no client of this id")]
+    NotFound,
+    /// The store failed; nothing was changed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for ClientError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => ClientError::NotFound,
+            other => ClientError::Store(other),
+        }
+    }
+}
+
+impl Client {
+    /// Whether it may do this.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+}
+
 impl Authority {
     /// Registers an API server and draws its secret, which is returned this once and not kept.
     pub async fn add_client(
@@ -80,32 +121,76 @@ impl Authority {
         client_id: &str,
         audiences: Vec<String>,
         permissions: Vec<Permission>,
+        operator: &Operator,
     ) -> Result<Secret, AddClientError> {
         let usable = |name: &str| {
             (1..=128).contains(&name.len())
                 && name.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
         };
         let good_audience = |a: &String| usable(a) && *a != self.settings.issuer;
-        if !usable(client_id) || client_id == FIRST_PARTY || !audiences.iter().all(good_audience) {
+        // A client must never be taken for a person (RFC 9700 §4.15).
+        let good_id =
+            usable(client_id) && client_id != FIRST_PARTY && client_id.parse::<Sub>().is_err();
+        if !good_id || !audiences.iter().all(good_audience) {
             return Err(AddClientError::BadName);
         }
-        let secret = draw_secret(&*self.entropy);
+        let (secret, now) = (draw_secret(&*self.entropy), self.clock.now());
         let client = Client {
             client_id: client_id.to_owned(),
             secret_hash: hash(secret.expose()),
             audiences,
             permissions,
-            created_at: self.clock.now().wall,
+            created_at: now.wall,
         };
+        let record = Record::of(operator, Action::ClientMade, now).to(client_id);
         transact(&*self.store, Load::default(), |_| {
-            (vec![Write::InsertClient(Box::new(client))], ())
+            (vec![Write::InsertClient(Box::new(client)), record.write()], ())
         })
         .await
         .map_err(|error| match error {
             StoreError::Conflict => AddClientError::Taken,
             other => AddClientError::Store(other),
         })?;
+        tracing::info!(event = "client_made", client_id);
+        self.changed();
         Ok(secret)
+    }
+
+    /// Draws another secret for a client. The old one is refused at once, and what was opened with it is
+    /// closed.
+    pub async fn renew_client_secret(
+        &self,
+        client_id: &str,
+        operator: &Operator,
+    ) -> Result<Secret, ClientError> {
+        let (secret, now) = (draw_secret(&*self.entropy), self.clock.now());
+        let (id, secret_hash) = (client_id.to_owned(), hash(secret.expose()));
+        let record = Record::of(operator, Action::ClientSecret, now).to(client_id);
+        transact(&*self.store, Load::default(), move |_| {
+            (vec![Write::SetClientSecret { client_id: id, secret_hash }, record.write()], ())
+        })
+        .await?;
+        tracing::info!(event = "client_secret", client_id);
+        self.changed();
+        Ok(secret)
+    }
+
+    /// Removes a client, and takes back every session and token that was issued to it.
+    pub async fn remove_client(
+        &self,
+        client_id: &str,
+        operator: &Operator,
+    ) -> Result<Head, ClientError> {
+        let (id, now) = (client_id.to_owned(), self.clock.now());
+        let record = Record::of(operator, Action::ClientRemoved, now).to(client_id);
+        let ((), head) = transact_at(&*self.store, Load::default(), |_| {
+            let revoke = Write::Revoke(Target::Client(id.clone()));
+            (vec![Write::DeleteClient(id), revoke, record.write()], ())
+        })
+        .await?;
+        tracing::info!(event = "client_removed", client_id, pos = head.pos);
+        self.changed();
+        Ok(head)
     }
 
     /// The client of this id, if the secret is its own. An unknown id costs the same comparison.

@@ -2,20 +2,25 @@
 //! taken back, and in which order.
 //!
 //! [`Authority`] is the door. Each behaviour has a file: [`login`], [`refresh`], [`present`] (cookie and
-//! bearer on account routes), [`logout`], [`sessions`], [`mint`], [`revoke`]. What a rule decides is a pure
+//! bearer on account routes), [`logout`], [`sessions`], [`mint`],
+//! [`revoke`] (what an administrator does), [`introspect`] (tokens as OAuth clients see them), [`rotate`] (keys). What a rule decides is a pure
 //! function of what was loaded; the [`store::Store`] runs it inside one transaction. No HTTP, no SQL, no
 //! configuration files, no environment.
 
 pub mod account;
+pub mod audit;
 pub mod authority;
 pub mod clients;
 pub mod clock;
 pub mod foreign;
 pub mod hash;
+pub mod introspect;
 pub mod keyring;
+pub mod keys;
 pub mod line;
 pub mod login;
 pub mod logout;
+pub mod master;
 pub mod memory;
 pub mod mint;
 pub mod name;
@@ -24,6 +29,7 @@ pub mod present;
 pub mod refresh;
 pub mod renew;
 pub mod revoke;
+pub mod rotate;
 pub mod secret;
 pub mod session;
 pub mod sessions;

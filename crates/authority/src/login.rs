@@ -113,7 +113,7 @@ impl Authority {
             Carrier::Cookie => Vec::new(),
             Carrier::Token => {
                 let all = self.audiences().await.map_err(LoginError::Unavailable)?;
-                Self::narrow(&all, &command.audiences)
+                self.narrow(&all, &command.audiences)
                     .ok()
                     .filter(|a| !a.is_empty())
                     .ok_or(LoginError::Audience)?
@@ -149,12 +149,13 @@ impl Authority {
         let presented = command
             .presented
             .as_ref()
-            .and_then(|text| self.keyring.line.0.open(Carrier::Cookie, text.expose()))
+            .and_then(|text| self.keyring().open_line(Carrier::Cookie, text.expose()))
             .map(|line| line.sid);
         let load = Load {
             account: Some(AccountRef::Sub(checked.sub)),
             session: presented,
             siblings: true,
+            ..Load::default()
         };
         let me = Arc::clone(self);
         let rule = move |loaded: &Loaded| me.login_in(loaded, session, &checked, audiences);
@@ -256,7 +257,7 @@ impl Authority {
             }
         };
         let line = Line { carrier: session.carrier, sid: session.sid, generation: 0 };
-        let credential = self.keyring.line.0.seal(line);
+        let credential = self.keyring().seal(line);
         (writes, Ok(LoggedIn { session, account: account.clone(), credential, access }))
     }
 }

@@ -2,6 +2,7 @@
 //! the session is minted or accepted here.
 
 use crate::Authority;
+use crate::audit::{Action, Actor, Record};
 use crate::authority::transact_at;
 use crate::line::{Carrier, Line};
 use crate::present::Present;
@@ -15,7 +16,7 @@ use rescind_wire::revocation::Target;
 impl Authority {
     /// The session of a credential with a good tag, whatever its generation. Grants nothing.
     pub fn session_of(&self, carrier: Carrier, credential: &Secret) -> Option<Sid> {
-        self.keyring.line.0.open(carrier, credential.expose()).map(|line: Line| line.sid)
+        self.keyring().open_line(carrier, credential.expose()).map(|line: Line| line.sid)
     }
 
     /// Ends the session of a presented credential, spent or not, without alarm. Nothing happens for a
@@ -43,9 +44,10 @@ impl Authority {
 
     /// Ends every session of the account whose session this is, the present one included.
     pub async fn logout_everywhere(&self, present: &Present) -> Result<Head, StoreError> {
-        let sub = present.account.sub;
+        let (sub, now) = (present.account.sub, self.clock.now().wall);
+        let record = Record::by(&Actor::Account(sub), Action::AccountRevoked, now).about(sub);
         let ((), head) = transact_at(&*self.store, Load::default(), move |_| {
-            (vec![Write::Revoke(Target::Subject(sub))], ())
+            (vec![Write::Revoke(Target::Subject(sub)), record.write()], ())
         })
         .await?;
         tracing::info!(event = "signed_out_everywhere", %sub, pos = head.pos);

@@ -2,8 +2,10 @@
 //! the process ends.
 
 use crate::account::Account;
+use crate::audit::Record;
 use crate::clients::Client;
 use crate::clock::Clock;
+use crate::keys::{KeyState, StoredKey, StoredKeys};
 use crate::session::{Cutoff, Session, SessionState};
 use crate::store::{
     AccountRef, Decide, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, Store, StoreError,
@@ -11,8 +13,8 @@ use crate::store::{
 };
 use async_trait::async_trait;
 use rescind_wire::id::{Epoch, Sid, Sub};
-use rescind_wire::revocation::{Digest, Entry, RevocationKey, kills};
-use std::collections::{BTreeMap, HashMap};
+use rescind_wire::revocation::{Digest, Entry, RevocationKey, Scope, kills};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -28,9 +30,13 @@ pub struct MemoryStore {
 struct State {
     head: Head,
     accounts: BTreeMap<Sub, Account>,
+    /// Ids of deleted accounts.
+    gone: HashSet<Sub>,
     sessions: HashMap<Sid, Session>,
     cutoffs: HashMap<RevocationKey, Cutoff>,
     clients: BTreeMap<String, Client>,
+    keys: StoredKeys,
+    records: Vec<Record>,
     log: BTreeMap<u64, Entry>,
     /// Entries up to here have been pruned.
     floor: u64,
@@ -50,9 +56,12 @@ impl MemoryStore {
         let state = State {
             head,
             accounts: BTreeMap::new(),
+            gone: HashSet::new(),
             sessions: HashMap::new(),
             cutoffs: HashMap::new(),
             clients: BTreeMap::new(),
+            keys: StoredKeys::default(),
+            records: Vec::new(),
             log: BTreeMap::new(),
             floor: 0,
         };
@@ -89,7 +98,11 @@ impl State {
         };
         siblings.sort_by_key(|s| (std::cmp::Reverse(s.created_at), s.sid));
         siblings.truncate(MOST_SIBLINGS);
+        let found = |e: &&Entry| load.revocations.contains(&e.key);
+        let revocations = self.log.values().filter(found);
         Loaded {
+            keys: if load.keys { self.keys.clone() } else { StoredKeys::default() },
+            revocations: revocations.map(|e| Cutoff { scope: e.scope, ts: e.ts }).collect(),
             head: self.head,
             account: account.cloned(),
             session: session.map(|s| self.judged(s, issuer)),
@@ -106,7 +119,8 @@ impl State {
         match write {
             Write::InsertAccount(account) => {
                 let taken = self.accounts.values().any(|a| a.name == account.name);
-                if taken || self.accounts.contains_key(&account.sub) {
+                let used = self.accounts.contains_key(&account.sub);
+                if taken || used || self.gone.contains(&account.sub) {
                     return Err(StoreError::Conflict);
                 }
                 self.accounts.insert(account.sub, *account);
@@ -127,6 +141,14 @@ impl State {
             }
             Write::SetAccountState { sub, state } => {
                 self.accounts.get_mut(&sub).ok_or(StoreError::Conflict)?.state = state;
+            }
+            Write::SetRoles { sub, roles } => {
+                self.accounts.get_mut(&sub).ok_or(StoreError::Conflict)?.roles = roles;
+            }
+            Write::DeleteAccount(sub) => {
+                self.accounts.remove(&sub).ok_or(StoreError::Conflict)?;
+                self.sessions.retain(|_, s| s.sub != sub);
+                self.gone.insert(sub);
             }
             Write::InsertSession(session) => {
                 if self.sessions.contains_key(&session.sid) {
@@ -179,7 +201,56 @@ impl State {
                 }
                 self.clients.insert(client.client_id.clone(), *client);
             }
+            Write::SetClientSecret { client_id, secret_hash } => {
+                let client = self.clients.get_mut(&client_id).ok_or(StoreError::Conflict)?;
+                client.secret_hash = secret_hash;
+            }
+            Write::DeleteClient(client_id) => {
+                self.clients.remove(&client_id).ok_or(StoreError::Conflict)?;
+            }
+            Write::PutKey(key) => self.put_key(*key)?,
+            Write::MoveKey { kid, from, to, at } => self.move_key(&kid, from, to, at)?,
+            Write::DropKey(kid) => {
+                let passing = |k: &StoredKey| {
+                    k.kid == kid && matches!(k.state, KeyState::Next | KeyState::Retired)
+                };
+                let at = self.keys.keys.iter().position(passing).ok_or(StoreError::Conflict)?;
+                self.keys.keys.remove(at);
+                self.keys.version += 1;
+            }
+            Write::Audit(record) => self.records.push(*record),
         }
+        Ok(())
+    }
+
+    fn put_key(&mut self, key: StoredKey) -> Result<(), StoreError> {
+        let rival = |k: &StoredKey| {
+            let both_active = k.state == KeyState::Active && key.state == KeyState::Active;
+            k.kid == key.kid || (both_active && k.purpose.same_kind(&key.purpose))
+        };
+        if self.keys.keys.iter().any(rival) {
+            return Err(StoreError::Conflict);
+        }
+        self.keys.keys.push(key);
+        self.keys.keys.sort_by(|a, b| (a.created_at, &a.kid).cmp(&(b.created_at, &b.kid)));
+        self.keys.version += 1;
+        Ok(())
+    }
+
+    fn move_key(
+        &mut self,
+        kid: &str,
+        from: KeyState,
+        to: KeyState,
+        at: u64,
+    ) -> Result<(), StoreError> {
+        let there = |k: &&mut StoredKey| k.kid == kid && k.state == from && from < to;
+        let key = self.keys.keys.iter_mut().find(there).ok_or(StoreError::Conflict)?;
+        (key.state, key.since) = (to, at);
+        if to == KeyState::Compromised {
+            key.wrapped = None;
+        }
+        self.keys.version += 1;
         Ok(())
     }
 
@@ -239,6 +310,12 @@ impl Store for MemoryStore {
         Ok(all)
     }
 
+    async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
+        let state = self.lock();
+        let asked = |r: &&Record| sub.is_none() || r.sub == sub;
+        Ok(state.records.iter().rev().filter(asked).take(most).cloned().collect())
+    }
+
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         Ok(self.lock().clients.values().cloned().collect())
     }
@@ -274,10 +351,16 @@ impl Store for MemoryStore {
         end_sessions: bool,
     ) -> Result<Head, StoreError> {
         let mut state = self.lock();
+        let against_keys: Vec<Entry> =
+            state.log.values().filter(|e| e.scope == Scope::Key).copied().collect();
         state.log.clear();
         state.floor = 0;
         let entry = state.head.open_epoch(&self.issuer, epoch, ts);
         state.keep(entry, end_sessions);
+        for old in against_keys {
+            let entry = state.head.append_again(old.scope, old.key, ts);
+            state.keep(entry, false);
+        }
         let head = state.head;
         drop(state);
         self.committed.send_replace(head);

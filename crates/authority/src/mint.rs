@@ -125,7 +125,8 @@ impl Authority {
             amr: session.amr.clone(),
             rv: reading.rv(session.rv),
         };
-        let token = sign(&claims, self.keyring.token_key()).map_err(|_| MintError::Signing)?;
+        let keyring = self.keyring();
+        let token = sign(&claims, keyring.signer(&audiences)).map_err(|_| MintError::Signing)?;
         let raise = (iat > reading.iat_limit).then(|| Write::RaiseIatLimit(iat + IAT_STEP));
         let expires_in = exp.saturating_sub(iat);
         let token = AccessToken { token: Secret::new(token), expires_in, audiences };
@@ -138,17 +139,25 @@ impl Authority {
         all.iter().filter(bound).cloned().collect()
     }
 
-    /// The audiences of a token: all that are granted, or the asked ones if all of them are granted.
-    pub(crate) fn narrow(all: &[String], asked: &[String]) -> Result<Vec<String>, MintError> {
+    /// The audiences of a token: all that are granted, or the asked ones if all of them are granted. One
+    /// with a shared secret is asked for by itself: what it can verify, it could also have signed.
+    pub(crate) fn narrow(
+        &self,
+        all: &[String],
+        asked: &[String],
+    ) -> Result<Vec<String>, MintError> {
+        let keyring = self.keyring();
         if asked.is_empty() {
-            return Ok(all.to_vec());
+            let public = |a: &&String| !keyring.is_shared(a);
+            return Ok(all.iter().filter(public).cloned().collect());
         }
-        if asked.iter().all(|a| all.contains(a)) {
-            let mut asked = asked.to_vec();
-            asked.sort();
-            asked.dedup();
-            return Ok(asked);
+        let mut asked = asked.to_vec();
+        asked.sort();
+        asked.dedup();
+        let alone = asked.len() == 1 || !asked.iter().any(|a| keyring.is_shared(a));
+        match alone && asked.iter().all(|a| all.contains(a)) {
+            true => Ok(asked),
+            false => Err(MintError::Audience),
         }
-        Err(MintError::Audience)
     }
 }

@@ -7,7 +7,7 @@ use crate::account::Account;
 use crate::authority::transact;
 use crate::clients::FIRST_PARTY;
 use crate::line::{Carrier, Line};
-use crate::refresh::{CLOCK_ERROR, alarm, end};
+use crate::refresh::{CLOCK_ERROR, alarm, end_for_reuse};
 use crate::secret::Secret;
 use crate::session::{Session, Why};
 use crate::settings::{Settings, micros};
@@ -133,7 +133,7 @@ fn cookie_step(session: &Session, generation: u32, settings: &Settings, now: u64
         CookieWorth::Theft | CookieWorth::FromTheFuture => {
             let theft = worth == CookieWorth::Theft;
             let why = if theft { Why::Reuse } else { Why::Rollback };
-            Step { writes: end(session, now, why), refused: Some(why), set: None }
+            Step { writes: end_for_reuse(session, now, why), refused: Some(why), set: None }
         }
     }
 }
@@ -142,7 +142,7 @@ impl Authority {
     /// Judges a session cookie. Most requests cost one read; one that must write is decided again
     /// inside the transaction.
     pub async fn present_cookie(self: &Arc<Self>, value: &Secret) -> Result<Present, PresentError> {
-        let opened = self.keyring.line.0.open(Carrier::Cookie, value.expose());
+        let opened = self.keyring().open_line(Carrier::Cookie, value.expose());
         let line = opened.ok_or(PresentError::Refused)?;
         let loaded = self.store.read(Load::session(line.sid)).await?;
         let (writes, answer) = self.cookie_in(&loaded, line);
@@ -172,7 +172,7 @@ impl Authority {
             return (step.writes, Err(PresentError::Reuse(Box::new(session.clone()), why)));
         }
         let set_cookie = step.set.map(|generation| FreshCookie {
-            value: self.keyring.line.0.seal(Line { generation, ..line }),
+            value: self.keyring().seal(Line { generation, ..line }),
             drop_after: now.saturating_add(micros(self.settings.grace)),
         });
         let present = Present {
@@ -187,7 +187,7 @@ impl Authority {
     /// Judges a first-party refresh token as Bearer: the current one, or the one before within the
     /// grace time. Anything else is refused and ends nothing; theft is judged where tokens are spent.
     pub async fn present_bearer(&self, value: &Secret) -> Result<Present, PresentError> {
-        let opened = self.keyring.line.0.open(Carrier::Token, value.expose());
+        let opened = self.keyring().open_line(Carrier::Token, value.expose());
         let line = opened.ok_or(PresentError::Refused)?;
         let loaded = self.store.read(Load::session(line.sid)).await?;
         let now = self.clock.now().wall;

@@ -3,6 +3,7 @@
 //! function; why so stands in `docs/attacks.md`.
 
 use crate::Authority;
+use crate::audit::{Action, Actor, Record};
 use crate::authority::transact;
 use crate::line::{Carrier, Line};
 use crate::mint::{AccessToken, MintError, Reading};
@@ -129,18 +130,26 @@ pub(crate) fn end(session: &Session, at: u64, why: Why) -> Vec<Write> {
     ]
 }
 
+/// The writes that end a session whose spent or never given credential came, with the record of it.
+pub(crate) fn end_for_reuse(session: &Session, at: u64, why: Why) -> Vec<Write> {
+    let record = Record::by(&Actor::Rule, Action::Reuse, at).about(session.sub).to(session.sid);
+    let mut writes = end(session, at, why);
+    writes.push(record.write());
+    writes
+}
+
 impl Authority {
     /// Refreshes. A spent token ends the session in the same transaction although the request fails.
     pub async fn refresh(
         self: &Arc<Self>,
         command: RefreshCommand,
     ) -> Result<Refreshed, RefreshError> {
-        let opened = self.keyring.line.0.open(Carrier::Token, command.refresh_token.expose());
+        let opened = self.keyring().open_line(Carrier::Token, command.refresh_token.expose());
         let line = opened.ok_or(RefreshError::InvalidGrant)?;
         let move_key = match &command.idempotency_key {
             None => None,
             Some(key) if usable_idempotency_key(key.expose()) => {
-                Some(self.keyring.move_key(line.sid, key.expose()))
+                Some(self.keyring().move_key(line.sid, key.expose()))
             }
             Some(_) => return Err(RefreshError::BadIdempotencyKey),
         };
@@ -193,12 +202,12 @@ impl Authority {
             Worth::Theft | Worth::FromTheFuture => {
                 let why = if worth == Worth::Theft { Why::Reuse } else { Why::Rollback };
                 let spent = RefreshError::Reuse(Box::new(session.clone()), why);
-                return (end(session, now.wall, why), Err(spent));
+                return (end_for_reuse(session, now.wall, why), Err(spent));
             }
         };
         // After the judgement: a spent token is theft, whatever else the request asks for.
         let granted = Self::granted(all, session);
-        let Ok(audiences) = Self::narrow(&granted, &command.audiences) else {
+        let Ok(audiences) = self.narrow(&granted, &command.audiences) else {
             return (Vec::new(), Err(RefreshError::Audience));
         };
         let reading = Reading::of_store(&loaded.head, now);
@@ -207,7 +216,7 @@ impl Authority {
             Ok((access, more)) => {
                 writes.extend(more);
                 let next = Line { generation, ..line };
-                let refresh_token = self.keyring.line.0.seal(next);
+                let refresh_token = self.keyring().seal(next);
                 tracing::info!(event = "refreshed", sid = %session.sid, sub = %session.sub, ?worth);
                 (writes, Ok(Refreshed { access, refresh_token }))
             }

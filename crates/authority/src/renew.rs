@@ -3,6 +3,7 @@
 //! log time, after account and cut-offs were checked again in the same transaction.
 
 use crate::Authority;
+use crate::audit::{Action, Actor, Record};
 use crate::authority::transact;
 use crate::clock::random;
 use crate::line::Line;
@@ -150,13 +151,15 @@ impl Authority {
         if let Some(password_hash) = new_hash {
             writes.push(Write::SetPassword { sub, if_version, password_hash });
             writes.push(Write::Revoke(Target::Subject(sub)));
+            let record = Record::by(&Actor::Account(sub), Action::Password, now).about(sub);
+            writes.push(record.write());
         } else if let Some(password_hash) = checked.rehashed.clone() {
             writes.push(Write::Rehash { sub, if_version, password_hash });
         }
         let new = Box::new(session.clone());
         writes.push(Write::ReplaceSession { old: old.sid, at: now, new });
         let line = Line { carrier: session.carrier, sid: new_sid, generation: 0 };
-        let credential = self.keyring.line.0.seal(line);
+        let credential = self.keyring().seal(line);
         (writes, Ok(Renewed { session, credential }))
     }
 }

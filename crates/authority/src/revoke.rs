@@ -2,16 +2,22 @@
 
 use crate::Authority;
 use crate::account::{Account, AccountState};
+use crate::audit::{Action, Operator, Record};
 use crate::authority::{transact, transact_at};
-use crate::clock::random;
+use crate::clock::{Now, random};
 use crate::foreign::ImportedHash;
 use crate::hash::Busy;
 use crate::name::Name;
 use crate::password::Password;
-use crate::session::Why;
-use crate::store::{AccountRef, Head, Load, StoreError, Write};
-use rescind_wire::id::Sub;
+use crate::refresh::end;
+use crate::session::{SessionState, Why};
+use crate::store::{AccountRef, Head, Load, Loaded, StoreError, Write};
+use rescind_wire::id::{Sid, Sub};
 use rescind_wire::revocation::Target;
+
+/// Most roles of an account, and longest one, in characters.
+const MOST_ROLES: usize = 64;
+const LONGEST_ROLE: usize = 64;
 
 /// Why an account was not made.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +26,9 @@ pub enum AddAccountError {
     /// The name is taken, perhaps in another spelling of the same canonical form.
     #[error("an account of this name exists already")]
     Taken,
+    /// A role has characters that it must not have, or there are too many.
+    #[error("a role has 1 to 64 printable characters without spaces; an account has at most 64")]
+    BadRole,
     /// All hashing threads are busy.
     #[error("too many sign-ins at this moment: try again")]
     Busy(#[from] Busy),
@@ -32,12 +41,30 @@ pub enum AddAccountError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevokeError {
-    /// No account of this name.
+    /// No account of this name, or nothing of this id.
     #[error("no account of this name")]
     NotFound,
+    /// A role has characters that it must not have, or there are too many.
+    #[error("a role has 1 to 64 printable characters without spaces; an account has at most 64")]
+    BadRole,
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Roles as tokens carry them: each once, in order.
+fn usable_roles(mut roles: Vec<String>) -> Option<Vec<String>> {
+    roles.sort();
+    roles.dedup();
+    let usable = |role: &String| {
+        (1..=LONGEST_ROLE).contains(&role.chars().count())
+            && !role.chars().any(|c| c.is_control() || c.is_whitespace())
+    };
+    (roles.len() <= MOST_ROLES && roles.iter().all(usable)).then_some(roles)
+}
+
+fn named(name: Name) -> Load {
+    Load { account: Some(AccountRef::Name(name)), ..Load::default() }
 }
 
 impl Authority {
@@ -47,9 +74,10 @@ impl Authority {
         name: Name,
         password: &Password,
         roles: Vec<String>,
+        operator: &Operator,
     ) -> Result<Account, AddAccountError> {
         let hash = self.hasher.hash(password, random(&*self.entropy)).await?;
-        self.insert_account(name, hash, roles).await
+        self.insert_account(name, hash, roles, operator).await
     }
 
     /// Makes an account with the password hash of another system. It becomes Argon2id with the cost in
@@ -59,8 +87,9 @@ impl Authority {
         name: Name,
         hash: &ImportedHash,
         roles: Vec<String>,
+        operator: &Operator,
     ) -> Result<Account, AddAccountError> {
-        self.insert_account(name, hash.text(), roles).await
+        self.insert_account(name, hash.text(), roles, operator).await
     }
 
     async fn insert_account(
@@ -68,19 +97,22 @@ impl Authority {
         name: Name,
         password_hash: String,
         roles: Vec<String>,
+        operator: &Operator,
     ) -> Result<Account, AddAccountError> {
+        let now = self.clock.now();
         let account = Account {
             sub: Sub::from_bytes(random(&*self.entropy)),
             name,
             password_hash,
             password_version: 1,
-            roles,
+            roles: usable_roles(roles).ok_or(AddAccountError::BadRole)?,
             state: AccountState::Active,
-            created_at: self.clock.now().wall,
+            created_at: now.wall,
         };
         let inserted = account.clone();
+        let record = Record::of(operator, Action::AccountMade, now).about(account.sub);
         transact(&*self.store, Load::default(), move |_| {
-            (vec![Write::InsertAccount(Box::new(inserted))], ())
+            (vec![Write::InsertAccount(Box::new(inserted)), record.write()], ())
         })
         .await
         .map_err(|error| match error {
@@ -91,35 +123,71 @@ impl Authority {
         Ok(account)
     }
 
-    /// Takes something back. The head it returns is that of the durable entry.
-    pub async fn revoke(&self, target: Target) -> Result<Head, StoreError> {
-        let at = self.clock.now().wall;
-        let why = Why::Administrator;
+    /// Takes something back that is named by its id. The head it returns is that of the durable entry.
+    /// A session is ended as well; it must exist.
+    pub async fn revoke(&self, target: Target, operator: Operator) -> Result<Head, RevokeError> {
+        let now = self.clock.now();
         let scope = target.scope();
-        let ((), head) = transact_at(&*self.store, Load::default(), move |_| {
-            let mut writes = Vec::new();
-            if let Target::Session(sid) = target {
-                writes.push(Write::EndSession { sid, at, why });
+        let load = match target {
+            Target::Session(sid) => Load::session(sid),
+            _ => Load::default(),
+        };
+        let rule = move |loaded: &Loaded| match &target {
+            Target::Session(sid) => end_by_operator(loaded, *sid, &operator, now),
+            _ => {
+                let record = Record::of(&operator, Action::Revoked, now).to(described(&target));
+                (vec![Write::Revoke(target), record.write()], Ok(()))
             }
-            writes.push(Write::Revoke(target));
-            (writes, ())
-        })
-        .await?;
+        };
+        let (done, head) = transact_at(&*self.store, load, rule).await?;
+        done?;
         tracing::info!(event = "revoked", ?scope, pos = head.pos);
         Ok(head)
     }
 
-    /// Takes back everything an account holds.
-    pub async fn revoke_account(&self, name: Name) -> Result<Head, RevokeError> {
-        let load = Load { account: Some(AccountRef::Name(name)), ..Load::default() };
-        let (found, head) = transact_at(&*self.store, load, |loaded| match &loaded.account {
-            Some(a) => (vec![Write::Revoke(Target::Subject(a.sub))], Some(a.sub)),
-            None => (Vec::new(), None),
+    /// Does something to the account of this name, in one transaction. The rule gives the writes and
+    /// the record's change.
+    async fn change_account(
+        &self,
+        name: Name,
+        (operator, action): (Operator, Action),
+        rule: impl FnOnce(&Account) -> (Vec<Write>, Option<(String, String)>) + Send + 'static,
+    ) -> Result<Head, RevokeError> {
+        let now = self.clock.now();
+        let (found, head) = transact_at(&*self.store, named(name), move |loaded| {
+            let Some(account) = &loaded.account else { return (Vec::new(), None) };
+            let (mut writes, change) = rule(account);
+            let mut record = Record::of(&operator, action, now).about(account.sub);
+            if let Some((before, after)) = change {
+                record = record.change(before, after);
+            }
+            writes.push(record.write());
+            (writes, Some(account.sub))
         })
         .await?;
         let sub = found.ok_or(RevokeError::NotFound)?;
-        tracing::info!(event = "revoked", scope = "Subject", %sub, pos = head.pos);
+        tracing::info!(event = action.name(), %sub, pos = head.pos);
         Ok(head)
+    }
+
+    /// Takes back everything an account holds.
+    pub async fn revoke_account(&self, name: Name, by: Operator) -> Result<Head, RevokeError> {
+        let rule = |a: &Account| (vec![Write::Revoke(Target::Subject(a.sub))], None);
+        self.change_account(name, (by, Action::AccountRevoked), rule).await
+    }
+
+    /// Takes back what an account holds at one client.
+    pub async fn revoke_grant(
+        &self,
+        name: Name,
+        client_id: String,
+        by: Operator,
+    ) -> Result<Head, RevokeError> {
+        let rule = move |a: &Account| {
+            let change = Some((client_id.clone(), String::new()));
+            (vec![Write::Revoke(Target::Grant(a.sub, client_id))], change)
+        };
+        self.change_account(name, (by, Action::AccountRevoked), rule).await
     }
 
     /// Closes an account, or opens it again. Closing takes back everything it holds.
@@ -127,20 +195,76 @@ impl Authority {
         &self,
         name: Name,
         state: AccountState,
+        by: Operator,
     ) -> Result<Head, RevokeError> {
-        let load = Load { account: Some(AccountRef::Name(name)), ..Load::default() };
-        let (found, head) = transact_at(&*self.store, load, move |loaded| {
-            let Some(account) = &loaded.account else { return (Vec::new(), None) };
+        let rule = move |account: &Account| {
             let sub = account.sub;
             let mut writes = vec![Write::SetAccountState { sub, state }];
-            if state == AccountState::Suspended {
+            if state != AccountState::Active {
                 writes.push(Write::Revoke(Target::Subject(sub)));
             }
-            (writes, Some(sub))
-        })
-        .await?;
-        let sub = found.ok_or(RevokeError::NotFound)?;
-        tracing::info!(event = "account_state", %sub, ?state, pos = head.pos);
-        Ok(head)
+            (writes, Some((account.state.name().into(), state.name().into())))
+        };
+        self.change_account(name, (by, Action::AccountState), rule).await
+    }
+
+    /// Sets the roles of an account. Its access tokens are taken back, its sessions live: clients refresh
+    /// and go on with the new roles.
+    pub async fn set_roles(
+        &self,
+        name: Name,
+        roles: Vec<String>,
+        by: Operator,
+    ) -> Result<Head, RevokeError> {
+        let roles = usable_roles(roles).ok_or(RevokeError::BadRole)?;
+        let rule = move |account: &Account| {
+            let sub = account.sub;
+            let change = (account.roles.join(" "), roles.join(" "));
+            (vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))], Some(change))
+        };
+        self.change_account(name, (by, Action::Roles), rule).await
+    }
+
+    /// Deletes an account with its sessions, and takes back everything it held. Its id is never given
+    /// out again; its name is free.
+    pub async fn delete_account(&self, name: Name, by: Operator) -> Result<Head, RevokeError> {
+        let rule = |account: &Account| {
+            let sub = account.sub;
+            (vec![Write::Revoke(Target::Subject(sub)), Write::DeleteAccount(sub)], None)
+        };
+        self.change_account(name, (by, Action::AccountDeleted), rule).await
+    }
+}
+
+/// Ends a session; one that is over already stays as it is, and its tokens are taken back all the same.
+fn end_by_operator(
+    loaded: &Loaded,
+    sid: Sid,
+    operator: &Operator,
+    now: Now,
+) -> (Vec<Write>, Result<(), RevokeError>) {
+    let Some(judged) = &loaded.session else { return (Vec::new(), Err(RevokeError::NotFound)) };
+    let session = &judged.session;
+    let mut writes = match session.state {
+        SessionState::Live => end(session, now.wall, Why::Administrator),
+        _ => vec![Write::Revoke(Target::Session(sid))],
+    };
+    let record = Record::of(operator, Action::SessionEnded, now).about(session.sub).to(sid);
+    writes.push(record.write());
+    (writes, Ok(()))
+}
+
+/// What a target is called in the record.
+fn described(target: &Target) -> String {
+    match target {
+        Target::Token(id) => format!("token {id}"),
+        Target::Session(id) => format!("session {id}"),
+        Target::Key(id) => format!("key {id}"),
+        Target::Subject(id) => format!("account {id}"),
+        Target::Grant(id, client) => format!("account {id} at client {client}"),
+        Target::Client(id) => format!("client {id}"),
+        Target::Audience(id) => format!("audience {id}"),
+        Target::Everything => "everything".into(),
+        Target::Claims(id) => format!("claims of account {id}"),
     }
 }

@@ -1,6 +1,7 @@
 //! A person's own sessions: seen, named, ended; and a short access token for a page.
 
 use crate::Authority;
+use crate::audit::{Action, Actor, Record};
 use crate::authority::transact_at;
 use crate::mint::{AccessToken, MintError, Reading};
 use crate::present::Present;
@@ -32,7 +33,7 @@ pub enum SessionError {
 }
 
 fn of_account(sub: Sub) -> Load {
-    Load { account: Some(AccountRef::Sub(sub)), session: None, siblings: true }
+    Load { account: Some(AccountRef::Sub(sub)), siblings: true, ..Load::default() }
 }
 
 /// The session of a view, if it lives and is this account's.
@@ -49,6 +50,15 @@ pub(crate) fn living(loaded: &Loaded, now: u64) -> impl Iterator<Item = &Session
     loaded.siblings.iter().filter(alive).map(|j| &j.session)
 }
 
+/// The writes that end a session from another one of its account, with the record of it.
+fn end_elsewhere(session: &Session, now: u64) -> Vec<Write> {
+    let actor = Actor::Account(session.sub);
+    let record = Record::by(&actor, Action::SessionEnded, now).about(session.sub).to(session.sid);
+    let mut writes = end(session, now, Why::EndedElsewhere);
+    writes.push(record.write());
+    writes
+}
+
 impl Authority {
     /// The live sessions of an account, newest first.
     pub async fn sessions(&self, sub: Sub) -> Result<Vec<Session>, StoreError> {
@@ -60,7 +70,7 @@ impl Authority {
     pub async fn end_session(&self, sub: Sub, sid: Sid) -> Result<Head, SessionError> {
         let now = self.clock.now().wall;
         let rule = move |loaded: &Loaded| match owned(loaded, sub, now) {
-            Some(session) => (end(session, now, Why::EndedElsewhere), Ok(())),
+            Some(session) => (end_elsewhere(session, now), Ok(())),
             None => (Vec::new(), Err(SessionError::NotFound)),
         };
         let (found, head) = transact_at(&*self.store, Load::session(sid), rule)
@@ -81,7 +91,7 @@ impl Authority {
                 return (Vec::new(), Err(SessionError::Ended));
             }
             let others: Vec<&Session> = living(loaded, now).filter(|s| s.sid != keep).collect();
-            let writes = others.iter().flat_map(|s| end(s, now, Why::EndedElsewhere)).collect();
+            let writes = others.iter().flat_map(|s| end_elsewhere(s, now)).collect();
             (writes, Ok(others.len()))
         })
         .await
@@ -138,7 +148,7 @@ impl Authority {
             return (Vec::new(), Err(SessionError::Ended));
         };
         let granted = Self::granted(all, &judged.session);
-        let Ok(audiences) = Self::narrow(&granted, asked) else {
+        let Ok(audiences) = self.narrow(&granted, asked) else {
             return (Vec::new(), Err(SessionError::Audience));
         };
         let reading = Reading::of_store(&loaded.head, now);

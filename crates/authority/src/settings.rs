@@ -1,5 +1,6 @@
 //! What an operator may choose, with the defaults. A reason for each stands in `docs/defaults.md`.
 
+use rescind_wire::jws::Alg;
 use std::time::Duration;
 
 /// The settings of one realm.
@@ -9,6 +10,11 @@ pub struct Settings {
     pub issuer: String,
     /// Life of an access token.
     pub access_life: Duration,
+    /// What new token keys sign with: ES256, Ed25519, RS256, or EdDSA for libraries that know Ed25519 by
+    /// its older name only.
+    pub token_alg: Alg,
+    /// How long anybody may cache the JWKS and the metadata.
+    pub jwks_max_age: Duration,
     /// How long the credential before the current one is still understood.
     pub grace: Duration,
     /// S: how long a verifier may go on without hearing from the authority.
@@ -101,6 +107,8 @@ impl Settings {
         Self {
             issuer: issuer.into(),
             access_life: Duration::from_secs(5 * MINUTE),
+            token_alg: Alg::Es256,
+            jwks_max_age: Duration::from_secs(MINUTE),
             grace: Duration::from_secs(30),
             staleness: Duration::from_secs(10),
             cookie_life: Life {

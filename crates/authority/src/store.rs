@@ -5,13 +5,15 @@
 //! another, in the order of the log. What a rule answered may leave only after the commit.
 
 use crate::account::{Account, AccountState};
+use crate::audit::Record;
 use crate::clients::Client;
+use crate::keys::{KeyState, StoredKey, StoredKeys};
 use crate::name::Name;
 use crate::session::{Cutoff, Session, Why};
 use async_trait::async_trait;
 use rescind_wire::frame::Position;
 use rescind_wire::id::{Epoch, Sid, Sub};
-use rescind_wire::revocation::{Digest, Entry, NEVER, Scope, Target};
+use rescind_wire::revocation::{Digest, Entry, NEVER, RevocationKey, Scope, Target};
 use tokio::sync::watch;
 
 /// The head of the log with the realm's ratchets.
@@ -51,7 +53,7 @@ impl Head {
     }
 
     /// Begins an epoch: the log is empty but for an entry against everything, which never expires and
-    /// whose log time is at least `ts`.
+    /// whose log time is at least `ts`. Entries against keys are appended again after it.
     pub fn open_epoch(&mut self, issuer: &str, epoch: Epoch, ts: u64) -> Entry {
         self.epoch = epoch;
         self.pos = 0;
@@ -59,10 +61,18 @@ impl Head {
         self.append_until(issuer, &Target::Everything, ts, NEVER)
     }
 
+    /// The next entry, for one of an earlier epoch that never expires: a stolen key stays stolen.
+    pub fn append_again(&mut self, scope: Scope, key: RevocationKey, wall: u64) -> Entry {
+        self.append_key(scope, key, wall, NEVER)
+    }
+
     fn append_until(&mut self, issuer: &str, target: &Target, wall: u64, until: u64) -> Entry {
+        self.append_key(target.scope(), target.key(issuer), wall, until)
+    }
+
+    fn append_key(&mut self, scope: Scope, key: RevocationKey, wall: u64, until: u64) -> Entry {
         self.pos += 1;
         self.ts = wall.max(self.ts + 1);
-        let (scope, key) = (target.scope(), target.key(issuer));
         let entry = Entry { pos: self.pos, ts: self.ts, scope, key, until };
         self.digest = self.digest.then(&entry);
         entry
@@ -82,6 +92,10 @@ pub struct Load {
     pub session: Option<Sid>,
     /// The newest sessions of the loaded account that are not over, at most [`MOST_SIBLINGS`].
     pub siblings: bool,
+    /// The realm's keys.
+    pub keys: bool,
+    /// Entries of the log with these keys.
+    pub revocations: Vec<RevocationKey>,
 }
 
 /// How an account is asked for.
@@ -120,6 +134,10 @@ pub struct Loaded {
     pub session: Option<Judged>,
     /// The account's sessions that are not over, newest first, if asked for.
     pub siblings: Vec<Judged>,
+    /// The realm's keys, if asked for.
+    pub keys: StoredKeys,
+    /// What the log holds under the keys asked for.
+    pub revocations: Vec<Cutoff>,
 }
 
 /// One change. Each has its guard: if what it presumes is not so, the whole transaction is undone and
@@ -153,6 +171,15 @@ pub enum Write {
         /// The new state.
         state: AccountState,
     },
+    /// Sets the roles of an account.
+    SetRoles {
+        /// The account.
+        sub: Sub,
+        /// The roles.
+        roles: Vec<String>,
+    },
+    /// Deletes an account with its sessions; its id is never taken again.
+    DeleteAccount(Sub),
     /// A new session; its id must be free.
     InsertSession(Box<Session>),
     /// Ends a live session and puts a new one in its place, which is born at the head as this write
@@ -214,6 +241,33 @@ pub enum Write {
     RaiseIatLimit(u64),
     /// Registers a client; its id must be free.
     InsertClient(Box<Client>),
+    /// Gives a client another secret.
+    SetClientSecret {
+        /// The client.
+        client_id: String,
+        /// The hash of the new one.
+        secret_hash: [u8; 32],
+    },
+    /// Removes a client.
+    DeleteClient(String),
+    /// Keeps a new key; its id must be free, and no other of its kind active if it is. Each write of a
+    /// key raises the version of the key set.
+    PutKey(Box<StoredKey>),
+    /// Moves a key forward in its life. The private half of a compromised one is wiped.
+    MoveKey {
+        /// The key.
+        kid: String,
+        /// Where it is.
+        from: KeyState,
+        /// Where it goes.
+        to: KeyState,
+        /// When.
+        at: u64,
+    },
+    /// Forgets a key that is next or retired.
+    DropKey(String),
+    /// Appends to the record of who did what.
+    Audit(Box<Record>),
 }
 
 /// What a rule does with what was loaded. Runs inside the transaction; an empty list changes nothing.
@@ -273,6 +327,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All accounts, by name.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// The newest `most` records, of this account if one is named.
+    async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError>;
 
     /// All registered clients, by id.
     async fn clients(&self) -> Result<Vec<Client>, StoreError>;

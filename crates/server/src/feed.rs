@@ -9,11 +9,11 @@ use crate::marker;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use rescind_authority::Authority;
+use rescind_authority::clients::{Client, Permission};
 use rescind_authority::store::{Head as LogHead, Store, StoreError};
-use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, open, seal};
+use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, seal};
 use rescind_wire::id::Epoch;
-use rescind_wire::jwk::PublicKey;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -43,10 +43,16 @@ struct Ring {
     frames: VecDeque<(u64, u64, Bytes)>,
 }
 
+/// Clients that may follow, with the hash of their secret.
+type Allowed = Arc<HashMap<String, [u8; 32]>>;
+
 /// Wakes the followers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Tip {
     position: Position,
+    /// Names the key set in force.
+    keys: Bytes,
+    allowed: Allowed,
     /// The last beat, and the position it names.
     beat: Bytes,
     beat_pos: u64,
@@ -63,7 +69,9 @@ impl FeedHub {
     /// Begins at the store's present head. [`FeedHub::run`] must be spawned.
     pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
-        let tip = Tip { position, beat: Bytes::new(), beat_pos: 0, closing: false };
+        let allowed = allowed(&authority).await?;
+        let (keys, beat) = (Bytes::new(), Bytes::new());
+        let tip = Tip { position, keys, allowed, beat, beat_pos: 0, closing: false };
         let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
         let places = Arc::new(Semaphore::new(FOLLOWERS));
         Ok(Arc::new(Self {
@@ -94,15 +102,18 @@ impl FeedHub {
     pub async fn run(self: Arc<Self>) {
         let mut committed = self.store().committed();
         let mut tip = self.tip.subscribe();
+        let mut changes = self.authority.changes();
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                changed = committed.changed() => if changed.is_err() { return },
-                _ = beat.tick() => self.send_beat(),
+            let told = tokio::select! {
+                changed = committed.changed() => if changed.is_err() { return } else { Ok(()) },
+                _ = beat.tick() => self.send_beat().await,
+                _ = changes.changed() => self.send_changes().await,
                 () = closing(&mut tip) => return,
-            }
-            if let Err(error) = self.publish().await {
+            };
+            let published = self.publish().await;
+            if let Err(error) = told.and(published) {
                 // Followers stay where they are and grow stale; the next beat tries again.
                 tracing::error!(event = "feed_failed", %error);
             }
@@ -149,14 +160,31 @@ impl FeedHub {
         self.tip.send_modify(|tip| tip.position = head.position());
     }
 
-    fn send_beat(&self) {
+    /// Looks at the clients with each beat, too: another process may have changed them.
+    async fn send_beat(&self) -> Result<(), StoreError> {
         let position = self.ring().position;
-        if let Ok(beat) = self.seal(&Frame::Beat(position)) {
-            self.tip.send_modify(|tip| {
-                tip.beat = beat;
-                tip.beat_pos = position.pos;
-            });
-        }
+        let beat = self.seal(&Frame::Beat(position))?;
+        let allowed = allowed(&self.authority).await?;
+        self.tip.send_modify(|tip| {
+            tip.beat = beat;
+            tip.beat_pos = position.pos;
+            tip.allowed = allowed;
+        });
+        Ok(())
+    }
+
+    /// Keys or clients were changed: followers hear of the keys at once, and those of a client that may
+    /// not follow any more are cut off.
+    async fn send_changes(&self) -> Result<(), StoreError> {
+        // What the feed's key before this one has signed is sealed anew.
+        self.ring().frames.clear();
+        let keys = self.seal(&Frame::Keys(self.authority.keyring().mark()))?;
+        let allowed = allowed(&self.authority).await?;
+        self.tip.send_modify(|tip| {
+            tip.keys = keys;
+            tip.allowed = allowed;
+        });
+        Ok(())
     }
 
     /// Tells every follower to come back a little later, and ends their streams.
@@ -170,18 +198,29 @@ impl FeedHub {
         }
     }
 
-    /// Frames from right after `from`; `None` if there are too many followers already.
+    /// Frames for a client from right after `from`; `None` if there are too many followers already. They
+    /// end when the client's permission or secret does.
     pub fn follow(
         self: &Arc<Self>,
+        client: &Client,
         epoch: Epoch,
         from: u64,
     ) -> Option<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let tip = self.tip.subscribe();
         // The last beat was for those who were here: it may name a position before `from`.
-        let beat = tip.borrow().beat.clone();
-        let follower =
-            Follower { hub: Arc::clone(self), tip, epoch, from, beat, over: false, _place: place };
+        let (beat, keys) = (tip.borrow().beat.clone(), tip.borrow().keys.clone());
+        let follower = Follower {
+            hub: Arc::clone(self),
+            client: (client.client_id.clone(), client.secret_hash),
+            tip,
+            epoch,
+            from,
+            beat,
+            keys,
+            over: false,
+            _place: place,
+        };
         Some(stream::unfold(follower, Follower::next))
     }
 
@@ -244,10 +283,8 @@ impl FeedHub {
 
     /// The position of a head that this authority has signed.
     fn signed_here(&self, frame: &[u8]) -> Option<Position> {
-        let jwk = self.authority.keyring().feed_key().public().to_jwk();
-        let key = PublicKey::from_jwk(jwk.as_object()?).ok()?;
-        match open(frame, &self.authority.settings().issuer, &[key]) {
-            Ok(Frame::Head(seen)) => Some(seen.position),
+        match self.authority.open_own_frame(frame) {
+            Some(Frame::Head(seen)) => Some(seen.position),
             _ => None,
         }
     }
@@ -293,12 +330,20 @@ async fn closing(tip: &mut watch::Receiver<Tip>) {
     let _ = tip.wait_for(|tip| tip.closing).await;
 }
 
+async fn allowed(authority: &Authority) -> Result<Allowed, StoreError> {
+    let clients = authority.store().clients().await?;
+    let following = clients.into_iter().filter(|c| c.may(Permission::Feed));
+    Ok(Arc::new(following.map(|c| (c.client_id, c.secret_hash)).collect()))
+}
+
 struct Follower {
     hub: Arc<FeedHub>,
+    client: (String, [u8; 32]),
     tip: watch::Receiver<Tip>,
     epoch: Epoch,
     from: u64,
     beat: Bytes,
+    keys: Bytes,
     over: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -310,6 +355,11 @@ impl Follower {
                 return None;
             }
             let tip = self.tip.borrow_and_update().clone();
+            let (id, secret_hash) = &self.client;
+            if tip.allowed.get(id) != Some(secret_hash) {
+                tracing::info!(event = "feed_closed", client_id = id);
+                return None;
+            }
             match self.hub.next_after(self.epoch, self.from).await {
                 Ok(Next::Frame(frame, last)) => {
                     self.from = last;
@@ -324,6 +374,10 @@ impl Follower {
                     tracing::error!(event = "feed_failed", %error);
                     return None;
                 }
+            }
+            if tip.keys != self.keys {
+                self.keys = tip.keys.clone();
+                return Some((Ok(tip.keys), self));
             }
             if tip.beat != self.beat {
                 self.beat = tip.beat.clone();

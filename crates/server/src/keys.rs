@@ -1,16 +1,40 @@
-//! The key folder: the master key and the private keys, each in a file that only the owner may read,
-//! outside the data folder, so that a copy of the store opens nothing.
+//! Where the master key comes from, and the key folder: files that only the owner may read, outside the
+//! data folder, so that a copy of the store opens nothing. The private keys themselves are in the store,
+//! wrapped under the master key.
 
 use crate::clock::SystemEntropy;
 use rescind_authority::clock::Entropy as _;
-use rescind_authority::keyring::{BadMasterKey, Keyring};
-use rescind_wire::jwk::{BadKey, SigningKey};
+use rescind_authority::keys::Purpose;
+use rescind_authority::master::{BadMasterKey, KeyFailure, MasterKey};
+use rescind_wire::jwk::SigningKey;
 use rescind_wire::jws::Alg;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+/// Where the master key comes from. `Debug` shows no key.
+#[derive(Clone, Default)]
+pub enum MasterSource {
+    /// `master.key` in the key folder; drawn when the realm is founded.
+    #[default]
+    Folder,
+    /// This file, which must be there: a mounted secret, or a credential of systemd.
+    File(PathBuf),
+    /// This text, from the environment.
+    Text(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for MasterSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MasterSource::Folder => f.write_str("Folder"),
+            MasterSource::File(path) => f.debug_tuple("File").field(path).finish(),
+            MasterSource::Text(_) => f.write_str("Text(…)"),
+        }
+    }
+}
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,60 +60,98 @@ pub enum KeysError {
         /// Which.
         path: PathBuf,
     },
-    /// The store is there, but its keys are not.
+    /// The store is there, but its master key is not.
     #[error(
-        "the store holds a realm, but {path} is missing: restore the key folder, or every session \
-         is lost"
+        "the store holds a realm, but {path} is missing: restore it from your backup, or name the \
+         master key by --master-key-file"
     )]
     Missing {
         /// Which.
         path: PathBuf,
     },
-    /// The master key is a placeholder.
+    /// The master key is not one.
     #[error(transparent)]
     Master(#[from] BadMasterKey),
+    /// A key could not be derived.
+    #[error(transparent)]
+    Key(#[from] KeyFailure),
 }
 
-/// Loads the keys of a realm; draws them if the realm is `new`.
-pub fn load(dir: &Path, new: bool) -> Result<Keyring, KeysError> {
+/// Reads the master key; draws the one in the folder if the realm is `new`.
+pub fn master(source: &MasterSource, dir: &Path, new: bool) -> Result<MasterKey, KeysError> {
     let file = |error| KeysError::File { path: dir.to_owned(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file)?;
-    let master_path = dir.join("master.key");
-    let master = read_or_make(&master_path, new, || {
-        let mut bytes = Zeroizing::new(vec![0; 32]);
-        SystemEntropy.fill(&mut bytes);
-        Ok(bytes)
-    })?;
-    let master: &[u8; 32] =
-        master.as_slice().try_into().map_err(|_| KeysError::Bad { path: master_path })?;
-    let token = signing(&dir.join("token.p8"), Alg::Es256, new)?;
-    let feed = signing(&dir.join("feed.p8"), Alg::Ed25519, new)?;
-    Ok(Keyring::new(master, token, feed)?)
-}
-
-fn signing(path: &Path, alg: Alg, new: bool) -> Result<SigningKey, KeysError> {
-    let pkcs8 = read_or_make(path, new, || SigningKey::generate(alg))?;
-    SigningKey::from_pkcs8(alg, &pkcs8).map_err(|_| KeysError::Bad { path: path.to_owned() })
-}
-
-fn read_or_make(
-    path: &Path,
-    new: bool,
-    make: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, BadKey>,
-) -> Result<Zeroizing<Vec<u8>>, KeysError> {
-    let failed = |error| KeysError::File { path: path.to_owned(), error };
-    if !path.exists() {
-        if !new {
-            return Err(KeysError::Missing { path: path.to_owned() });
+    let bytes = match source {
+        MasterSource::Text(text) => return Ok(MasterKey::read(text.as_bytes())?),
+        MasterSource::File(path) => read_private(path)?,
+        MasterSource::Folder => {
+            let path = dir.join("master.key");
+            if !path.exists() {
+                found_master(&path, new)?;
+            }
+            read_private(&path)?
         }
-        let bytes = make().map_err(|_| KeysError::Bad { path: path.to_owned() })?;
-        write_private(path, &bytes).map_err(failed)?;
+    };
+    Ok(MasterKey::read(&bytes)?)
+}
+
+fn found_master(path: &Path, new: bool) -> Result<(), KeysError> {
+    if !new {
+        return Err(KeysError::Missing { path: path.to_owned() });
     }
+    let mut bytes = Zeroizing::new([0; 32]);
+    SystemEntropy.fill(bytes.as_mut_slice());
+    write_private(path, bytes.as_slice())
+        .map_err(|error| KeysError::File { path: path.to_owned(), error })
+}
+
+/// Private keys that version 1 kept in the folder.
+pub struct Found {
+    /// How version 1 named the folder: the thumbprint of the feed key.
+    pub name: Option<String>,
+    /// The keys.
+    pub keys: Vec<(Purpose, Alg, Zeroizing<Vec<u8>>)>,
+}
+
+const FILES: [(&str, Purpose, Alg); 2] =
+    [("token.p8", Purpose::Token, Alg::Es256), ("feed.p8", Purpose::Feed(0), Alg::Ed25519)];
+
+/// Looks for them.
+pub fn found(dir: &Path) -> Result<Found, KeysError> {
+    let mut found = Found { name: None, keys: Vec::new() };
+    for (file, purpose, alg) in FILES {
+        let path = dir.join(file);
+        if !path.exists() {
+            continue;
+        }
+        let secret = read_private(&path)?;
+        let key = SigningKey::from_secret(alg, &secret).map_err(|_| KeysError::Bad { path })?;
+        if purpose == Purpose::Feed(0) {
+            found.name = Some(key.kid().to_owned());
+        }
+        found.keys.push((purpose, alg, secret));
+    }
+    Ok(found)
+}
+
+/// Removes them, once they are in the store.
+pub fn forget_found(dir: &Path) -> Result<(), KeysError> {
+    for (file, ..) in FILES {
+        let path = dir.join(file);
+        if path.exists() {
+            fs::remove_file(&path).map_err(|error| KeysError::File { path, error })?;
+        }
+    }
+    Ok(())
+}
+
+fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let failed = |error| KeysError::File { path: path.to_owned(), error };
     let mut file = fs::File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
         return Err(KeysError::Readable { path: path.to_owned() });
     }
-    let mut bytes = Zeroizing::new(Vec::new());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     file.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
@@ -114,50 +176,59 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
     // K09
     #[test]
-    fn keys_are_files_that_only_their_owner_reads() {
-        let dir = tempfile::tempdir().unwrap();
+    fn the_master_key_is_a_file_that_only_its_owner_reads() {
+        let dir = folder();
         let keys = dir.path().join("keys");
-        let first = load(&keys, true).unwrap();
-        for file in ["master.key", "token.p8", "feed.p8"] {
-            let mode = fs::metadata(keys.join(file)).unwrap().mode();
-            assert_eq!(mode & 0o777, 0o600, "{file}");
+        let first = master(&MasterSource::Folder, &keys, true).unwrap();
+        let path = keys.join("master.key");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let again = master(&MasterSource::Folder, &keys, false).unwrap();
+        assert_eq!(first.name().unwrap(), again.name().unwrap());
+
+        for mode in [0o644, 0o640, 0o604] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            for source in [MasterSource::Folder, MasterSource::File(path.clone())] {
+                let refused = master(&source, &keys, false);
+                assert!(matches!(refused, Err(KeysError::Readable { .. })), "{mode:o}");
+            }
         }
-        let again = load(&keys, false).unwrap();
-        assert_eq!(first.jwks(), again.jwks());
-
-        fs::set_permissions(keys.join("token.p8"), fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(load(&keys, false), Err(KeysError::Readable { .. })));
     }
 
     #[test]
-    fn a_realm_without_its_keys_does_not_get_new_ones() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(load(dir.path(), false), Err(KeysError::Missing { .. })));
+    fn a_realm_without_its_master_key_does_not_get_a_new_one() {
+        let missing = master(&MasterSource::Folder, folder().path(), false);
+        assert!(matches!(missing, Err(KeysError::Missing { .. })));
+        let named = MasterSource::File("/nonexistent/key".into());
+        assert!(matches!(master(&named, folder().path(), true), Err(KeysError::File { .. })));
     }
 
+    // K10
     #[test]
-    fn a_placeholder_is_no_master_key() {
-        let dir = tempfile::tempdir().unwrap();
-        load(dir.path(), true).unwrap();
+    fn a_placeholder_is_no_master_key_wherever_it_comes_from() {
+        let dir = folder();
         let path = dir.path().join("master.key");
-        fs::write(&path, [0; 32]).unwrap();
-        assert!(matches!(load(dir.path(), false), Err(KeysError::Master(_))));
-        fs::write(&path, [1; 31]).unwrap();
-        assert!(matches!(load(dir.path(), false), Err(KeysError::Bad { .. })));
+        write_private(&path, &[0; 32]).unwrap();
+        let text = MasterSource::Text(Zeroizing::new("changeme".into()));
+        for source in [MasterSource::Folder, MasterSource::File(path), text] {
+            assert!(matches!(master(&source, dir.path(), true), Err(KeysError::Master(_))));
+        }
     }
 
-    // K09
     #[test]
-    fn keys_are_not_in_their_debug_form() {
-        let dir = tempfile::tempdir().unwrap();
-        let keys = load(dir.path(), true).unwrap();
-        let shown = format!("{keys:?}");
-        let master = fs::read(dir.path().join("master.key")).unwrap();
-        assert!(!shown.contains(&rescind_wire::b64::encode(&master)));
-        assert!(shown.contains("SigningKey(ES256"));
-        let token = fs::read(dir.path().join("token.p8")).unwrap();
-        assert!(!shown.contains(&rescind_wire::b64::encode(&token[36..68])));
+    fn all_sources_give_the_same_key() {
+        let dir = folder();
+        let drawn = master(&MasterSource::Folder, dir.path(), true).unwrap().name().unwrap();
+        let path = dir.path().join("master.key");
+        let text = rescind_wire::b64::encode(fs::read(&path).unwrap());
+        for source in [MasterSource::File(path), MasterSource::Text(Zeroizing::new(text.clone()))] {
+            assert_eq!(master(&source, dir.path(), false).unwrap().name().unwrap(), drawn);
+            assert!(!format!("{source:?}").contains(&text));
+        }
     }
 }

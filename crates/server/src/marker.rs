@@ -4,7 +4,8 @@
 use crate::keys::write_private;
 use crate::run::stopped;
 use rescind_authority::clock::{Clock, Entropy, random};
-use rescind_authority::store::{Head, Store, StoreError};
+use rescind_authority::keys::{KeyState, StoredKeys};
+use rescind_authority::store::{Head, Load, Store, StoreError};
 use rescind_wire::id::Epoch;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -26,15 +27,24 @@ pub struct Marker {
     pub ts: u64,
     /// Longest access-token life ever in force, in seconds.
     pub longest_life: u64,
-}
-
-impl From<&Head> for Marker {
-    fn from(head: &Head) -> Self {
-        Self { epoch: head.epoch, pos: head.pos, ts: head.ts, longest_life: head.longest_life }
-    }
+    /// Keys that are compromised, by id: an older copy of the store would trust them again.
+    #[serde(default)]
+    pub compromised: Vec<String>,
 }
 
 impl Marker {
+    /// What there is to remember of a store.
+    pub fn of(head: &Head, keys: &StoredKeys) -> Self {
+        let stolen = keys.keys.iter().filter(|k| k.state == KeyState::Compromised);
+        Self {
+            epoch: head.epoch,
+            pos: head.pos,
+            ts: head.ts,
+            longest_life: head.longest_life,
+            compromised: stolen.map(|k| k.kid.clone()).collect(),
+        }
+    }
+
     /// Whether a store that stands at `head` has lost what the marker has seen.
     pub fn is_ahead_of(&self, head: &Head) -> bool {
         let same_epoch = self.epoch == head.epoch;
@@ -58,8 +68,8 @@ pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
     serde_json::from_slice(&bytes).map(Some).map_err(std::io::Error::other)
 }
 
-fn write(keys: &Path, head: &Head) {
-    let bytes = serde_json::to_vec(&Marker::from(head)).unwrap_or_default();
+fn write(keys: &Path, marker: &Marker) {
+    let bytes = serde_json::to_vec(marker).unwrap_or_default();
     if let Err(error) = write_private(&path(keys), &bytes) {
         tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed");
     }
@@ -80,8 +90,13 @@ pub(crate) async fn open_epoch_after(
 
 /// Writes the marker now.
 pub async fn remember(keys: &Path, store: &dyn Store) {
-    match store.head().await {
-        Ok(head) => write(keys, &head),
+    let load = Load { keys: true, ..Load::default() };
+    match store.read(load).await {
+        Ok(loaded) => {
+            let (dir, marker) = (keys.to_owned(), Marker::of(&loaded.head, &loaded.keys));
+            // Writing cannot be done by halves: a panic there would be one of the file system's.
+            let _ = tokio::task::spawn_blocking(move || write(&dir, &marker)).await;
+        }
         Err(error) => tracing::error!(event = "marker_failed", %error),
     }
 }
@@ -95,9 +110,7 @@ pub async fn keep(keys: PathBuf, store: Arc<dyn Store>, stop: watch::Receiver<bo
             changed = committed.changed() => if changed.is_err() { return },
             () = stopped(stop.clone()) => return remember(&keys, &*store).await,
         }
-        let head = *committed.borrow_and_update();
-        let dir = keys.clone();
-        let _ = tokio::task::spawn_blocking(move || write(&dir, &head)).await;
+        remember(&keys, &*store).await;
         let _ = tokio::time::timeout(Duration::from_millis(900), stopped(stop.clone())).await;
     }
 }
@@ -114,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_store_behind_the_marker_was_rolled_back_and_a_crash_was_not() {
-        let marker = Marker::from(&head(1, 5, 500));
+        let marker = Marker::of(&head(1, 5, 500), &StoredKeys::default());
         assert!(marker.is_ahead_of(&head(1, 4, 400)), "an older copy");
         assert!(marker.is_ahead_of(&head(0, 9, 400)), "a copy of an earlier epoch");
         assert!(marker.is_ahead_of(&head(2, 0, 900)), "an empty store beside the old keys");

@@ -3,11 +3,14 @@
 use crate::app::{App, BadIssuer, parse_issuer};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::feed::FeedHub;
-use crate::keys::{self, KeysError};
+use crate::keys::{self, KeysError, MasterSource};
 use crate::marker::{self, Marker};
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use crate::{admin, http, serve};
+use rescind_authority::audit::{Actor, Operator};
 use rescind_authority::clock::{Clock, Entropy};
+use rescind_authority::keys::KeyState;
+use rescind_authority::rotate::RotateError;
 use rescind_authority::store::{Head, Store, StoreError};
 use rescind_authority::{Authority, Settings};
 use std::net::IpAddr;
@@ -31,8 +34,10 @@ pub struct Config {
     pub settings: Settings,
     /// Folder of the store.
     pub data: PathBuf,
-    /// Folder of the keys.
+    /// Folder of the master key and the marker.
     pub keys: PathBuf,
+    /// Where the master key comes from.
+    pub master: MasterSource,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Origin of the demo's API server, if the demo page is served.
@@ -54,6 +59,9 @@ pub enum StartError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The keys in the store.
+    #[error(transparent)]
+    Rotate(#[from] RotateError),
     /// The marker.
     #[error("cannot read marker.json in the key folder: {0}")]
     Marker(std::io::Error),
@@ -101,25 +109,26 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
     let remembered = marker::read(&config.keys).map_err(StartError::Marker)?;
     let life = config.settings.access_life.as_secs();
     let path = config.data.join(FILE_NAME);
-    let keyring = keys::load(&config.keys, !path.exists())?;
+    let master = keys::master(&config.master, &config.keys, !path.exists())?;
+    let found = keys::found(&config.keys)?;
     let realm = Realm {
-        keys: keyring.feed_key().kid().to_owned(),
+        keys: master.name().map_err(KeysError::from)?,
+        keys_before: found.name,
         issuer: config.settings.issuer.clone(),
         longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
     };
     let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
     let store: Arc<dyn Store> = Arc::new(store);
     let head = store.head().await?;
+    let stolen = remembered.as_ref().map(|m| m.compromised.clone()).unwrap_or_default();
     let head = notice_rollback(&*store, head, remembered, world).await?;
     check_clock(&head, world.clock.now().wall, config.accept_clock)?;
 
-    let authority = Arc::new(Authority::new(
-        config.settings.clone(),
-        store,
-        Arc::clone(&world.clock),
-        Arc::clone(&world.entropy),
-        keyring,
-    ));
+    let sources = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
+    let opened = Authority::open(config.settings.clone(), store, sources, master, found.keys);
+    let authority = Arc::new(opened.await?);
+    keys::forget_found(&config.keys)?;
+    retire_again(&authority, &stolen).await?;
     let feed = FeedHub::new(Arc::clone(&authority)).await?;
     let mut app = App::new(authority, feed)?;
     app.trusted_proxies = config.trusted_proxies.clone().into();
@@ -143,6 +152,19 @@ async fn notice_rollback(
         "the store is older than it was: a new epoch begins, everybody signs in again"
     );
     marker::open_epoch_after(store, marker.ts, &*world.clock, &*world.entropy).await
+}
+
+/// Keys that were compromised before the store was rolled back are so again.
+async fn retire_again(authority: &Authority, stolen: &[String]) -> Result<(), RotateError> {
+    let stored = authority.stored_keys().await?;
+    for kid in stolen {
+        if stored.find(kid).is_some_and(|key| key.state != KeyState::Compromised) {
+            let reason = Some("compromised before the store was rolled back".to_owned());
+            let operator = Operator { actor: Actor::Rule, reason };
+            authority.retire_key(kid, true, operator).await?;
+        }
+    }
+    Ok(())
 }
 
 fn check_clock(head: &Head, wall: u64, accept: bool) -> Result<(), StartError> {
@@ -177,7 +199,7 @@ pub async fn run(
     tasks.spawn(Arc::clone(&app.feed).run());
     let store = Arc::clone(app.authority.store());
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), stop.clone()));
-    tasks.spawn(sweep(store, Arc::clone(app.authority.clock()), stop.clone()));
+    tasks.spawn(sweep(Arc::clone(&app.authority), stop.clone()));
     tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, stop.clone()));
     tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, stop.clone()));
 
@@ -196,15 +218,18 @@ pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: watch::Receiver<bool>) {
+async fn sweep(authority: Arc<Authority>, stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = stopped(stop.clone()) => return,
         }
-        match store.sweep(clock.now().wall).await {
+        match authority.store().sweep(authority.clock().now().wall).await {
             Ok(swept) => tracing::debug!(event = "swept", ?swept),
             Err(error) => tracing::error!(event = "sweep_failed", %error),
+        }
+        if let Err(error) = authority.tend_keys().await {
+            tracing::error!(event = "keys_not_tended", %error);
         }
     }
 }

@@ -45,29 +45,42 @@ const MAX_CONNECTIONS: usize = 10_000;
 /// How long a shutdown waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy)]
+enum Peer {
+    /// Somebody at this address.
+    Network(SocketAddr),
+    /// A process of this machine, by the user id that the operating system vouches for.
+    Process(Uid),
+}
+
+/// The user id of the process at the other end of the administrator's socket.
+#[derive(Debug, Clone, Copy)]
+pub struct Uid(pub u32);
+
 /// A listener of either kind.
 trait Door: Send + 'static {
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn accept(
-        &self,
-    ) -> impl Future<Output = std::io::Result<(Self::Io, Option<SocketAddr>)>> + Send;
+    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Io, Peer)>> + Send;
 }
 
 impl Door for TcpListener {
     type Io = tokio::net::TcpStream;
-    async fn accept(&self) -> std::io::Result<(Self::Io, Option<SocketAddr>)> {
+    async fn accept(&self) -> std::io::Result<(Self::Io, Peer)> {
         let (stream, peer) = TcpListener::accept(self).await?;
         // Frames are small and must not wait for more.
         // A peer that is gone already shows itself at the first read.
         let _ = stream.set_nodelay(true);
-        Ok((stream, Some(peer)))
+        Ok((stream, Peer::Network(peer)))
     }
 }
 
 impl Door for UnixListener {
     type Io = tokio::net::UnixStream;
-    async fn accept(&self) -> std::io::Result<(Self::Io, Option<SocketAddr>)> {
-        UnixListener::accept(self).await.map(|(stream, _)| (stream, None))
+    async fn accept(&self) -> std::io::Result<(Self::Io, Peer)> {
+        let (stream, _) = UnixListener::accept(self).await?;
+        let uid = stream.peer_cred()?.uid();
+        Ok((stream, Peer::Process(Uid(uid))))
     }
 }
 
@@ -111,8 +124,13 @@ async fn serve<D: Door>(door: D, router: Router, limits: Limits, stop: watch::Re
         let router = router.clone();
         let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
             let mut request = request.map(axum::body::Body::new);
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(ConnectInfo(peer));
+            match peer {
+                Peer::Network(peer) => {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                }
+                Peer::Process(uid) => {
+                    request.extensions_mut().insert(uid);
+                }
             }
             router.clone().oneshot(request)
         });
@@ -144,7 +162,7 @@ fn patient<Io: AsyncRead + AsyncWrite>(io: Io, write: Duration) -> TimeoutStream
 async fn accept<D: Door>(
     door: &D,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(D::Io, Option<SocketAddr>, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(D::Io, Peer, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (io, peer) = door.accept().await?;
     Ok((io, peer, place))

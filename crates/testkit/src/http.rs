@@ -182,6 +182,16 @@ pub fn encode(form: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
+/// The Authorization header of a confidential client. Ids and secrets here hold nothing to be encoded.
+pub fn basic(id: &str, secret: &str) -> String {
+    let mut text = rescind_wire::b64::encode(format!("{id}:{secret}"));
+    text = text.replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    format!("Basic {text}")
+}
+
 /// Keeps cookies, and says where its requests come from, as a browser on a page of the same origin
 /// does.
 #[derive(Clone)]

@@ -8,9 +8,10 @@
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use rescind_authority::account::Account;
+use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
 use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
-use rescind_wire::id::Epoch;
+use rescind_wire::id::{Epoch, Sub};
 use rescind_wire::revocation::Entry;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -193,6 +194,10 @@ impl Store for SteppedStore {
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.turn().await;
         self.inner.accounts().await
+    }
+    async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
+        self.turn().await;
+        self.inner.records(sub, most).await
     }
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         self.turn().await;

@@ -4,10 +4,12 @@
 use crate::clock::{ManualClock, SeededEntropy};
 use crate::http::Http;
 use rescind_authority::Settings;
+use rescind_authority::audit::{Actor, Operator};
 use rescind_authority::clients::Permission;
 use rescind_authority::name::Name;
 use rescind_authority::password::Password;
 use rescind_server::app::App;
+use rescind_server::keys::MasterSource;
 use rescind_server::run::{Config, World, open, run};
 use rescind_verifier::{Builder, ClientSecret, Verifier};
 use rescind_wire::id::Sub;
@@ -42,6 +44,11 @@ pub struct TestAuthority {
     task: JoinHandle<()>,
 }
 
+/// The administrator of the tests: the user id 0, without a reason.
+pub fn operator() -> Operator {
+    Operator { actor: Actor::Administrator { uid: 0 }, reason: None }
+}
+
 static SEED: AtomicU64 = AtomicU64::new(1);
 
 impl TestAuthority {
@@ -62,6 +69,7 @@ impl TestAuthority {
             settings,
             data: folder.path().join("data"),
             keys: folder.path().join("keys"),
+            master: MasterSource::Folder,
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,
@@ -71,7 +79,8 @@ impl TestAuthority {
         let mut started = Self::launch(config, clock, folder, listener).await;
         let authority = &started.app.authority;
         let audiences = vec![AUDIENCE.to_owned()];
-        let made = authority.add_client("posts-api", audiences, vec![Permission::Feed]).await;
+        let made =
+            authority.add_client("posts-api", audiences, vec![Permission::Feed], &operator()).await;
         started.secret = made.unwrap().expose().to_owned();
         started
     }
@@ -130,7 +139,8 @@ impl TestAuthority {
         let password = Password::chosen(PASSWORD).unwrap();
         let roles = vec!["author".to_owned()];
         let name = Name::new(name).unwrap();
-        self.app.authority.add_account(name, &password, roles).await.unwrap().sub
+        let operator = operator();
+        self.app.authority.add_account(name, &password, roles, &operator).await.unwrap().sub
     }
 
     /// Its issuer, where it listens.

@@ -20,7 +20,12 @@ use std::task::{Context, Waker};
 const BEFORE_COMMIT: &str = "store::before_commit";
 
 fn open(folder: &Path) -> SqliteStore {
-    let realm = Realm { issuer: ISSUER.into(), longest_life_s: LONGEST_LIFE, keys: "k".into() };
+    let realm = Realm {
+        issuer: ISSUER.into(),
+        longest_life_s: LONGEST_LIFE,
+        keys: "k".into(),
+        keys_before: None,
+    };
     let clock = Arc::new(ManualClock::new(START));
     SqliteStore::open(&folder.join(FILE_NAME), realm, clock, &SeededEntropy::new(1)).unwrap()
 }

@@ -19,7 +19,12 @@ fn memory(_: &Path) -> Made {
 
 fn sqlite(folder: &Path) -> Made {
     let clock = Arc::new(ManualClock::new(START));
-    let realm = Realm { issuer: ISSUER.into(), longest_life_s: LONGEST_LIFE, keys: "k".into() };
+    let realm = Realm {
+        issuer: ISSUER.into(),
+        longest_life_s: LONGEST_LIFE,
+        keys: "k".into(),
+        keys_before: None,
+    };
     let path = folder.join(FILE_NAME);
     let store = SqliteStore::open(&path, realm, clock.clone(), &SeededEntropy::new(1)).unwrap();
     (Arc::new(store), clock)

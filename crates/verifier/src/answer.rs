@@ -8,9 +8,12 @@ use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use rescind_wire::problem::{Problem, ProblemCode};
 use std::time::Duration;
+
+/// On an answer from knowledge that is older than the realm's bound: its age in seconds, rounded up.
+const STALENESS: HeaderName = HeaderName::from_static("rescind-staleness");
 
 /// Why a request does not reach the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,13 @@ pub(crate) fn bare_challenge(realm: &str) -> Option<HeaderValue> {
     let plain = realm.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\');
     let text = format!(r#"Bearer realm="{realm}""#);
     plain.then(|| HeaderValue::from_str(&text).ok()).flatten()
+}
+
+/// Marks an answer that stale knowledge was tolerated for.
+pub(crate) fn mark_stale<B>(response: &mut Response<B>, staleness: Duration) {
+    let seconds = staleness.as_millis().div_ceil(1000);
+    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+    response.headers_mut().insert(STALENESS, seconds.into());
 }
 
 fn problem<B: From<Bytes>>(code: ProblemCode) -> Response<B> {

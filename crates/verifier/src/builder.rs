@@ -6,8 +6,10 @@ use crate::endpoint::{self, BadAddress};
 use crate::entropy;
 use crate::fetch::{Authority, FetchError, NoRoots};
 use crate::follow::Follow;
+use crate::keys::KeyRing;
 use crate::secret::ClientSecret;
 use crate::shared::Core;
+use crate::shared_secret::SharedSecret;
 use crate::verifier::Verifier;
 use rescind_wire::id::Instance;
 use rescind_wire::jws::Alg;
@@ -44,6 +46,14 @@ pub enum BuildError {
     /// No algorithm is accepted.
     #[error("no signature algorithm is accepted; name at least one")]
     Algorithms,
+    /// HS256 beside an algorithm of key pairs.
+    #[error(
+        "a verifier takes tokens under shared secrets or under the authority's public keys, never both; name HS256 alone or leave .shared_secret() out"
+    )]
+    MixedAlgorithms,
+    /// HS256 without a secret.
+    #[error("HS256 is accepted but there is no secret to verify with; call .shared_secret(secret)")]
+    SharedSecret,
     /// More than 30 s.
     #[error("a leeway over {MAX_LEEWAY} s is refused")]
     Leeway,
@@ -65,6 +75,8 @@ pub enum BuildError {
 #[must_use]
 pub struct Builder {
     settings: Settings,
+    algorithms: Option<Vec<Alg>>,
+    shared: Vec<SharedSecret>,
     client: Option<(String, ClientSecret)>,
     clock: Arc<dyn Clock>,
     build_timeout: Duration,
@@ -75,11 +87,13 @@ impl Builder {
         Self {
             settings: Settings {
                 expected: Expected { issuer, audience, max_lifetime: 24 * 60 * 60 },
-                algorithms: vec![Alg::Es256],
+                algorithms: Vec::new(),
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
             },
+            algorithms: None,
+            shared: Vec::new(),
             client: None,
             clock: Arc::new(SystemClock),
             build_timeout: Duration::from_secs(30),
@@ -92,9 +106,16 @@ impl Builder {
         self
     }
 
-    /// The algorithms that are accepted; ES256 alone unless named. Never chosen by a token.
+    /// The algorithms that are accepted; unless named ES256 alone, or HS256 alone with a shared secret. Never
+    /// chosen by a token.
     pub fn algorithms(mut self, algorithms: &[Alg]) -> Self {
-        self.settings.algorithms = algorithms.to_vec();
+        self.algorithms = Some(algorithms.to_vec());
+        self
+    }
+
+    /// Accepts HS256 under this secret, and no public key. Called twice, for a rotation: under either.
+    pub fn shared_secret(mut self, secret: SharedSecret) -> Self {
+        self.shared.push(secret);
         self
     }
 
@@ -153,15 +174,13 @@ impl Builder {
     }
 
     fn begin(self) -> Result<(Verifier, Arc<Follow>), BuildError> {
-        let settings = self.settings;
+        let mut settings = self.settings;
+        settings.algorithms = algorithms(self.algorithms, !self.shared.is_empty())?;
         let issuer = settings.expected.issuer.clone();
         let metadata = endpoint::metadata(&issuer)?;
         let challenge = answer::bare_challenge(&issuer).ok_or(BuildError::IssuerText)?;
         if settings.expected.audience.is_empty() {
             return Err(BuildError::Audience);
-        }
-        if settings.algorithms.is_empty() {
-            return Err(BuildError::Algorithms);
         }
         if settings.leeway > MAX_LEEWAY {
             return Err(BuildError::Leeway);
@@ -170,10 +189,32 @@ impl Builder {
         let basic = secret.basic(&id).filter(|_| !id.is_empty()).ok_or(BuildError::Client)?;
         let authority = Authority::new(issuer, metadata, basic)?;
         let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
-        let core = Arc::new(Core::new(settings, self.clock));
+        let keys = if self.shared.is_empty() {
+            KeyRing::new(settings.algorithms.clone())
+        } else {
+            KeyRing::shared(self.shared.into_iter().map(SharedSecret::into_key))
+        };
+        let core = Arc::new(Core::new(settings, keys, self.clock));
         let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));
         let verifier = Verifier::follow(core, Arc::clone(&follow), challenge)?;
         Ok((verifier, follow))
+    }
+}
+
+/// What is accepted. Never a shared secret and a public key at once: a mix-up of the two must not even be
+/// possible.
+fn algorithms(named: Option<Vec<Alg>>, shared: bool) -> Result<Vec<Alg>, BuildError> {
+    let usual = if shared { Alg::Hs256 } else { Alg::Es256 };
+    let algorithms = named.unwrap_or_else(|| vec![usual]);
+    let of_secrets = algorithms.iter().filter(|a| a.is_shared()).count();
+    match (algorithms.len(), of_secrets) {
+        (0, _) => Err(BuildError::Algorithms),
+        (all, of_secrets) if of_secrets != 0 && of_secrets != all => {
+            Err(BuildError::MixedAlgorithms)
+        }
+        (_, 0) if shared => Err(BuildError::MixedAlgorithms),
+        (_, 1..) if !shared => Err(BuildError::SharedSecret),
+        _ => Ok(algorithms),
     }
 }
 
@@ -189,7 +230,8 @@ mod tests {
     // T04
     #[tokio::test]
     async fn a_verifier_has_an_explicit_set_of_algorithms() {
-        assert_eq!(builder().settings.algorithms, [Alg::Es256]);
+        let built = builder().start().unwrap();
+        assert_eq!(built.settings().algorithms, [Alg::Es256]);
         assert!(matches!(builder().algorithms(&[]).start(), Err(BuildError::Algorithms)));
     }
 

@@ -43,8 +43,10 @@ impl Refusal {
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) claims: Claims,
-    revocation_keys: TokenKeys,
-    key_set: u64,
+    /// The key that signed.
+    pub(crate) kid: String,
+    pub(crate) revocation_keys: TokenKeys,
+    pub(crate) key_set: u64,
 }
 
 /// What a check asks of the world, one call per step.
@@ -64,10 +66,21 @@ pub(crate) struct Terms {
     pub(crate) staleness: Option<Duration>,
     /// Complete as of this moment.
     pub(crate) as_of: Option<Moment>,
+    /// Knowledge beyond the bound is good enough up to here.
+    pub(crate) tolerate: Option<Duration>,
 }
 
-/// Gives the UTC second at which the token was found good.
-pub(crate) fn judge(facts: &Facts, world: &impl World, terms: Terms) -> Result<u64, Refusal> {
+/// A token was found good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// The UTC second by which it was judged.
+    pub(crate) second: u64,
+    /// How old the knowledge was, if that is beyond the bound.
+    pub(crate) tolerated: Option<Duration>,
+}
+
+/// Judges a token by its facts.
+pub(crate) fn judge(facts: &Facts, world: &impl World, terms: Terms) -> Result<Judged, Refusal> {
     let mut check = Check::of(facts);
     check.load_anchor(world);
     check.look_up(world);
@@ -103,18 +116,24 @@ impl<'a> Check<'a> {
         self.now = world.now();
     }
 
-    fn verdict(&self, terms: Terms) -> Result<u64, Refusal> {
+    fn verdict(&self, terms: Terms) -> Result<Judged, Refusal> {
         if self.killed {
             return Err(Refusal::Revoked);
         }
         let lease = self.lease.ok_or(Refusal::STALE)?;
         let second = lease.later_s(self.now).max(self.pruned_to);
         self.facts.claims.check_time(second, terms.leeway)?;
-        let early = terms.as_of.is_some_and(|moment| !lease.speaks_of(moment));
-        if early || !lease.holds(self.now, terms.staleness) {
+        if terms.as_of.is_some_and(|moment| !lease.speaks_of(moment)) {
             return Err(Refusal::STALE);
         }
-        Ok(second)
+        if lease.holds(self.now, terms.staleness) {
+            return Ok(Judged { second, tolerated: None });
+        }
+        let staleness = lease.staleness(self.now);
+        if terms.tolerate.is_some_and(|most| staleness <= most) {
+            return Ok(Judged { second, tolerated: Some(staleness) });
+        }
+        Err(Refusal::STALE)
     }
 }
 
@@ -159,6 +178,7 @@ impl FactCache {
         let facts = Arc::new(Facts {
             revocation_keys: TokenKeys::of(&verified.claims, &verified.kid),
             claims: verified.claims,
+            kid: verified.kid,
             key_set,
         });
         // A cache under contention is not worth waiting for.

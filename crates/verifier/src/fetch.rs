@@ -175,12 +175,7 @@ impl Authority {
         let url: Uri = url.parse().map_err(|_| BadAddress)?;
         let request = self.authorized(Method::GET, &url, Bytes::new());
         let response = within(ANSWER, self.send(request, &[FRAME_TYPE])).await?;
-        Ok(Feed {
-            body: response.into_body(),
-            buffer: BytesMut::new(),
-            issuer: self.issuer.clone(),
-            known,
-        })
+        Ok(Feed { body: response.into_body(), buffer: BytesMut::new() })
     }
 
     fn known(&self) -> Result<Arc<Known>, FetchError> {
@@ -234,17 +229,17 @@ impl Authority {
 pub(crate) struct Feed {
     body: Incoming,
     buffer: BytesMut,
-    issuer: String,
-    known: Arc<Known>,
 }
 
 impl Feed {
-    /// The next frame. May be dropped while it waits; nothing is lost.
-    pub(crate) async fn next(&mut self) -> Result<Frame, FetchError> {
+    /// The next frame, signed by one of the keys that the authority's metadata names now. May be dropped
+    /// while it waits; nothing is lost.
+    pub(crate) async fn next(&mut self, authority: &Authority) -> Result<Frame, FetchError> {
         loop {
             if let Some(length) = frame::next_frame(&self.buffer, MAX_FRAME)? {
                 let sealed = self.buffer.split_to(length);
-                return Ok(frame::open(&sealed, &self.issuer, &self.known.feed_keys)?);
+                let known = authority.known()?;
+                return Ok(frame::open(&sealed, &authority.issuer, &known.feed_keys)?);
             }
             let part = timeout(SILENCE, self.body.frame()).await;
             let part = part.map_err(|_| FetchError::Timeout)?.ok_or(FetchError::Body)?;
@@ -301,5 +296,22 @@ fn tls(local: bool) -> Result<rustls::ClientConfig, NoRoots> {
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth()),
         Err(error) => Err(NoRoots(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // K08
+    #[tokio::test(start_paused = true)]
+    async fn an_authority_that_accepts_and_never_answers_is_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let metadata = endpoint::metadata(&issuer).unwrap();
+        let basic = HeaderValue::from_static("Basic eDp5");
+        let authority = Authority::new(issuer, metadata, basic).unwrap();
+        let given_up = tokio::time::timeout(ANSWER * 2, authority.discover()).await;
+        assert!(matches!(given_up, Ok(Err(FetchError::Timeout | FetchError::Transport(_)))));
     }
 }

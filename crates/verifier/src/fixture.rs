@@ -28,5 +28,5 @@ pub(crate) fn claims(issuer: &str) -> Claims {
 }
 
 pub(crate) fn signing_key() -> SigningKey {
-    SigningKey::from_pkcs8(Alg::Es256, &SigningKey::generate(Alg::Es256).unwrap()).unwrap()
+    SigningKey::from_secret(Alg::Es256, &SigningKey::generate(Alg::Es256).unwrap()).unwrap()
 }

@@ -8,13 +8,13 @@ use crate::fetch::{Authority, FetchError, HeadQuestion};
 use crate::shared::Core;
 use crate::state::Event;
 use rescind_wire::b64;
-use rescind_wire::frame::{BadFrame, Frame, Position};
+use rescind_wire::frame::{BadFrame, Frame, KeysMark, Position};
 use rescind_wire::id::Instance;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -38,6 +38,9 @@ pub(crate) struct Follow {
     seen: Mutex<Option<(Position, String)>>,
     /// Boot time of the last refresh of the metadata; 0 before the first.
     refreshed: AtomicU64,
+    /// Version of the keys for which the metadata was last read; the feed's keys are in it.
+    described: AtomicU64,
+    metadata_wanted: Notify,
 }
 
 impl Follow {
@@ -49,6 +52,8 @@ impl Follow {
             trouble: watch::Sender::new(None),
             seen: Mutex::default(),
             refreshed: AtomicU64::new(0),
+            described: AtomicU64::new(0),
+            metadata_wanted: Notify::new(),
         }
     }
 
@@ -58,9 +63,11 @@ impl Follow {
         // The set holds the tasks: they end with it.
         let mut tasks = JoinSet::new();
         let (feed, heads, keys, prune) = (self.clone(), self.clone(), self.clone(), self.clone());
+        let metadata = self.clone();
         tasks.spawn(async move { feed.feed().await });
         tasks.spawn(async move { heads.heads().await });
         tasks.spawn(async move { keys.core.keys.keep(|| keys.authority.jwks()).await });
+        tasks.spawn(async move { metadata.metadata().await });
         tasks.spawn(async move { prune.prune().await });
         tasks.join_next().await;
         tracing::error!("a task of the verifier ended; it turns stale");
@@ -82,10 +89,12 @@ impl Follow {
 
     async fn start_once(&self) -> Result<(), FetchError> {
         self.authority.discover().await?;
-        let document = self.authority.jwks().await?;
-        if let Err(reason) = self.core.keys.install(&document) {
-            tracing::warn!(%reason, "the authority's key set is unusable");
-            return Err(FetchError::Metadata("its JWKS holds no usable key"));
+        if self.core.keys.fetched() {
+            let document = self.authority.jwks().await?;
+            if let Err(reason) = self.core.keys.install(&document) {
+                tracing::warn!(%reason, "the authority's key set is unusable");
+                return Err(FetchError::Metadata("its JWKS holds no usable key"));
+            }
         }
         self.snapshot().await
     }
@@ -136,7 +145,7 @@ impl Follow {
         tracing::info!(%epoch, from, "feed up");
         loop {
             let frame = tokio::select! {
-                frame = feed.next() => frame?,
+                frame = feed.next(&self.authority) => frame?,
                 () = self.core.feed_wake.notified() => {
                     // What is lacking was asked for only just now: it may be on its way.
                     let open_for = self.core.clock.now().boot_us.saturating_sub(opened);
@@ -160,7 +169,7 @@ impl Follow {
                 self.core.step(Event::Delta { position, entries });
             }
             Frame::Beat(position) => self.core.step(Event::Beat(position)),
-            Frame::Keys(mark) => self.core.keys.announce(mark, false),
+            Frame::Keys(mark) => self.announced(mark, false),
             Frame::Resync => self.core.step(Event::Resync),
             Frame::GoAway { spread_ms } => {
                 let most = Duration::from_millis(spread_ms.into()).min(Duration::from_secs(15));
@@ -227,13 +236,35 @@ impl Follow {
             Ok((head, sealed)) => {
                 let at = self.core.clock.now();
                 self.remember(head.position, &sealed);
-                self.core.keys.announce(head.keys, true);
+                self.announced(head.keys, true);
                 self.core.step(Event::Head { head, at });
                 Ok(())
             }
             Err(error) => {
                 self.core.step(Event::HeadLost(nonce));
                 Err(error)
+            }
+        }
+    }
+
+    /// The authority says which keys are in force; its metadata may name other keys of the feed now.
+    fn announced(&self, mark: KeysMark, answers: bool) {
+        self.core.keys.announce(mark, answers, self.core.clock.now().boot_us);
+        if self.described.swap(mark.version, Ordering::SeqCst) != mark.version {
+            self.metadata_wanted.notify_one();
+        }
+    }
+
+    /// Reads the metadata again whenever keys have changed: a key of the feed that is not in it any more
+    /// is not believed any more.
+    async fn metadata(&self) {
+        loop {
+            self.metadata_wanted.notified().await;
+            let mut attempt = 0;
+            while let Err(error) = self.authority.discover().await {
+                tracing::warn!(%error, "metadata not refreshed");
+                sleep(entropy::backoff(attempt)).await;
+                attempt += 1;
             }
         }
     }

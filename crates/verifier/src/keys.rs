@@ -1,17 +1,25 @@
 //! The keys that verify tokens, and when they are fetched.
 //!
 //! Owns the loaded set and what the authority last said is in force. An unknown `kid` causes no fetch while
-//! both are equal; otherwise one fetch at a time, further apart each time it does not help. A fetch that
-//! fails leaves the last good set. The requests themselves are in [`crate::fetch`].
+//! both are equal: 10,000 tokens with random kids cause none. Otherwise there is one fetch at a time, for all
+//! tokens together, further apart each time it does not help: at most 7 in the first minute, then one in 30 s.
+//! A fetch that fails leaves the last good set, for [`HARD_EXPIRY`] at most: then nothing is judged by a set
+//! that is known to be outdated. Secrets shared with the authority are given, never fetched,
+//! and then no document counts. The requests themselves are in [`crate::fetch`].
 
+use crate::check::Facts;
 use arc_swap::ArcSwap;
 use rescind_wire::frame::KeysMark;
-use rescind_wire::jwk::{KeySet, SetRefused};
+use rescind_wire::jwk::{KeySet, SetRefused, SharedKey};
 use rescind_wire::jws::Alg;
 use rescind_wire::sha256;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+
+/// For how long a set that is known to be outdated still judges.
+const HARD_EXPIRY: Duration = Duration::from_secs(10 * 60);
 
 /// A key set as it was fetched.
 #[derive(Debug, Default)]
@@ -34,8 +42,12 @@ pub(crate) enum KeysRefused {
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     accepted: Vec<Alg>,
+    /// Whether the set is fetched; if not, it was given and stays.
+    fetched: bool,
     loaded: ArcSwap<Loaded>,
     in_force: Mutex<Option<KeysMark>>,
+    /// Boot time since which the set is known to be outdated; 0 while it is not.
+    outdated_since: AtomicU64,
     wanted: Notify,
     attempts: watch::Sender<u64>,
 }
@@ -44,11 +56,31 @@ impl KeyRing {
     pub(crate) fn new(accepted: Vec<Alg>) -> Self {
         Self {
             accepted,
+            fetched: true,
             loaded: ArcSwap::default(),
             in_force: Mutex::default(),
+            outdated_since: AtomicU64::new(0),
             wanted: Notify::new(),
             attempts: watch::Sender::new(0),
         }
+    }
+
+    /// Exactly these secrets, and nothing that the authority publishes.
+    pub(crate) fn shared(secrets: impl IntoIterator<Item = SharedKey>) -> Self {
+        let set = KeySet::new(None, secrets);
+        let loaded = Loaded { set, version: 1, ..Loaded::default() };
+        Self { fetched: false, loaded: ArcSwap::from_pointee(loaded), ..Self::new(Vec::new()) }
+    }
+
+    /// Whether the set comes from the authority.
+    pub(crate) fn fetched(&self) -> bool {
+        self.fetched
+    }
+
+    /// Whether the key under which these facts were verified is still held.
+    pub(crate) fn holds(&self, facts: &Facts) -> bool {
+        let loaded = self.load();
+        loaded.version == facts.key_set || loaded.set.find(&facts.kid).is_some()
     }
 
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<Loaded>> {
@@ -67,12 +99,15 @@ impl KeyRing {
         let version = self.load().version + 1;
         let hash = sha256(&[document]);
         self.loaded.store(Arc::new(Loaded { set, version, hash }));
+        if !self.outdated() {
+            self.outdated_since.store(0, Ordering::SeqCst);
+        }
         Ok(())
     }
 
     /// The authority says which set is in force: a head, which answers a question, always; a frame of the
-    /// feed only if it is not older.
-    pub(crate) fn announce(&self, mark: KeysMark, answers: bool) {
+    /// feed only if it is not older. `now` is boot time.
+    pub(crate) fn announce(&self, mark: KeysMark, answers: bool, now: u64) {
         {
             let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
             if answers || in_force.is_none_or(|known| known.version <= mark.version) {
@@ -80,14 +115,31 @@ impl KeyRing {
             }
         }
         if self.outdated() {
+            let begins = (0, now.max(1));
+            let (order, known) = (Ordering::SeqCst, Ordering::SeqCst);
+            // Where it was outdated already, it stays so since then.
+            let _ = self.outdated_since.compare_exchange(begins.0, begins.1, order, known);
             self.wanted.notify_one();
+        } else {
+            self.outdated_since.store(0, Ordering::SeqCst);
         }
+    }
+
+    /// Boot time since which the set is outdated.
+    fn outdated_since(&self) -> Option<u64> {
+        Some(self.outdated_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
+    }
+
+    /// Whether the set has been outdated for too long to judge by it. The clock is asked only if it is.
+    pub(crate) fn expired(&self, now: impl FnOnce() -> u64) -> bool {
+        let longest = HARD_EXPIRY.as_micros() as u64;
+        self.outdated_since().is_some_and(|since| now().saturating_sub(since) > longest)
     }
 
     /// Whether another set than the loaded one is in force.
     pub(crate) fn outdated(&self) -> bool {
         let in_force = *self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        in_force.is_some_and(|mark| mark.hash != self.load().hash)
+        self.fetched && in_force.is_some_and(|mark| mark.hash != self.load().hash)
     }
 
     /// Waits until the next attempt to fetch has ended, at most so long.
@@ -137,7 +189,7 @@ mod tests {
     use crate::fixture::signing_key;
     use rescind_wire::jwk::jwks;
     use std::convert::Infallible;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     fn mark(document: &str, version: u64) -> KeysMark {
         KeysMark { version, hash: sha256(&[document.as_bytes()]) }
@@ -147,7 +199,7 @@ mod tests {
     #[test]
     fn a_set_that_is_no_good_leaves_the_last_good_one() {
         let (ring, key) = (KeyRing::new(vec![Alg::Es256]), signing_key());
-        ring.install(jwks([key.public()]).as_bytes()).unwrap();
+        ring.install(jwks(key.public()).as_bytes()).unwrap();
         for bad in ["", "{}", r#"{"keys":[]}"#, &" ".repeat(70_000)] {
             assert!(ring.install(bad.as_bytes()).is_err());
         }
@@ -158,14 +210,14 @@ mod tests {
     #[test]
     fn a_set_is_outdated_only_while_the_authority_says_so() {
         let ring = KeyRing::new(vec![Alg::Es256]);
-        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
         ring.install(old.as_bytes()).unwrap();
         assert!(!ring.outdated());
-        ring.announce(mark(&old, 1), true);
+        ring.announce(mark(&old, 1), true, 7);
         assert!(!ring.outdated());
-        ring.announce(mark(&new, 2), false);
+        ring.announce(mark(&new, 2), false, 7);
         assert!(ring.outdated());
-        ring.announce(mark(&old, 1), false);
+        ring.announce(mark(&old, 1), false, 7);
         assert!(ring.outdated(), "a frame of the past changes nothing");
         ring.install(new.as_bytes()).unwrap();
         assert!(!ring.outdated());
@@ -175,9 +227,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn fetches_that_do_not_help_grow_further_apart() {
         let ring = KeyRing::new(vec![Alg::Es256]);
-        let (old, new) = (jwks([signing_key().public()]), jwks([signing_key().public()]));
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
         ring.install(old.as_bytes()).unwrap();
-        ring.announce(mark(&new, 2), true);
+        ring.announce(mark(&new, 2), true, 7);
         let fetches = AtomicU32::new(0);
         let keep = ring.keep(|| {
             fetches.fetch_add(1, Ordering::Relaxed);
@@ -187,5 +239,22 @@ mod tests {
         let _ = tokio::time::timeout(Duration::from_secs(60), keep).await;
         let fetches = fetches.load(Ordering::Relaxed);
         assert!((2..=7).contains(&fetches), "{fetches} fetches in a minute");
+    }
+
+    // K08
+    #[test]
+    fn a_set_that_stays_outdated_judges_for_ten_minutes_and_no_longer() {
+        let ring = KeyRing::new(vec![Alg::Es256]);
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
+        let minutes = |n: u64| move || 7 + n * 60_000_000;
+        ring.install(old.as_bytes()).unwrap();
+        ring.announce(mark(&old, 1), true, 7);
+        assert!(!ring.expired(minutes(60)));
+        ring.announce(mark(&new, 2), true, 7);
+        ring.announce(mark(&new, 2), true, 7 + 300_000_000);
+        assert!(!ring.expired(minutes(10)));
+        assert!(ring.expired(minutes(11)), "counted from the first time that it was heard");
+        ring.install(new.as_bytes()).unwrap();
+        assert!(!ring.expired(minutes(60)));
     }
 }

@@ -3,20 +3,24 @@
 //! Nothing unauthenticated passes, not even OPTIONS: CORS stands outside. The token is read by
 //! [`crate::bearer`], judged by [`crate::check`], and refusals are worded by [`crate::answer`].
 
-use crate::answer::Denial;
+use crate::answer::{self, Denial};
 use crate::bearer::{self, NoToken};
+use crate::check::Judged;
 use crate::principal::Principal;
 use crate::verifier::Verifier;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{Layer, Service};
 
-/// What a route demands. A layer for tower and axum; made by [`Verifier::layer`] and
-/// [`Verifier::require`]. An inner layer can only tighten what an outer one demands.
+/// Most that is tolerated.
+const TOLERABLE: Duration = Duration::from_secs(60 * 60);
+
+/// What a route demands. A layer for tower and axum; made by [`Verifier::layer`],
+/// [`Verifier::require`] and [`Verifier::tolerate`]. An inner layer can only tighten what an outer one demands.
 #[derive(Clone)]
 pub struct Protect {
     verifier: Verifier,
@@ -27,6 +31,7 @@ pub struct Protect {
 struct Rule {
     online: bool,
     within: Option<Duration>,
+    tolerate: Option<Duration>,
     max_age: Option<u64>,
     roles: Vec<String>,
     scopes: Vec<String>,
@@ -35,6 +40,11 @@ struct Rule {
 impl Protect {
     pub(crate) fn new(verifier: Verifier) -> Self {
         Self { verifier, rule: Arc::default() }
+    }
+
+    pub(crate) fn tolerating(verifier: Verifier, staleness: Duration) -> Self {
+        let most = staleness.min(TOLERABLE);
+        Self::new(verifier).with(|rule| rule.tolerate = Some(most))
     }
 
     /// Asks the authority, after each request came in, whether anything was revoked. One question serves
@@ -74,14 +84,18 @@ impl Protect {
         self
     }
 
-    async fn admit(&self, token: &str) -> Result<Principal, Denial> {
-        let (principal, second) = if self.rule.online {
+    async fn admit(&self, method: Method, token: &str) -> Result<(Principal, Judged), Denial> {
+        let (principal, judged) = if self.rule.online {
             self.verifier.judge_online(token).await?
-        } else {
+        } else if self.rule.within.is_some() {
             self.verifier.judge_within(token, self.rule.within).await?
+        } else {
+            let reads = matches!(method, Method::GET | Method::HEAD);
+            let tolerate = self.rule.tolerate.filter(|_| reads);
+            self.verifier.judge_tolerating(token, tolerate).await?
         };
-        self.rule.allows(&principal, second)?;
-        Ok(principal)
+        self.rule.allows(&principal, judged.second)?;
+        Ok((principal, judged))
     }
 }
 
@@ -138,14 +152,21 @@ where
         let protect = self.protect.clone();
         Box::pin(async move {
             let admitted = match bearer::token(request.headers(), request.uri()) {
-                Ok(token) => protect.admit(token).await,
+                Ok(token) => protect.admit(request.method().clone(), token).await,
                 Err(NoToken::Missing) => Err(Denial::Unauthenticated),
                 Err(NoToken::Malformed) => Err(Denial::InvalidRequest),
             };
+            if let Ok((_, Judged { tolerated: Some(staleness), .. })) = &admitted {
+                tracing::info!(?staleness, "stale knowledge tolerated");
+            }
             match admitted {
-                Ok(principal) => {
+                Ok((principal, judged)) => {
                     request.extensions_mut().insert(principal);
-                    inner.call(request).await
+                    let mut answered = inner.call(request).await;
+                    if let (Ok(response), Some(staleness)) = (&mut answered, judged.tolerated) {
+                        answer::mark_stale(response, staleness);
+                    }
+                    answered
                 }
                 Err(denial) => {
                     tracing::debug!(?denial, "request refused");

@@ -21,7 +21,7 @@
 //! - `check`: judging one token · [`set`]: the live revocations · [`lease`]: how long they may be trusted
 //! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
 //! - `follow`, `fetch`, `keys`, `online`: the tasks and requests behind it
-//! - `layer`, `bearer`, `answer`, `principal`: the HTTP side
+//! - `layer`, `bearer`, `answer`, `principal`: the HTTP side · `ended`: waiting for a caller's end
 //!
 //! It never contains rules of the authority, SQL, or a way to a [`Principal`] without a verified token.
 
@@ -30,6 +30,7 @@ mod bearer;
 mod builder;
 mod check;
 pub mod clock;
+mod ended;
 mod endpoint;
 mod entropy;
 mod fetch;
@@ -45,12 +46,14 @@ mod principal;
 mod secret;
 pub mod set;
 mod shared;
+mod shared_secret;
 pub mod state;
 mod verifier;
 
 pub use builder::{BuildError, Builder, Settings};
 pub use check::Refusal;
 pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use ended::Ended;
 pub use endpoint::BadAddress;
 pub use fetch::{FetchError, NoRoots};
 pub use layer::{Protect, Protected};
@@ -58,4 +61,5 @@ pub use principal::Principal;
 pub use rescind_wire::jws::Alg;
 pub use secret::{ClientSecret, SecretError};
 pub use shared::Status;
+pub use shared_secret::{SharedSecret, SharedSecretError};
 pub use verifier::Verifier;

@@ -71,8 +71,8 @@ mod tests {
 
     fn document() -> Value {
         let pkcs8 = SigningKey::generate(Alg::Ed25519).unwrap();
-        let key = SigningKey::from_pkcs8(Alg::Ed25519, &pkcs8).unwrap();
-        let keys: Value = serde_json::from_str(&jwks([key.public()])).unwrap();
+        let key = SigningKey::from_secret(Alg::Ed25519, &pkcs8).unwrap();
+        let keys: Value = serde_json::from_str(&jwks(key.public())).unwrap();
         json!({
             "issuer": "https://a.example",
             "jwks_uri": "https://a.example/jwks",

@@ -3,6 +3,8 @@
 //! Owns [`Principal`], which only [`crate::check`] makes: there is no way to one from an unverified token.
 
 use crate::check::Facts;
+use crate::ended::{self, Ended};
+use crate::shared::Core;
 use rescind_wire::id::{Jti, Sid, Sub};
 use rescind_wire::token::Claims;
 use std::fmt;
@@ -10,11 +12,38 @@ use std::sync::Arc;
 
 /// The caller of a request whose access token passed. Cheap to clone.
 #[derive(Clone)]
-pub struct Principal(Arc<Facts>);
+pub struct Principal {
+    facts: Arc<Facts>,
+    core: Arc<Core>,
+}
 
 impl Principal {
-    pub(crate) fn new(facts: Arc<Facts>) -> Self {
-        Self(facts)
+    pub(crate) fn new(facts: Arc<Facts>, core: Arc<Core>) -> Self {
+        Self { facts, core }
+    }
+
+    /// Resolves when the caller's right to be here ends: within milliseconds of a revocation that reaches
+    /// this server, and about a second after the token expires or the knowledge runs out. For sockets,
+    /// streams and long jobs, which nobody checks again:
+    ///
+    /// ```no_run
+    /// # use rescind_verifier::Principal;
+    /// # async fn next_message() {}
+    /// # async fn example(user: Principal) {
+    /// let ended = user.ended();
+    /// tokio::pin!(ended);
+    /// loop {
+    ///     tokio::select! {
+    ///         why = &mut ended => break println!("closed: {why:?}"),
+    ///         () = next_message() => { /* … */ }
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// The future owns what it needs and may be dropped at any time. Runs inside a tokio runtime.
+    pub fn ended(&self) -> impl Future<Output = Ended> + Send + use<> {
+        ended::ended(Arc::clone(&self.core), Arc::clone(&self.facts))
     }
 
     /// The account. Stays the same for ever and is never given to another account.
@@ -69,7 +98,7 @@ impl Principal {
 
     /// All claims.
     pub fn claims(&self) -> &Claims {
-        &self.0.claims
+        &self.facts.claims
     }
 }
 

@@ -4,8 +4,9 @@
 //! that vouches for them is published.
 
 use crate::builder::Settings;
-use crate::check::{self, FactCache, Refusal, Terms, World};
+use crate::check::{self, FactCache, Judged, Refusal, Terms, World};
 use crate::clock::{Clock, Now};
+use crate::ended::Waiters;
 use crate::keys::KeyRing;
 use crate::lease::{Lease, Moment};
 use crate::online::Online;
@@ -26,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: KeyRing,
     pub(crate) online: Online,
+    /// Who waits for the end of a token.
+    pub(crate) waiters: Waiters,
     /// Wakes the feed's reader: it must reconnect or fetch a snapshot.
     pub(crate) feed_wake: Notify,
     /// Whether a first lease was ever published.
@@ -70,14 +73,16 @@ fn milliseconds<S: serde::Serializer>(span: &Option<Duration>, s: S) -> Result<S
 pub(crate) struct Demand {
     pub(crate) staleness: Option<Duration>,
     pub(crate) as_of: Option<Moment>,
+    pub(crate) tolerate: Option<Duration>,
 }
 
 impl Core {
-    pub(crate) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(settings: Settings, keys: KeyRing, clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            keys: KeyRing::new(settings.algorithms.clone()),
+            keys,
             online: Online::default(),
+            waiters: Waiters::default(),
             feed_wake: Notify::new(),
             ready: watch::Sender::new(false),
             set: RevocationSet::new(),
@@ -89,8 +94,15 @@ impl Core {
         }
     }
 
-    /// Judges a token. Gives the caller and the UTC second of the judgement.
-    pub(crate) fn check(&self, token: &str, demand: Demand) -> Result<(Principal, u64), Refusal> {
+    /// Judges a token. Gives the caller, and how it was judged.
+    pub(crate) fn check(
+        self: &Arc<Self>,
+        token: &str,
+        demand: Demand,
+    ) -> Result<(Principal, Judged), Refusal> {
+        if self.keys.expired(|| self.clock.now().boot_us) {
+            return Err(Refusal::STALE);
+        }
         let keys = self.keys.load();
         let expected = &self.settings.expected;
         let facts = match self.facts.facts(token, &keys.set, keys.version, expected) {
@@ -104,9 +116,10 @@ impl Core {
             leeway: self.settings.leeway,
             staleness: [demand.staleness, self.settings.staleness].into_iter().flatten().min(),
             as_of: demand.as_of,
+            tolerate: demand.tolerate,
         };
-        let second = check::judge(&facts, self, terms)?;
-        Ok((Principal::new(facts), second))
+        let judged = check::judge(&facts, &**self, terms)?;
+        Ok((Principal::new(facts, Arc::clone(self)), judged))
     }
 
     /// Takes an event of the authority and carries out what follows from it.
@@ -120,7 +133,10 @@ impl Core {
 
     fn carry_out(&self, effect: Effect) {
         match effect {
-            Effect::Insert(entries) => entries.iter().for_each(|e| self.set.insert(e)),
+            Effect::Insert(entries) => {
+                entries.iter().for_each(|e| self.set.insert(e));
+                self.waiters.wake(&entries);
+            }
             Effect::Fresh(lease) => {
                 self.lease.store(Some(Arc::new(lease)));
                 self.online.leased(Some(lease));

@@ -1,7 +1,7 @@
 //! The handle that an application holds.
 
 use crate::builder::{BuildError, Builder, Settings};
-use crate::check::Refusal;
+use crate::check::{Judged, Refusal};
 use crate::follow::Follow;
 use crate::layer::Protect;
 use crate::principal::Principal;
@@ -30,6 +30,7 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.follow.abort();
+        self.core.waiters.close();
     }
 }
 
@@ -55,7 +56,7 @@ impl Verifier {
         Ok(Self(Arc::new(Shared { core, challenge, follow })))
     }
 
-    pub(crate) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
     }
 
@@ -78,6 +79,18 @@ impl Verifier {
         self.layer()
     }
 
+    /// The layer for a router of its own whose reads may go on when the authority cannot be reached: GET and
+    /// HEAD are answered although the knowledge is older than the realm's bound, up to `staleness` (an hour
+    /// at most; less than the bound changes nothing). A revocation may then go unnoticed for that long. What
+    /// is known revoked or expired stays refused, as does everything before the first head and under an
+    /// authority that contradicted itself; other methods are judged as by [`Verifier::layer`].
+    ///
+    /// An answer from beyond the bound carries `Rescind-Staleness: <seconds>`. Another layer of the verifier,
+    /// inside or outside, refuses as ever: on this router there must be none that tolerates less.
+    pub fn tolerate(&self, staleness: Duration) -> Protect {
+        Protect::tolerating(self.clone(), staleness)
+    }
+
     /// How this verifier stands.
     pub fn status(&self) -> Status {
         self.core().status()
@@ -94,7 +107,7 @@ impl Verifier {
         self.judge_online(token).await.map(|(principal, _)| principal)
     }
 
-    pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, u64), Refusal> {
+    pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, Judged), Refusal> {
         let arrival = self.core().online.moment(self.core().clock.now());
         // Who is refused anyway costs the authority nothing.
         let first = self.judge(token, Demand::default()).await;
@@ -103,23 +116,31 @@ impl Verifier {
         }
         self.core().online.prove(arrival, ONLINE).await?;
         let as_of = Some(arrival);
-        self.judge(token, Demand { as_of, staleness: None }).await
+        self.judge(token, Demand { as_of, ..Demand::default() }).await
     }
 
     pub(crate) async fn judge_within(
         &self,
         token: &str,
         staleness: Option<Duration>,
-    ) -> Result<(Principal, u64), Refusal> {
-        let judged = self.judge(token, Demand { staleness, as_of: None }).await;
+    ) -> Result<(Principal, Judged), Refusal> {
+        let judged = self.judge(token, Demand { staleness, ..Demand::default() }).await;
         match judged {
             Err(Refusal::Stale { .. }) if staleness.is_some() => self.judge_online(token).await,
             judged => judged,
         }
     }
 
+    pub(crate) async fn judge_tolerating(
+        &self,
+        token: &str,
+        tolerate: Option<Duration>,
+    ) -> Result<(Principal, Judged), Refusal> {
+        self.judge(token, Demand { tolerate, ..Demand::default() }).await
+    }
+
     /// A check that waits, once, for a key set that is known to be on its way.
-    async fn judge(&self, token: &str, demand: Demand) -> Result<(Principal, u64), Refusal> {
+    async fn judge(&self, token: &str, demand: Demand) -> Result<(Principal, Judged), Refusal> {
         let core = self.core();
         let judged = core.check(token, demand);
         if matches!(judged, Err(Refusal::Stale { .. })) && core.keys.outdated() {

@@ -161,6 +161,34 @@ async fn online_without_an_answer_is_not_known() {
     assert!(matches!(verifier.check_online("rubbish").await, Err(Refusal::InvalidToken(_))));
 }
 
+// K07
+#[tokio::test]
+async fn while_the_key_set_is_outdated_all_tokens_of_unknown_keys_share_one_fetch() {
+    let authority = Authority::serve().await;
+    let verifier = authority.verifier().await;
+    until("the feed", || authority.feeds.load(Ordering::SeqCst) == 1).await;
+    let before = authority.asked("/jwks");
+    authority.fault("/jwks", Fault::Down);
+    authority.rotate();
+    until("a fetch in vain", || authority.asked("/jwks") == before + 1).await;
+    let forged = sign(&authority.claims(1), &key(Alg::Es256)).unwrap();
+    let (_, rest) = forged.split_once('.').unwrap();
+    let token = |n: u32| {
+        let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{n}"}}"#);
+        format!("{}.{rest}", b64::encode(header))
+    };
+    assert_eq!(verifier.check(&token(0)).unwrap_err(), STALE);
+    authority.fault("/jwks", None);
+    let checks = (0..10_000).map(|n| {
+        let (verifier, token) = (verifier.clone(), token(n));
+        async move { verifier.check_online(&token).await }
+    });
+    for judged in futures_util::future::join_all(checks).await {
+        assert_eq!(judged.unwrap_err(), InvalidToken::UnknownKey.into());
+    }
+    assert_eq!(authority.asked("/jwks"), before + 2);
+}
+
 // P04
 #[tokio::test]
 async fn a_lost_entry_is_fetched_with_the_snapshot() {
@@ -237,12 +265,12 @@ async fn unknown_keys_and_keys_in_tokens_cause_no_request() {
     let stranger = key(Alg::Es256);
     let forged = sign(&authority.claims(1), &stranger).unwrap();
     let (_, rest) = forged.split_once('.').unwrap();
-    for n in 0..1000 {
+    for n in 0..10_000 {
         let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{n}"}}"#);
         let token = format!("{}.{rest}", b64::encode(header));
         assert_eq!(verifier.check(&token).unwrap_err(), InvalidToken::UnknownKey.into());
     }
-    let jwk = stranger.public().to_jwk();
+    let jwk = stranger.public().unwrap().to_jwk();
     for member in [
         format!(r#""jwk":{jwk}"#),
         format!(r#""jku":"{}/elsewhere""#, authority.issuer),

@@ -104,11 +104,11 @@ pub enum BadFrame {
     Signature,
 }
 
-/// Encodes and signs a frame, with its length in front. `key` is the feed key.
+/// Encodes and signs a frame, with its length in front. `key` is the feed key; a shared secret is none.
 pub fn seal(frame: &Frame, issuer: &str, key: &SigningKey) -> Result<Vec<u8>, BadKey> {
     let mut out = vec![0; 4];
     out.push(kind(frame));
-    out.extend_from_slice(&key_id(key.public()));
+    out.extend_from_slice(&key_id(key.public().ok_or(BadKey)?));
     put_body(&mut out, frame);
     let signature = key.sign(&signed_bytes(issuer, &out[4..]))?;
     out.extend_from_slice(&signature);
@@ -318,11 +318,11 @@ mod tests {
     const ISSUER: &str = "https://auth.example";
 
     fn key() -> SigningKey {
-        SigningKey::from_pkcs8(Alg::Ed25519, &SigningKey::generate(Alg::Ed25519).unwrap()).unwrap()
+        SigningKey::from_secret(Alg::Ed25519, &SigningKey::generate(Alg::Ed25519).unwrap()).unwrap()
     }
 
     fn public(key: &SigningKey) -> Vec<PublicKey> {
-        vec![PublicKey::from_jwk(key.public().to_jwk().as_object().unwrap()).unwrap()]
+        key.public().cloned().into_iter().collect()
     }
 
     fn frames() -> impl Strategy<Value = Frame> {

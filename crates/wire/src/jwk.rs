@@ -1,24 +1,31 @@
-//! Public keys and their set (RFC 7517), and the private keys that sign.
+//! Public keys (RFC 7517); with their set, the keys that sign and the secrets that two sides share.
 //!
-//! A key has exactly one algorithm. A set is looked up by `kid` only; a token's header never brings a
-//! key, and its `alg` never chooses one.
+//! A key has exactly one algorithm. A set ([`KeySet`]) is looked up by `kid` only; a token's header never
+//! brings a key, and its `alg` never chooses one. [`SigningKey`] signs, [`SharedKey`] is the verifying side
+//! of HS256 and comes from no document.
+
+mod set;
+mod shared;
+mod signing;
+
+pub use set::{KeySet, SetRefused, VerifyingKey};
+pub use shared::SharedKey;
+pub use signing::{BadKey, SigningKey};
 
 use crate::jws::Alg;
-use crate::{b64, json, sha256, weak};
-use aws_lc_rs::rand::SystemRandom;
+use crate::{b64, sha256, weak};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RsaPublicKeyComponents,
 };
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 use std::fmt;
 
 /// Largest JWKS that is parsed, in bytes.
 pub const MAX_JWKS: usize = 64 * 1024;
 
-/// A key that verifies.
+/// A key that verifies. A clone shares the parsed key.
+#[derive(Clone)]
 pub struct PublicKey {
     alg: Alg,
     jwk: Map<String, Value>,
@@ -50,7 +57,8 @@ pub enum KeyRefused {
 }
 
 impl PublicKey {
-    /// Reads one JWK. `alg` may be absent where `kty` and `crv` name just one.
+    /// Reads one JWK. `alg` may be absent where `kty` and `crv` name just one; an Ed25519 key is of
+    /// [`Alg::EdDsa`] only if its `alg` says so.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, KeyRefused> {
         const SECRET: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
         if SECRET.iter().any(|m| jwk.contains_key(*m)) || text(jwk, "kty")? == Some("oct") {
@@ -73,11 +81,14 @@ impl PublicKey {
             (Some("RSA"), None) => (Alg::Rs256, rsa(jwk)?, &["e", "kty", "n"][..]),
             _ => return Err(KeyRefused::Unsupported),
         };
-        match text(jwk, "alg")? {
-            None => {}
-            Some(name) if Alg::from_name(name) == Some(alg) => {}
-            Some(_) => return Err(KeyRefused::Unsupported),
-        }
+        let alg = match text(jwk, "alg")? {
+            None => alg,
+            Some(name) => match Alg::from_name(name) {
+                Some(named) if named == alg => alg,
+                Some(Alg::EdDsa) if alg == Alg::Ed25519 => Alg::EdDsa,
+                _ => return Err(KeyRefused::Unsupported),
+            },
+        };
         let required = names.iter().filter_map(|n| Some((n.to_string(), jwk.get(*n)?.clone())));
         Ok(Self { alg, jwk: required.collect(), material })
     }
@@ -152,167 +163,7 @@ fn rsa(jwk: &Map<String, Value>) -> Result<ParsedPublicKey, KeyRefused> {
         .map_err(|_| KeyRefused::Weak)
 }
 
-/// The keys that may verify access tokens, by `kid`.
-#[derive(Debug, Default)]
-pub struct KeySet {
-    keys: HashMap<String, PublicKey>,
-}
-
-/// Why a whole JWKS is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetRefused {
-    /// Over [`MAX_JWKS`] bytes, or not strict JSON with an array `keys` of objects.
-    #[error("the JWKS is malformed")]
-    Malformed,
-    /// Two keys share a `kid`.
-    #[error("the JWKS names two keys with one kid")]
-    DuplicateKid,
-}
-
-impl KeySet {
-    /// Reads a JWKS. Keys of another kind, without `kid`, or of an algorithm that is not `accepted` are
-    /// left out; each is given back with its place in the set and the reason.
-    pub fn from_jwks(
-        bytes: &[u8],
-        accepted: &[Alg],
-    ) -> Result<(Self, Vec<(usize, KeyRefused)>), SetRefused> {
-        if bytes.len() > MAX_JWKS {
-            return Err(SetRefused::Malformed);
-        }
-        let set = json::object(bytes).map_err(|_| SetRefused::Malformed)?;
-        let list = set.get("keys").and_then(Value::as_array).ok_or(SetRefused::Malformed)?;
-        let (mut keys, mut refused) = (HashMap::new(), Vec::new());
-        let mut kids = std::collections::HashSet::new();
-        for (place, jwk) in list.iter().enumerate() {
-            let jwk = jwk.as_object().ok_or(SetRefused::Malformed)?;
-            let kid = match jwk.get("kid") {
-                Some(Value::String(kid)) if !kid.is_empty() && kid.len() <= 128 => kid,
-                _ => {
-                    refused.push((place, KeyRefused::Malformed));
-                    continue;
-                }
-            };
-            if !kids.insert(kid) {
-                return Err(SetRefused::DuplicateKid);
-            }
-            match PublicKey::from_jwk(jwk) {
-                Ok(key) if accepted.contains(&key.alg) => {
-                    keys.insert(kid.clone(), key);
-                }
-                Ok(_) => refused.push((place, KeyRefused::Unsupported)),
-                Err(reason) => refused.push((place, reason)),
-            }
-        }
-        Ok((Self { keys }, refused))
-    }
-
-    /// The key of this `kid`.
-    pub fn find(&self, kid: &str) -> Option<&PublicKey> {
-        self.keys.get(kid)
-    }
-
-    /// How many keys may verify.
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Whether nothing can be verified.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-}
-
 /// A JWKS document of these public keys.
 pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a PublicKey>) -> String {
     json!({ "keys": keys.into_iter().map(PublicKey::to_jwk).collect::<Vec<_>>() }).to_string()
-}
-
-/// A private key and the algorithm it signs with. `Debug` shows the `kid` only.
-pub struct SigningKey {
-    pair: Pair,
-    public: PublicKey,
-    kid: String,
-}
-
-enum Pair {
-    Es256(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({} {})", self.public.alg.name(), self.kid)
-    }
-}
-
-/// Bytes that are not a usable private key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a PKCS#8 private key of this algorithm")]
-pub struct BadKey;
-
-impl SigningKey {
-    /// Draws a new key from the operating system's generator and gives its PKCS#8 form, which the
-    /// caller keeps secret.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "aws-lc-rs makes keys from its own generator only, which the system seeds"
-    )]
-    pub fn generate(alg: Alg) -> Result<zeroize::Zeroizing<Vec<u8>>, BadKey> {
-        let random = SystemRandom::new();
-        let document = match alg {
-            Alg::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
-            Alg::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
-            Alg::Rs256 => return Err(BadKey),
-        };
-        Ok(zeroize::Zeroizing::new(document.map_err(|_| BadKey)?.as_ref().to_vec()))
-    }
-
-    /// Loads a PKCS#8 key.
-    pub fn from_pkcs8(alg: Alg, pkcs8: &[u8]) -> Result<Self, BadKey> {
-        let (pair, jwk) = match alg {
-            Alg::Es256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
-                    .map_err(|_| BadKey)?;
-                let (x, y) = pair.public_key().as_ref().get(1..).ok_or(BadKey)?.split_at(32);
-                let jwk = json!({"kty":"EC","crv":"P-256","x":b64::encode(x),"y":b64::encode(y)});
-                (Pair::Es256(pair), jwk)
-            }
-            Alg::Ed25519 => {
-                let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| BadKey)?;
-                let x = b64::encode(pair.public_key().as_ref());
-                (Pair::Ed25519(pair), json!({"kty":"OKP","crv":"Ed25519","x":x}))
-            }
-            Alg::Rs256 => return Err(BadKey),
-        };
-        let jwk = jwk.as_object().ok_or(BadKey)?;
-        let public = PublicKey::from_jwk(jwk).map_err(|_| BadKey)?;
-        let kid = public.thumbprint();
-        Ok(Self { pair, public, kid })
-    }
-
-    /// Its `kid`: the thumbprint of the public key.
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// Its public half.
-    pub fn public(&self) -> &PublicKey {
-        &self.public
-    }
-
-    /// Signs in the JWS form. Fails only if the operating system gives no randomness.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the nonce of ECDSA: aws-lc-rs draws it, and takes no other source"
-    )]
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BadKey> {
-        match &self.pair {
-            Pair::Es256(pair) => pair
-                .sign(&SystemRandom::new(), message)
-                .map(|s| s.as_ref().to_vec())
-                .map_err(|_| BadKey),
-            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-        }
-    }
 }

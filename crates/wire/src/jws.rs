@@ -7,30 +7,45 @@ use serde_json::Value;
 /// Longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
 
-/// Signature algorithms, as the header names them (RFC 7518 §3.1, RFC 9864).
+/// Algorithms, as the header names them (RFC 7518 §3.1, RFC 9864). A key has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alg {
     /// ECDSA on P-256 with SHA-256.
     Es256,
     /// Ed25519.
     Ed25519,
+    /// Ed25519 under its old name, which does not say which curve (RFC 8037 §3.1, deprecated by RFC 9864).
+    /// Only for who names it explicitly.
+    EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// HMAC with SHA-256: who can verify can also sign.
+    Hs256,
 }
 
 impl Alg {
+    /// All algorithms.
+    pub const ALL: [Alg; 5] = [Alg::Es256, Alg::Ed25519, Alg::EdDsa, Alg::Rs256, Alg::Hs256];
+
     /// The registered name.
     pub const fn name(self) -> &'static str {
         match self {
             Alg::Es256 => "ES256",
             Alg::Ed25519 => "Ed25519",
+            Alg::EdDsa => "EdDSA",
             Alg::Rs256 => "RS256",
+            Alg::Hs256 => "HS256",
         }
     }
 
     /// The algorithm of exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Alg::Es256, Alg::Ed25519, Alg::Rs256].into_iter().find(|a| a.name() == name)
+        Self::ALL.into_iter().find(|a| a.name() == name)
+    }
+
+    /// Whether both sides hold the same secret, so that there is no public key.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Alg::Hs256)
     }
 }
 

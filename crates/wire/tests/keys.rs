@@ -17,10 +17,10 @@ fn refusal(jwk: &Value) -> Option<KeyRefused> {
 // K01
 #[test]
 fn the_pkcs8_of_a_key_appears_in_nothing_that_can_be_shown() {
-    for alg in [Alg::Es256, Alg::Ed25519] {
+    for alg in [Alg::Es256, Alg::Ed25519, Alg::Rs256] {
         let pkcs8 = SigningKey::generate(alg).unwrap();
-        let key = SigningKey::from_pkcs8(alg, &pkcs8).unwrap();
-        let shown = format!("{key:?} {:?} {}", key.public(), key.public().to_jwk());
+        let key = SigningKey::from_secret(alg, &pkcs8).unwrap();
+        let shown = format!("{key:?} {:?} {}", key.public(), support::jwk(&key));
         // Any 24 bytes of the document, in base64url or as `Debug` lists bytes.
         let private = pkcs8.windows(24).filter(|w| !is_public(&key, w));
         for window in private {
@@ -32,9 +32,9 @@ fn the_pkcs8_of_a_key_appears_in_nothing_that_can_be_shown() {
 }
 
 fn is_public(key: &SigningKey, window: &[u8]) -> bool {
-    let jwk = key.public().to_jwk();
+    let jwk = support::jwk(key);
     let part = |name: &str| jwk[name].as_str().and_then(b64::decode).unwrap_or_default();
-    [part("x"), part("y")].concat().windows(window.len()).any(|w| w == window)
+    [part("x"), part("y"), part("n"), part("e")].concat().windows(window.len()).any(|w| w == window)
 }
 
 // K03
@@ -193,7 +193,8 @@ fn a_jwk_whose_alg_does_not_fit_its_type_is_refused() {
             "ES256", "Ed25519", "RS256", "EdDSA", "es256", "ES384", "PS256", "RS512", "HS256",
             "none", "", "RSA-OAEP", "ECDH-ES",
         ] {
-            let expected = (alg != own).then_some(KeyRefused::Unsupported);
+            let old_name = (own, alg) == ("Ed25519", "EdDSA");
+            let expected = (alg != own && !old_name).then_some(KeyRefused::Unsupported);
             assert_eq!(refusal(&with(jwk, "alg", alg)), expected, "{own} {alg}");
         }
         assert_eq!(refusal(&with(jwk, "alg", json!(null))), Some(KeyRefused::Malformed));
@@ -212,10 +213,37 @@ fn a_jwk_whose_alg_does_not_fit_its_type_is_refused() {
 
 #[test]
 fn a_private_key_of_another_algorithm_is_not_loaded() {
-    let es256 = SigningKey::generate(Alg::Es256).unwrap();
-    let ed25519 = SigningKey::generate(Alg::Ed25519).unwrap();
-    assert!(SigningKey::from_pkcs8(Alg::Ed25519, &es256).is_err());
-    assert!(SigningKey::from_pkcs8(Alg::Es256, &ed25519).is_err());
-    assert!(SigningKey::from_pkcs8(Alg::Es256, &es256[..es256.len() - 1]).is_err());
-    assert!(SigningKey::from_pkcs8(Alg::Es256, &[]).is_err());
+    for alg in Alg::ALL {
+        let secret = SigningKey::generate(alg).unwrap();
+        for other in Alg::ALL {
+            // Both names of Ed25519 are of one form.
+            let fits = other == alg || [other, alg].iter().all(|a| a.name().starts_with("Ed"));
+            assert_eq!(SigningKey::from_secret(other, &secret).is_ok(), fits, "{alg:?} {other:?}");
+        }
+        assert!(SigningKey::from_secret(alg, &secret[..secret.len() - 1]).is_err());
+        assert!(SigningKey::from_secret(alg, &[]).is_err());
+    }
 }
+
+// K03
+#[test]
+fn a_private_rsa_key_of_fewer_than_2048_bits_is_not_loaded() {
+    let bits_1024 = b64::decode(RSA_1024).unwrap();
+    assert!(SigningKey::from_secret(Alg::Rs256, &bits_1024).is_err());
+    let key = support::new_key(Alg::Rs256);
+    let n = b64::decode(support::jwk(&key)["n"].as_str().unwrap()).unwrap();
+    assert!(n.len() == 256 && n[0] >= 0x80);
+}
+
+/// A key that was made for this test and signs nothing.
+const RSA_1024: &str = "\
+     MIICXQIBAAKBgQCzTQF4eHEzRPLi8UtFSkrT8DstOkjclIXYK5lYyMitBCq2bmVAeOFueBzCGaMSkr2W9cTaNR3_\
+     aVYpVFeGTfeUTNsIFcrfogmJ-baHsx4Gy7mA1tBL2PuBTZBH1S_jdCKNvjB3vzniVqHznX_Ko4u_7zxS4Bt6yWSW\
+     AVzDiJbtPQIDAQABAoGAUSP2GGiZAdSf_ieoIpE-T68VeKA5vOjRsUP5v34Noo6SLcDDvWt2ySE-EnC7pXoWpixO\
+     i1kiXCV1QnrSqQq7kPS2WXmnAc9Ksy7gaR-wMdFoVnwu5FgDfwCbAmYvde-dzDs_oJNH6kR-xczfe9rARidEItn3\
+     gZQDrqEJo-4v1gECQQDoG4P4WzBg0yTvuRBCIoQ9SZJS-cfJLOZW4YQe1JEp2InNU6bViGcp0_d5EBozstvtftF8\
+     CFjmeji3xs2-KBJBAkEAxcHubGUs_9Bl43qTLtFFQdrqEuNxEGmjyMvYQ0eWl6qSQHufzsZ6ONQKtzvXOdQnFFAx\
+     LxcOG0l_chVkBP4j_QJBAJRAnvaPKENwGfOUfTIA4f5Tc8bUDCwPJcDwoncexum3ia1AdRuG2H37CeKlylajM55q\
+     lltm6YGtJ3Ua4mdHKQECQEf3nXbhExE9m_a-4tVE3zlqG4koMDtS1oH6fQdvBATJ1FOXKb8sR8pqkEPCiT7IUDh6\
+     PovujfmsM68mzbFrc1kCQQDfo09EeAPRBmkoHhk5MEkAhhAzyRksIEBcE8CWRQa6foFB_BgQFO8as3ZD_Qb2woHU\
+     dISLCDm9f5Egxowvu1_I";

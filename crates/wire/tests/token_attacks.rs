@@ -67,8 +67,8 @@ fn an_unknown_alg_is_refused_with_an_empty_and_with_a_true_signature() {
 fn a_mac_keyed_with_the_public_key_is_refused() {
     let (rsa, rsa_jwk) = new_rsa_key();
     let mut realm = Realm::new();
-    let ec_jwk = realm.es256.public().to_jwk();
-    let ed_jwk = realm.ed25519.public().to_jwk();
+    let ec_jwk = support::jwk(&realm.es256);
+    let ed_jwk = support::jwk(&realm.ed25519);
     let document = serde_json::json!({ "keys": [ec_jwk, ed_jwk, rsa_jwk] });
     realm.keys = key_set(&document.to_string());
 
@@ -95,8 +95,10 @@ fn a_mac_keyed_with_the_public_key_is_refused() {
                     let input = unsigned(header.as_bytes(), &payload());
                     with_signature(&input, hmac::sign(&key, input.as_bytes()).as_ref())
                 };
-                assert_eq!(realm.refusal(&forge(name)), ALGORITHM);
-                for honest in ["ES256", "Ed25519", "RS256"] {
+                // HS256 is known, but no key of the set is of it.
+                let refusal = if name == "HS256" { InvalidToken::Signature } else { ALGORITHM };
+                assert_eq!(realm.refusal(&forge(name)), refusal);
+                for honest in ["ES256", "Ed25519", "EdDSA", "RS256"] {
                     assert_eq!(realm.refusal(&forge(honest)), InvalidToken::Signature);
                 }
             }
@@ -120,8 +122,8 @@ fn pem(der: &[u8]) -> String {
 fn a_key_is_used_with_its_own_algorithm_only() {
     let (rsa, rsa_jwk) = new_rsa_key();
     let mut realm = Realm::new();
-    let ec = realm.es256.public().to_jwk();
-    let ed = realm.ed25519.public().to_jwk();
+    let ec = support::jwk(&realm.es256);
+    let ed = support::jwk(&realm.ed25519);
     realm.keys = key_set(&serde_json::json!({ "keys": [ec, ed, rsa_jwk] }).to_string());
     let (ec, ed) = (realm.es256.kid(), realm.ed25519.kid());
 
@@ -158,9 +160,11 @@ fn alg_is_compared_byte_for_byte() {
         "ES-256",
         "rs256",
         "RS256 ",
-        "EdDSA",
         "EdDSA ",
+        "EDDSA",
         "eddsa",
+        "hs256",
+        "HS256 ",
         "ED25519",
         "ed25519",
         "Ed25519 ",
@@ -187,7 +191,6 @@ fn an_ed25519_token_carries_the_fully_specified_name() {
     let header = b64::decode(parts(&token)[0]).unwrap();
     let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
     assert_eq!(header["alg"], "Ed25519");
-    assert_eq!(Alg::from_name("EdDSA"), None);
 }
 
 // T08 T10 T11 T14
@@ -195,7 +198,7 @@ fn an_ed25519_token_carries_the_fully_specified_name() {
 fn a_header_member_that_is_not_understood_is_refused_although_the_signature_is_true() {
     let realm = Realm::new();
     let attacker = new_key(Alg::Es256);
-    let embedded = format!(r#""jwk":{}"#, attacker.public().to_jwk());
+    let embedded = format!(r#""jwk":{}"#, support::jwk(&attacker));
     let members = [
         // T08: keys brought by the token.
         embedded.as_str(),
@@ -240,7 +243,7 @@ fn a_header_member_that_is_not_understood_is_refused_although_the_signature_is_t
 fn a_key_embedded_in_the_token_never_verifies_it() {
     let realm = Realm::new();
     let attacker = new_key(Alg::Es256);
-    let jwk = attacker.public().to_jwk();
+    let jwk = support::jwk(&attacker);
     for kid in [realm.es256.kid(), attacker.kid()] {
         let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{kid}","jwk":{jwk}}}"#);
         let token = signed(&attacker, header.as_bytes(), &payload());

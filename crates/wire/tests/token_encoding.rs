@@ -244,7 +244,7 @@ fn a_token_encrypted_to_the_issuers_own_key_is_refused() {
     reason = "the attacker draws the ephemeral key; no part of the product encrypts"
 )]
 fn encrypt_to(realm: &Realm, plaintext: &[u8]) -> String {
-    let jwk = realm.es256.public().to_jwk();
+    let jwk = support::jwk(&realm.es256);
     let coordinate = |name: &str| b64::decode(jwk[name].as_str().unwrap()).unwrap();
     let peer = [vec![4], coordinate("x"), coordinate("y")].concat();
     let random = aws_lc_rs::rand::SystemRandom::new();

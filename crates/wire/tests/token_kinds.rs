@@ -90,7 +90,7 @@ fn another_kind_of_token_is_refused_even_if_it_calls_itself_an_access_token() {
 fn a_feed_frame_is_no_token_and_a_token_no_frame_under_one_key() {
     let realm = Realm::new();
     let key = &realm.ed25519;
-    let keys = [public_key(&key.public().to_jwk())];
+    let keys = [public_key(&support::jwk(key))];
     let mark = KeysMark { version: 1, hash: [0; 32] };
     let sealed = frame::seal(&Frame::Keys(mark), ISSUER, key).unwrap();
     assert_eq!(frame::open(&sealed, ISSUER, &keys), Ok(Frame::Keys(mark)));

@@ -2,8 +2,10 @@
 //! does, by opening the store itself under its exclusive lock.
 
 use crate::run::{Config, StartError, World, open, socket_path};
+use crate::serve::Uid;
 use crate::{http, marker};
-use ::http::{Method, Request};
+use ::http::header::RETRY_AFTER;
+use ::http::{Method, Request, StatusCode};
 use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
@@ -40,6 +42,14 @@ pub enum CallError {
     /// The authority refused.
     #[error("{0}")]
     Refused(String),
+    /// It is too early.
+    #[error("{said}")]
+    Early {
+        /// Seconds until it may be tried again.
+        wait: u64,
+        /// What the authority said.
+        said: String,
+    },
     /// The connection broke.
     #[error("the running authority did not answer: {0}")]
     Connection(String),
@@ -63,15 +73,16 @@ impl Door {
     pub async fn call(self, method: Method, path: &str, body: Value) -> Result<Value, CallError> {
         let broken = |error: &dyn std::fmt::Display| CallError::Connection(error.to_string());
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "rescind")
+            .header("host", super::HOST)
             .header("content-type", "application/json")
             .body(Body::from(text))
             .map_err(|error| broken(&error))?;
-        let (status, bytes) = match self {
+        let (head, bytes) = match self {
             Door::Own { router, store, keys } => {
+                request.extensions_mut().insert(Uid(rustix::process::getuid().as_raw()));
                 let response = match router.oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
@@ -79,7 +90,7 @@ impl Door {
                 marker::remember(&keys, &*store).await;
                 let (head, body) = response.into_parts();
                 let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
-                (head.status, bytes)
+                (head, bytes)
             }
             Door::Socket(stream) => {
                 let io = TokioIo::new(stream);
@@ -89,14 +100,20 @@ impl Door {
                 let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
                 let (head, body) = response.into_parts();
                 let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
-                (head.status, bytes)
+                (head, bytes)
             }
         };
         let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        if status.is_success() {
+        if head.status.is_success() {
             return Ok(value);
         }
         let said = value["detail"].as_str().unwrap_or("the authority refused without a reason");
-        Err(CallError::Refused(said.to_owned()))
+        let wait = head.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+        match wait {
+            Some(wait) if head.status == StatusCode::CONFLICT => {
+                Err(CallError::Early { wait, said: said.to_owned() })
+            }
+            _ => Err(CallError::Refused(said.to_owned())),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::{asked_to_stop, manage::draw_password, posts_api};
 use crate::admin::client::Door;
 use crate::http::DEMO_AUDIENCE;
-use crate::keys::write_private;
+use crate::keys::{MasterSource, write_private};
 use crate::run::Config;
 use clap::Args;
 use http::Method;
@@ -145,6 +145,7 @@ impl Stage {
             settings: Settings::new(self.issuer()),
             data: self.data(),
             keys: self.keys(),
+            master: MasterSource::Folder,
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,
@@ -185,6 +186,10 @@ impl Stage {
             std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
         let mut command = Command::new(own);
         command.arg("serve").args(self.serve_arguments());
+        // The demo's store has a master key of its own.
+        for name in ["RESCIND_MASTER_KEY", "RESCIND_MASTER_KEY_FILE", "CREDENTIALS_DIRECTORY"] {
+            command.env_remove(name);
+        }
         self.start(command, "authority.log")
     }
 

@@ -4,6 +4,7 @@ use super::{Place, asked_to_stop};
 use crate::app::parse_issuer;
 use crate::run::{Config, World, open, run as run_authority};
 use clap::Args;
+use rescind_wire::jws::Alg;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -27,6 +28,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "RESCIND_ACCESS_LIFE", default_value_t = 300, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(15..=86_400))]
     access_life: u64,
+    /// What new token keys sign with; the key that is in use goes on until it is rotated. EdDSA is Ed25519
+    /// by its older name, for libraries that know no other.
+    #[arg(long, env = "RESCIND_TOKEN_ALG", default_value = "ES256", value_name = "ALG",
+          value_parser = ["ES256", "Ed25519", "RS256", "EdDSA"])]
+    token_alg: String,
+    /// How long anybody may cache the keys, in seconds: a new one is published for longer before it signs.
+    #[arg(long, env = "RESCIND_JWKS_MAX_AGE", default_value_t = 60, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    jwks_max_age: u64,
     /// How long an API server may go on without hearing from here, in seconds.
     #[arg(long, env = "RESCIND_STALENESS", default_value_t = 10, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(3..=300))]
@@ -46,6 +56,9 @@ impl ServeArgs {
     fn config(&self) -> Result<Config, String> {
         let mut config = self.place.config()?;
         config.settings.access_life = Duration::from_secs(self.access_life);
+        config.settings.token_alg = Alg::from_name(&self.token_alg)
+            .ok_or("the token algorithm is ES256, Ed25519, RS256 or EdDSA")?;
+        config.settings.jwks_max_age = Duration::from_secs(self.jwks_max_age);
         config.settings.staleness = Duration::from_secs(self.staleness);
         config.trusted_proxies = self.trusted_proxy.iter().map(IpAddr::to_canonical).collect();
         config.accept_clock = self.accept_clock;

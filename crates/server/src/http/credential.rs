@@ -74,7 +74,7 @@ pub async fn present_cookie(
     let sid = app.authority.session_of(Carrier::Cookie, cookie);
     let sid = sid.ok_or_else(Failure::invalid_token)?;
     if !method.is_safe() {
-        csrf::check(headers, &app.origin, app.authority.keyring(), sid, csrf_value)?;
+        csrf::check(headers, &app.origin, &app.authority.keyring(), sid, csrf_value)?;
     }
     Ok(app.authority.present_cookie(cookie).await?)
 }

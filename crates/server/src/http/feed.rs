@@ -3,14 +3,14 @@
 
 use crate::app::App;
 use crate::http::body::StrictJson;
+use crate::http::client::basic;
 use crate::http::problem::Failure;
-use crate::http::refresh::basic;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
-use rescind_authority::clients::Permission;
+use rescind_authority::clients::{Client, Permission};
 use rescind_wire::b64;
 use rescind_wire::id::{Epoch, Instance};
 use rescind_wire::problem::ProblemCode;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 const FRAMES: &str = "application/vnd.rescind.frame";
 
-async fn allow(app: &App, headers: &HeaderMap) -> Result<(), Response> {
+async fn allow(app: &App, headers: &HeaderMap) -> Result<Client, Response> {
     let unknown = || {
         let failure = Failure::new(
             ProblemCode::Unauthenticated,
@@ -35,8 +35,9 @@ async fn allow(app: &App, headers: &HeaderMap) -> Result<(), Response> {
     let Ok(Some((id, secret))) = basic(headers) else { return Err(unknown()) };
     let client = app.authority.authenticate_client(&id, secret.expose()).await;
     let client = client.map_err(|error| Failure::from(error).into_response())?;
-    if client.ok_or_else(unknown)?.permissions.contains(&Permission::Feed) {
-        return Ok(());
+    let client = client.ok_or_else(unknown)?;
+    if client.may(Permission::Feed) {
+        return Ok(client);
     }
     let detail = "This client may not read the feed (`rescind client add --permission feed`).";
     Err(Failure::new(ProblemCode::Forbidden, detail).into_response())
@@ -66,13 +67,14 @@ pub(super) async fn feed(
     headers: HeaderMap,
     query: Result<Query<From>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    if let Err(refused) = allow(&app, &headers).await {
-        return refused;
-    }
+    let client = match allow(&app, &headers).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
     let Ok(Query(from)) = query else {
         return Failure::bad_request("Send epoch, from and instance.").into_response();
     };
-    match app.feed.follow(from.epoch, from.from) {
+    match app.feed.follow(&client, from.epoch, from.from) {
         Some(frames) => {
             tracing::info!(event = "feed_opened", instance = %from.instance, from = from.from);
             ([(CONTENT_TYPE, FRAMES)], Body::from_stream(frames)).into_response()

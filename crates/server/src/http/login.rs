@@ -163,11 +163,21 @@ fn answer(app: &App, done: LoggedIn) -> Response {
 
 /// Sets the session's cookie and the CSRF cookie beside it.
 pub(super) fn set_cookies(app: &App, response: &mut Response, session: &Session, value: &Secret) {
+    let cookie = app.cookies.set_session(value, cookie_life(app, session));
+    response.headers_mut().append(SET_COOKIE, cookie);
+    set_xsrf(app, response, session);
+}
+
+/// Sets the CSRF cookie alone.
+pub(super) fn set_xsrf(app: &App, response: &mut Response, session: &Session) {
+    let csrf = app.authority.keyring().csrf_value(session.sid);
+    let cookie = app.cookies.set_xsrf(&csrf, cookie_life(app, session));
+    response.headers_mut().append(SET_COOKIE, cookie);
+}
+
+/// How long a browser keeps the cookies: beyond its own end only if the session is to be remembered.
+fn cookie_life(app: &App, session: &Session) -> Option<Duration> {
     let now = app.authority.clock().now().wall;
     let left = Duration::from_micros(session.expires_at.saturating_sub(now));
-    let life = session.remembered.then_some(left);
-    let csrf = app.authority.keyring().csrf_value(session.sid);
-    let headers = response.headers_mut();
-    headers.append(SET_COOKIE, app.cookies.set_session(value, life));
-    headers.append(SET_COOKIE, app.cookies.set_xsrf(&csrf, life));
+    session.remembered.then_some(left)
 }

@@ -43,7 +43,7 @@ pub(super) async fn end_presented(
     };
     let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(()) };
     if carrier == Carrier::Cookie {
-        csrf::check(headers, &app.origin, app.authority.keyring(), sid, csrf_value)?;
+        csrf::check(headers, &app.origin, &app.authority.keyring(), sid, csrf_value)?;
     }
     app.authority.logout(carrier, secret).await?;
     Ok(())

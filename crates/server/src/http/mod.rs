@@ -1,6 +1,7 @@
 //! HTTP: the whole route table on one screen, one file per endpoint beside it.
 
 pub mod body;
+mod client;
 pub mod cookies;
 pub mod credential;
 pub mod csrf;
@@ -8,6 +9,7 @@ mod discovery;
 mod edge;
 mod feed;
 mod health;
+mod introspect;
 mod limit;
 mod login;
 mod logout;
@@ -17,6 +19,7 @@ pub mod problem;
 mod refresh;
 mod refuse;
 mod renew;
+mod revoke;
 mod session_token;
 mod sessions;
 mod whoami;
@@ -42,6 +45,8 @@ pub fn router(app: App) -> Router {
         .route("/session/token", post(session_token::session_token));
     let oauth = Router::new()
         .route("/token", post(refresh::token))
+        .route("/revoke", post(revoke::revoke))
+        .route("/introspect", post(introspect::introspect))
         .route("/.well-known/jwks.json", get(discovery::jwks))
         .route("/.well-known/oauth-authorization-server", get(discovery::metadata));
     let verifiers = Router::new()

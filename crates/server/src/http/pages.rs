@@ -8,7 +8,7 @@ use crate::http::limit::Refused;
 use crate::http::login::SignInForm;
 use crate::http::problem::Failure;
 use crate::http::{cookies, csrf, login, logout, whoami, words};
-use crate::pages::{self, Account, Demo, Message, SessionRow, SignIn};
+use crate::pages::{self, Account, Demo, EventRow, Message, SessionRow, SignIn};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -28,6 +28,9 @@ use serde::Deserialize;
 
 /// The audience of the demo's API server.
 pub(crate) const DEMO_AUDIENCE: &str = "posts-api";
+
+/// How many things that happened the account page shows.
+const EVENTS: usize = 10;
 
 /// The pages' routes.
 pub(super) fn router(app: &App) -> Router<App> {
@@ -276,12 +279,22 @@ async fn account(
             present: s.sid == present.session.sid,
         })
         .collect();
+    let records = app.authority.store().records(Some(present.account.sub), EVENTS).await?;
+    let events: Vec<EventRow> = records
+        .iter()
+        .map(|record| EventRow {
+            what: words::event(record, &present.account.sub),
+            at: words::rfc3339(record.at),
+            at_words: words::ago(record.at, now),
+        })
+        .collect();
     let csrf = app.authority.keyring().csrf_value(present.session.sid);
     let view = Account {
         name: present.account.name.as_str(),
         roles: &present.account.roles,
         csrf: &csrf,
         sessions: &rows,
+        events: &events,
         notice: notice(asked.done.as_deref()),
         demo: app.demo_api.is_some(),
     };

@@ -215,6 +215,12 @@ impl OAuthFailure {
         Self { status: StatusCode::UNAUTHORIZED, ..failure }
     }
 
+    /// The client is known, and may not do this.
+    pub fn not_permitted() -> Self {
+        let failure = Self::new("unauthorized_client", "this client lacks the permission for that");
+        Self { status: StatusCode::FORBIDDEN, ..failure }
+    }
+
     /// Wait so many seconds.
     pub fn too_many(seconds: u64) -> Self {
         let description = "too many refused requests, wait as long as Retry-After says";

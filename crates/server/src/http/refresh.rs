@@ -2,15 +2,14 @@
 
 use crate::app::App;
 use crate::http::body::StrictForm;
+use crate::http::client;
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::Json;
 use axum::extract::State;
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use rescind_authority::clients::FIRST_PARTY;
 use rescind_authority::refresh::RefreshCommand;
 use rescind_authority::secret::Secret;
-use rescind_wire::b64;
 use serde_json::{Value, json};
 
 /// The token endpoint. `Idempotency-Key` makes a repeated request safe at any time.
@@ -28,7 +27,7 @@ pub(super) async fn token(
         }
         None => return Err(OAuthFailure::invalid_request("grant_type is missing")),
     }
-    let client_id = client(&app, &headers, &form).await?;
+    let caller = client::caller(&app, &headers, &form, Some(FIRST_PARTY)).await?;
     let Some(token) = form.get("refresh_token") else {
         return Err(OAuthFailure::invalid_request("refresh_token is missing"));
     };
@@ -39,7 +38,7 @@ pub(super) async fn token(
     let asked = [form.get("audience"), form.get("resource")];
     let command = RefreshCommand {
         refresh_token: Secret::new(token.to_owned()),
-        client_id,
+        client_id: caller.client_id().to_owned(),
         idempotency_key: idempotency_key(&headers)?,
         audiences: asked.into_iter().flatten().map(str::to_owned).collect(),
     };
@@ -60,50 +59,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Secret>, OAuthFailure> 
         (Ok(text), None) => Ok(Some(Secret::new(text.to_owned()))),
         _ => Err(OAuthFailure::invalid_request("send one Idempotency-Key of printable characters")),
     }
-}
-
-/// The client that asks: authenticated by Basic if it sends that, else public by its id alone.
-async fn client(app: &App, headers: &HeaderMap, form: &StrictForm) -> Result<String, OAuthFailure> {
-    let named = form.get("client_id");
-    match basic(headers)? {
-        Some((id, secret)) => {
-            // RFC 6749 §2.3: one way to authenticate in one request.
-            if form.get("client_secret").is_some() {
-                let description = "send the client's secret once, as HTTP Basic";
-                return Err(OAuthFailure::invalid_request(description));
-            }
-            if named.is_some_and(|n| n != id) {
-                return Err(OAuthFailure::invalid_client());
-            }
-            let known = app.authority.authenticate_client(&id, secret.expose()).await?;
-            Ok(known.ok_or_else(OAuthFailure::invalid_client)?.client_id)
-        }
-        None => match named.unwrap_or(FIRST_PARTY) {
-            FIRST_PARTY => Ok(FIRST_PARTY.into()),
-            _ => Err(OAuthFailure::invalid_client()),
-        },
-    }
-}
-
-/// `client_secret_basic` (RFC 6749 §2.3.1): id and secret, each form-encoded, in one Basic header.
-pub(super) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthFailure> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = all.next() else { return Ok(None) };
-    if all.next().is_some() {
-        return Err(OAuthFailure::invalid_request("send one Authorization header"));
-    }
-    let parse = || {
-        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let text = String::from_utf8(b64::decode_standard(encoded)?).ok()?;
-        let (id, secret) = text.split_once(':')?;
-        let decode = |part: &str| {
-            let raw = format!("v={part}");
-            form_urlencoded::parse(raw.as_bytes()).next().map(|(_, value)| value.into_owned())
-        };
-        Some((decode(id)?, Secret::new(decode(secret)?)))
-    };
-    parse().map(Some).ok_or_else(OAuthFailure::invalid_client)
 }

@@ -8,8 +8,10 @@ use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
 /// Parameters that never belong into an address, in lower case.
-const SECRETS: [&str; 5] =
-    ["access_token", "refresh_token", "id_token", "password", "client_secret"];
+const SECRETS: [&str; 6] =
+    ["access_token", "refresh_token", "id_token", "password", "client_secret", "token"];
+/// Routes that answer in the form of RFC 6749.
+const OAUTH: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
 /// The answer to a request that is refused before its route is asked; of the route's own form.
 pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
@@ -21,13 +23,15 @@ pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
         return Some(response);
     }
     let detail = "Send credentials in headers or bodies, never in the URL.";
-    request.uri().query().is_some_and(holds_secret).then(|| refusal(route, detail))
+    // The OAuth endpoints take nothing from the address, no callback of a script either.
+    let refused = |query| OAUTH.contains(&route) || holds_secret(query);
+    request.uri().query().is_some_and(refused).then(|| refusal(route, detail))
 }
 
 fn refusal(route: &str, detail: &'static str) -> Response {
-    match route {
-        "/token" => OAuthFailure::invalid_request(detail).into_response(),
-        _ => Failure::bad_request(detail).into_response(),
+    match OAUTH.contains(&route) {
+        true => OAuthFailure::invalid_request(detail).into_response(),
+        false => Failure::bad_request(detail).into_response(),
     }
 }
 

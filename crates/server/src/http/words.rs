@@ -1,7 +1,9 @@
 //! Times and devices in words for people.
 
 use jiff::Timestamp;
+use rescind_authority::audit::{Action, Actor, Record};
 use rescind_authority::session::Session;
+use rescind_wire::id::Sub;
 
 /// A time (microseconds since 1970 UTC) as RFC 3339, to the second.
 pub(super) fn rfc3339(at: u64) -> String {
@@ -53,6 +55,33 @@ pub(super) fn device(session: &Session) -> String {
         (Some(one), None) | (None, Some(one)) => one.into(),
         (None, None) if agent.is_empty() => "Unknown program".into(),
         (None, None) => agent.chars().take(40).collect(),
+    }
+}
+
+/// What happened to an account, for its owner. Why an administrator did it is not for here.
+pub(super) fn event(record: &Record, owner: &Sub) -> String {
+    let by_owner = record.actor == Actor::Account(*owner).text();
+    let by = if by_owner { "You" } else { "An administrator" };
+    let client = record.actor.strip_prefix("client:");
+    match (record.action, client) {
+        (Action::AccountMade, _) => "The account was made".into(),
+        (Action::AccountState, _) => match record.after.as_deref() {
+            Some("active") => "An administrator opened the account again".into(),
+            _ => "An administrator closed the account and ended all sessions".into(),
+        },
+        (Action::Roles, _) => {
+            let roles = record.after.as_deref().filter(|roles| !roles.is_empty());
+            format!("An administrator set your roles: {}", roles.unwrap_or("none"))
+        }
+        (Action::Password, _) => "You changed the password; other sessions were ended".into(),
+        (Action::AccountRevoked, _) => format!("{by} ended all sessions"),
+        (Action::Reuse, _) => {
+            "A copy of a sign-in was used a second time; that session was ended".into()
+        }
+        (Action::SessionEnded, Some(client)) => format!("{client} signed out"),
+        (Action::SessionEnded, None) => format!("{by} ended a session"),
+        (Action::Revoked, Some(client)) => format!("{client} took a token back"),
+        _ => format!("{by} changed something"),
     }
 }
 

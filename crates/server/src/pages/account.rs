@@ -15,6 +15,8 @@ pub struct Account<'a> {
     pub csrf: &'a str,
     /// The account's live sessions, in the order to show them.
     pub sessions: &'a [SessionRow],
+    /// What happened to the account, newest first.
+    pub events: &'a [EventRow],
     /// What just happened, such as an ended session.
     pub notice: Option<&'a str>,
     /// True if the demo is served at `/demo`.
@@ -42,6 +44,17 @@ pub struct SessionRow {
     pub present: bool,
 }
 
+/// One thing that happened, ready to be shown.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    /// What, in a sentence.
+    pub what: String,
+    /// When: RFC 3339.
+    pub at: String,
+    /// The same in words, such as "3 hours ago".
+    pub at_words: String,
+}
+
 /// The page. Its forms: `POST /account/sessions/end` (`csrf`, `session`), and with `csrf` alone
 /// `/account/sessions/end-others`, `/account/logout`, `/account/logout-everywhere`.
 pub fn account(view: &Account<'_>) -> Markup {
@@ -65,6 +78,7 @@ pub fn account(view: &Account<'_>) -> Markup {
         div.split {
             (sessions(view))
             (leave(view.csrf))
+            @if !view.events.is_empty() { (events(view.events)) }
         }
     };
     frame(&shell, &content)
@@ -124,6 +138,23 @@ fn card(row: &SessionRow, csrf: &str) -> Markup {
                             " the session on " bdi { (row.title) }
                             @if !row.detail.is_empty() { ", " bdi { (row.detail) } }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn events(rows: &[EventRow]) -> Markup {
+    html! {
+        section aria-labelledby="events-title" {
+            h2 #events-title { "What happened" }
+            ul.card.events {
+                @for row in rows {
+                    li {
+                        bdi { (row.what) }
+                        " "
+                        time.meta datetime=(row.at) { (row.at_words) }
                     }
                 }
             }

@@ -12,7 +12,7 @@ mod layout;
 mod message;
 mod sign_in;
 
-pub use account::{Account, SessionRow, account};
+pub use account::{Account, EventRow, SessionRow, account};
 pub use demo::{Demo, demo};
 pub use message::{Message, message};
 pub use sign_in::{SignIn, sign_in};

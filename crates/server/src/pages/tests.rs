@@ -31,6 +31,7 @@ fn account_with(text: &str, sessions: &[SessionRow], demo: bool) -> String {
         roles: &[text.to_owned(), "owner".to_owned()],
         csrf: text,
         sessions,
+        events: &[EventRow { what: text.into(), at: text.into(), at_words: text.into() }],
         notice: Some(text),
         demo,
     };
@@ -230,12 +231,13 @@ fn names_of_any_direction_stand_apart_from_the_text_around_them() {
         roles: &[RTL.to_owned()],
         csrf: "c",
         sessions: &[row(RTL, true), row(RTL, false)],
+        events: &[EventRow { what: RTL.into(), at: String::new(), at_words: String::new() }],
         notice: None,
         demo: false,
     };
     let page = account(&view).into_string().replace(&format!("id-of-{RTL}"), "");
-    assert_eq!(page.matches(RTL).count(), 5);
-    assert_eq!(page.matches(&format!("<bdi>{RTL}</bdi>")).count(), 5);
+    assert_eq!(page.matches(RTL).count(), 6);
+    assert_eq!(page.matches(&format!("<bdi>{RTL}</bdi>")).count(), 6);
 }
 
 #[test]

@@ -156,7 +156,7 @@ pub async fn a_session_brings_its_account_and_its_siblings_newest_first(made: Ma
     }
     // Of the same moment as session 3: the smaller id stands first.
     add_session(&*store, super::Session { created_at: START + 3, ..session(4, 1, 0) }).await;
-    let all = |account| Load { account, session: Some(sid(1)), siblings: true };
+    let all = |account| Load { account, session: Some(sid(1)), siblings: true, ..Load::default() };
     for (account, owner, expected) in [
         (None, 1, vec![3, 4, 1]),
         (Some(AccountRef::Sub(sub(2))), 2, vec![2]),

@@ -15,6 +15,7 @@ use rescind_authority::secret::Secret;
 use rescind_authority::sessions::SessionError;
 use rescind_testkit::accounts::{self, ended, pos, quick, session_of};
 use rescind_testkit::http::{Answer, Http};
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{AUDIENCE, PASSWORD, TestAuthority};
 use rescind_wire::b64;
 use serde_json::{Value, json};
@@ -71,7 +72,10 @@ async fn refresh_for(http: &Http, token: &str, audience: &str) -> Answer {
 async fn a_session_keeps_to_the_audience_that_its_sign_in_asked_for() {
     let authority = with_alice().await;
     let rules = &authority.app.authority;
-    rules.add_client(OTHER_AUDIENCE, vec![OTHER_AUDIENCE.to_owned()], vec![]).await.unwrap();
+    rules
+        .add_client(OTHER_AUDIENCE, vec![OTHER_AUDIENCE.to_owned()], vec![], &operator())
+        .await
+        .unwrap();
     let http = authority.http();
     let sign_in = json!({
         "username": "alice", "password": PASSWORD, "carrier": "token", "audience": [AUDIENCE],
@@ -104,7 +108,10 @@ async fn a_session_keeps_to_the_audience_that_its_sign_in_asked_for() {
 async fn a_browsers_session_keeps_to_the_audience_that_its_sign_in_asked_for() {
     let authority = with_alice().await;
     let rules = &authority.app.authority;
-    rules.add_client(OTHER_AUDIENCE, vec![OTHER_AUDIENCE.to_owned()], vec![]).await.unwrap();
+    rules
+        .add_client(OTHER_AUDIENCE, vec![OTHER_AUDIENCE.to_owned()], vec![], &operator())
+        .await
+        .unwrap();
     let mut browser = authority.http().browser();
     let sign_in = json!({
         "username": "alice", "password": PASSWORD, "carrier": "cookie", "audience": [AUDIENCE],

@@ -103,6 +103,7 @@ impl Realm {
             settings: Settings::new(self.issuer()),
             data: self.data(),
             keys: self.keys(),
+            master: Default::default(),
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,

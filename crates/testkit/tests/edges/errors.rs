@@ -3,6 +3,7 @@
 use crate::support::{behind_tls, get_with, quick, signed_in, stakes};
 use http::Method;
 use rescind_testkit::http::{Answer, Headers};
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use rescind_wire::b64;
 use std::time::Duration;
@@ -115,7 +116,8 @@ async fn none_bad_and_not_enough_are_three_answers() {
         assert_eq!(bad.header("www-authenticate"), r#"Bearer error="invalid_token""#);
         assert_eq!(bad.json()["type"], "urn:rescind:problem:invalid-token");
     }
-    let made = authority.app.authority.add_client("mute", vec!["mute".into()], vec![]).await;
+    let made =
+        authority.app.authority.add_client("mute", vec!["mute".into()], vec![], &operator()).await;
     let mute = basic("mute", made.unwrap().expose());
     for path in ["/v1/snapshot", "/v1/feed"] {
         let none = http.get(path, &[]).await;
@@ -153,7 +155,7 @@ async fn why_a_credential_is_bad_is_not_told() {
     http.send_as(Method::POST, "/logout", &ended).await;
     let banned = http.sign_in("bob", PASSWORD).await["refresh_token"].as_str().unwrap().to_owned();
     let bob = rescind_authority::name::Name::new("bob").unwrap();
-    authority.app.authority.revoke_account(bob).await.unwrap();
+    authority.app.authority.revoke_account(bob, operator()).await.unwrap();
     let second =
         http.refresh(&spent, None).await.json()["refresh_token"].as_str().unwrap().to_owned();
     authority.clock.advance(Duration::from_secs(31));

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use http::Method;
 use rescind_authority::Authority;
 use rescind_authority::account::Account;
+use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
 use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
 use rescind_server::app::App;
 use rescind_server::feed::FeedHub;
-use rescind_server::keys;
+use rescind_server::keys::{self, MasterSource};
 use rescind_testkit::http::{Answer, Http, encode};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
-use rescind_wire::id::Epoch;
+use rescind_wire::id::{Epoch, Sub};
 use rescind_wire::revocation::Entry;
 use serde_json::json;
 use std::sync::Arc;
@@ -83,6 +84,10 @@ impl Store for Faulty {
         self.ask(false)?;
         self.inner.accounts().await
     }
+    async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
+        self.ask(false)?;
+        self.inner.records(sub, most).await
+    }
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         self.ask(false)?;
         self.inner.clients().await
@@ -105,13 +110,11 @@ async fn fragile(authority: &TestAuthority) -> (Door, Door, Arc<AtomicU8>) {
     let inner = &authority.app.authority;
     let fault = Arc::new(AtomicU8::new(Fault::None as u8));
     let store = Faulty { inner: Arc::clone(inner.store()), fault: Arc::clone(&fault) };
-    let second = Arc::new(Authority::new(
-        authority.config.settings.clone(),
-        Arc::new(store),
-        Arc::clone(inner.clock()),
-        Arc::clone(inner.entropy()),
-        keys::load(&authority.config.keys, false).unwrap(),
-    ));
+    let master = keys::master(&MasterSource::Folder, &authority.config.keys, false).unwrap();
+    let sources = (Arc::clone(inner.clock()), Arc::clone(inner.entropy()));
+    let settings = authority.config.settings.clone();
+    let second = Authority::open(settings, Arc::new(store), sources, master, Vec::new());
+    let second = Arc::new(second.await.unwrap());
     let feed = FeedHub::new(Arc::clone(&second)).await.unwrap();
     let app = App::new(second, feed).unwrap();
     (Door::to(app.clone()).await, Door::to_administration(app).await, fault)

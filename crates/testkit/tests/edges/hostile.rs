@@ -3,6 +3,7 @@
 use crate::support::{Door, cookie_of, get_with, quick, signed_in, stakes};
 use http::Method;
 use rescind_server::serve::Limits;
+use rescind_testkit::server::operator;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -297,7 +298,7 @@ async fn an_overlong_password_is_400_before_any_hash() {
     let name = rescind_authority::name::Name::new("alice").unwrap();
     let longest = "é".repeat(1024);
     let chosen = rescind_authority::password::Password::chosen(&longest).unwrap();
-    authority.app.authority.add_account(name, &chosen, Vec::new()).await.unwrap();
+    authority.app.authority.add_account(name, &chosen, Vec::new(), &operator()).await.unwrap();
     let computed = authority.app.authority.hasher().computed();
     for password in ["é".repeat(1025), "x".repeat(4097), "🐒".repeat(1025), String::new()] {
         let body =

@@ -286,24 +286,27 @@ async fn published(authority: &TestAuthority) -> Vec<Value> {
 async fn the_published_keys_are_public_and_named_by_what_they_are() {
     let authority = quick().await;
     let keys = published(&authority).await;
-    assert_eq!(keys.len(), 1);
-    let members: Vec<&String> = keys[0].as_object().unwrap().keys().collect();
-    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
-    let part = |name: &str| keys[0][name].as_str().unwrap();
-    assert_eq!(
-        (part("kty"), part("crv"), part("alg"), part("use")),
-        ("EC", "P-256", "ES256", "sig")
-    );
-    // The id is a function of the key (RFC 7638), so it cannot name another one.
-    let required =
-        format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part("x"), part("y"));
-    assert_eq!(part("kid"), b64::encode(sha256(&[required.as_bytes()])));
+    assert_eq!(keys.len(), 2, "the one in use and the next");
+    assert_ne!(keys[0]["kid"], keys[1]["kid"]);
+    for key in &keys {
+        let members: Vec<&String> = key.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+        let part = |name: &str| key[name].as_str().unwrap();
+        assert_eq!(
+            (part("kty"), part("crv"), part("alg"), part("use")),
+            ("EC", "P-256", "ES256", "sig")
+        );
+        // The id is a function of the key (RFC 7638), so it cannot name another one.
+        let required =
+            format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, part("x"), part("y"));
+        assert_eq!(part("kid"), b64::encode(sha256(&[required.as_bytes()])));
+    }
 
     let path = "/.well-known/oauth-authorization-server";
     let metadata = authority.http().get(path, &[]).await.json();
     let feed = metadata["rescind_feed_keys"]["keys"].as_array().unwrap();
     let members: Vec<&String> = feed[0].as_object().unwrap().keys().collect();
-    assert_eq!(feed.len(), 1);
+    assert_eq!(feed.len(), 2);
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
     assert_ne!(feed[0]["kid"], keys[0]["kid"]);
     let every = metadata.to_string() + &json!(keys).to_string();

@@ -5,6 +5,7 @@ use crate::support::{Door, FORM, JSON, log, quick_with};
 use http::Method;
 use rescind_authority::clients::Permission;
 use rescind_testkit::http::{Answer, Headers, encode};
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use rescind_wire::b64;
 use serde_json::{Value, json};
@@ -288,7 +289,12 @@ async fn toured() -> Tour {
     authority.person("alice").await;
     authority.person("mallory").await;
     let permissions = vec![Permission::Feed];
-    authority.app.authority.add_client("quiet", vec!["quiet".into()], permissions).await.unwrap();
+    authority
+        .app
+        .authority
+        .add_client("quiet", vec!["quiet".into()], permissions, &operator())
+        .await
+        .unwrap();
     Tour::of(&authority).await
 }
 

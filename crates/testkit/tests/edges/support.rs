@@ -1,10 +1,12 @@
 //! What these tests share: quick authorities, doors to one, what is at stake, and the captured log.
 
-use http::Method;
+use axum::middleware::Next;
+use http::{HeaderValue, Method};
 use rescind_authority::settings::Argon2Cost;
+use rescind_server::admin;
 use rescind_server::app::App;
 use rescind_server::run::Config;
-use rescind_server::serve::{self, Limits};
+use rescind_server::serve::{self, Limits, Uid};
 use rescind_testkit::http::{Answer, Browser, Headers, Http};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::{Value, json};
@@ -61,7 +63,13 @@ impl Door {
     /// Opens one to the administrator's routes, which otherwise stand on a Unix socket.
     pub(crate) async fn to_administration(app: App) -> Self {
         let (router, limits) = (rescind_server::http::admin_router(app.clone()), app.limits);
-        Self::serving(router, limits).await
+        // What the socket brings along.
+        let by_socket = async |mut request: axum::extract::Request, next: Next| {
+            request.extensions_mut().insert(Uid(0));
+            request.headers_mut().insert("host", HeaderValue::from_static(admin::HOST));
+            next.run(request).await
+        };
+        Self::serving(router.layer(axum::middleware::from_fn(by_socket)), limits).await
     }
 
     async fn serving(router: axum::Router, limits: Limits) -> Self {
@@ -107,7 +115,7 @@ pub(crate) async fn stakes(authority: &TestAuthority, name: &str) -> Value {
 }
 
 /// Every public route, with each method it takes.
-pub(crate) const ROUTES: [(Method, &str); 26] = [
+pub(crate) const ROUTES: [(Method, &str); 28] = [
     (Method::POST, "/login"),
     (Method::POST, "/logout"),
     (Method::POST, "/logout/everywhere"),
@@ -120,6 +128,8 @@ pub(crate) const ROUTES: [(Method, &str); 26] = [
     (Method::POST, "/password"),
     (Method::POST, "/session/token"),
     (Method::POST, "/token"),
+    (Method::POST, "/revoke"),
+    (Method::POST, "/introspect"),
     (Method::GET, "/.well-known/jwks.json"),
     (Method::GET, "/.well-known/oauth-authorization-server"),
     (Method::GET, "/v1/snapshot"),

@@ -5,6 +5,7 @@ use crate::{Device, quick, revoke_nobodys};
 use http::Method;
 use rescind_testkit::http::Answer;
 use rescind_testkit::server::TestAuthority;
+use rescind_testkit::server::operator;
 use rescind_wire::b64;
 use serde_json::json;
 
@@ -77,8 +78,9 @@ async fn without_the_right_credentials_no_byte_of_the_log_is_told() {
 async fn a_client_without_the_permission_is_forbidden_before_any_byte() {
     let authority = quick().await;
     revoke_nobodys(&authority, 1).await;
-    let secret = authority.app.authority.add_client("other", vec!["other".into()], vec![]);
-    let secret = secret.await.unwrap();
+    let (audiences, operator) = (vec!["other".into()], operator());
+    let made = authority.app.authority.add_client("other", audiences, vec![], &operator);
+    let secret = made.await.unwrap();
     let credentials = basic("other", secret.expose());
     assert_refused(&ask_all(&authority, Some(&credentials)).await, 403);
 }

@@ -29,9 +29,8 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
 }
 
 /// The keys of the feed.
-pub(crate) fn feed_keys(authority: &TestAuthority) -> [PublicKey; 1] {
-    let jwk = authority.app.authority.keyring().feed_key().public().to_jwk();
-    [PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap()]
+pub(crate) fn feed_keys(authority: &TestAuthority) -> Vec<PublicKey> {
+    authority.app.authority.keyring().feed_public().to_vec()
 }
 
 /// Asks for a head; the answer as it came.
@@ -71,7 +70,7 @@ pub(crate) struct Follower {
     body: Incoming,
     buffer: BytesMut,
     issuer: String,
-    keys: [PublicKey; 1],
+    keys: Vec<PublicKey>,
     /// Up to where everything came, in order and with the right digest.
     pub(crate) pos: u64,
     digest: Option<Digest>,

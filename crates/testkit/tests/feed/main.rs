@@ -24,6 +24,7 @@ use proxy::Proxy;
 use rescind_authority::settings::Argon2Cost;
 use rescind_server::run::Config;
 use rescind_testkit::http::Http;
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use rescind_verifier::{Principal, Refusal, Verifier};
 use rescind_wire::id::{Jti, Sid};
@@ -106,13 +107,13 @@ impl Device {
 
 /// Ends a session as an administrator does; the position of the entry.
 async fn revoke(authority: &TestAuthority, device: &Device) -> u64 {
-    authority.app.authority.revoke(Target::Session(device.sid())).await.unwrap().pos
+    authority.app.authority.revoke(Target::Session(device.sid()), operator()).await.unwrap().pos
 }
 
 /// Takes back something that nobody has.
 async fn revoke_nobodys(authority: &TestAuthority, n: u64) -> u64 {
     let target = Target::Client(format!("nobody-{n}"));
-    authority.app.authority.revoke(target).await.unwrap().pos
+    authority.app.authority.revoke(target, operator()).await.unwrap().pos
 }
 
 fn is_stale(judged: &Result<Principal, Refusal>) -> bool {

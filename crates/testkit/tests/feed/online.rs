@@ -2,6 +2,7 @@
 
 use crate::{Device, ask, assert_unavailable, is_revoked, is_stale, quick};
 use futures_util::future::join_all;
+use rescind_testkit::server::operator;
 use rescind_wire::revocation::Target;
 
 /// Rounds of each of so many devices at once.
@@ -21,7 +22,7 @@ async fn what_was_revoked_before_is_refused_by_the_very_next_online_request() {
             if round % 10 == 0 {
                 assert_eq!(ask(&verifier, &device.access, true).await.status(), 200);
             }
-            authority.app.authority.revoke(Target::Token(device.jti())).await.unwrap();
+            authority.app.authority.revoke(Target::Token(device.jti()), operator()).await.unwrap();
             let judged = verifier.check_online(&device.access).await;
             assert!(is_revoked(&judged), "round {round}: {judged:?}");
             refused += 1;

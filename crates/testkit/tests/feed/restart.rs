@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use rescind_authority::clock::Clock;
 use rescind_server::run::{World, open};
 use rescind_testkit::clock::SeededEntropy;
+use rescind_testkit::server::operator;
 use rescind_testkit::server::until;
 use rescind_wire::revocation::Target;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ async fn an_entry_that_was_committed_and_never_sent_is_there_after_the_restart()
             let entropy = Arc::new(SeededEntropy::new(77));
             let clock = Arc::clone(&clock) as Arc<dyn Clock>;
             let app = open(config, &World { clock, entropy }).await.unwrap();
-            app.authority.revoke(Target::Session(sid)).await.unwrap();
+            app.authority.revoke(Target::Session(sid), operator()).await.unwrap();
         })
         .await;
     until("the entry", || is_revoked(&verifier.check(&gone.access))).await;

@@ -110,7 +110,8 @@ async fn a_changed_frame_of_the_feed_is_dropped_and_reported() {
 async fn a_frame_of_another_realm_or_key_is_dropped_and_reported() {
     let other = quick().await;
     let (lines, _guard) = Lines::collect();
-    let other_key = || other.app.authority.keyring().feed_key();
+    let other_keys = other.app.authority.keyring();
+    let other_key = || other_keys.feed_key();
     let stories = (0..4).map(async |which| {
         let (authority, proxy) = behind_proxy().await;
         let verifier = authority.verifier().await;

@@ -16,6 +16,7 @@ use rescind_authority::secret::Secret;
 use rescind_authority::store::{AccountRef, Load, Loaded, Store, Write};
 use rescind_testkit::conformance::{START, session, sub};
 use rescind_testkit::interleave::{Explored, SteppedStore, every_order_of};
+use rescind_testkit::server::operator;
 use rescind_wire::b64;
 use rescind_wire::revocation::{Entry, TokenKeys};
 use rescind_wire::token::Claims;
@@ -133,7 +134,8 @@ impl World {
 
     fn ban(&self) -> BoxFuture<'_, ()> {
         async {
-            let closed = self.stepped.set_account_state(name(), AccountState::Suspended);
+            let closed =
+                self.stepped.set_account_state(name(), AccountState::Suspended, operator());
             closed.await.unwrap();
         }
         .boxed()
@@ -166,7 +168,8 @@ impl World {
     }
 
     fn reopen(&self) {
-        wait(self.realm.authority.set_account_state(name(), AccountState::Active)).unwrap();
+        wait(self.realm.authority.set_account_state(name(), AccountState::Active, operator()))
+            .unwrap();
     }
 }
 

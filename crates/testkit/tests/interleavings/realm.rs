@@ -4,8 +4,10 @@ use crate::now;
 use rescind_authority::account::Account;
 use rescind_authority::clients::{FIRST_PARTY, Permission};
 use rescind_authority::keyring::Keyring;
+use rescind_authority::keys::StoredKeys;
 use rescind_authority::line::Carrier;
 use rescind_authority::login::{LoggedIn, LoginCommand};
+use rescind_authority::master::MasterKey;
 use rescind_authority::memory::MemoryStore;
 use rescind_authority::name::Name;
 use rescind_authority::password::Password;
@@ -17,9 +19,8 @@ use rescind_authority::throttle::Source;
 use rescind_authority::{Authority, Settings};
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
 use rescind_testkit::conformance::{ISSUER, LONGEST_LIFE, START, account};
+use rescind_testkit::server::operator;
 use rescind_wire::id::Epoch;
-use rescind_wire::jwk::SigningKey;
-use rescind_wire::jws::Alg;
 use std::sync::{Arc, OnceLock};
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -29,14 +30,23 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
+fn master() -> MasterKey {
+    MasterKey::read(&rescind_wire::sha256(&[b"interleavings"])).unwrap()
+}
+
+/// The keys of a realm, made once: drawing them anew for each order would take hours.
 fn keyring() -> Keyring {
-    static KEYS: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
-    let [token, feed] = KEYS.get_or_init(|| {
-        [Alg::Es256, Alg::Ed25519].map(|alg| SigningKey::generate(alg).unwrap().to_vec())
+    static KEYS: OnceLock<StoredKeys> = OnceLock::new();
+    let stored = KEYS.get_or_init(|| {
+        let clock = Arc::new(ManualClock::new(START));
+        let epoch = Epoch::from_bytes([9; 16]);
+        let store = MemoryStore::new(ISSUER, epoch, LONGEST_LIFE, Arc::clone(&clock) as _);
+        let sources = (clock as _, Arc::new(SeededEntropy::new(9)) as _);
+        let settings = Settings::new(ISSUER);
+        let open = Authority::open(settings, Arc::new(store), sources, master(), Vec::new());
+        wait(async { open.await.unwrap().stored_keys().await.unwrap() })
     });
-    let key = |alg, pkcs8: &[u8]| SigningKey::from_pkcs8(alg, pkcs8).unwrap();
-    let master: [u8; 32] = std::array::from_fn(|at| at as u8);
-    Keyring::new(&master, key(Alg::Es256, token), key(Alg::Ed25519, feed)).unwrap()
+    Keyring::open(&master(), ISSUER, stored).unwrap()
 }
 
 pub(crate) fn authority(
@@ -48,7 +58,8 @@ pub(crate) fn authority(
     settings.argon2 = Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 };
     settings.hash_threads = 1;
     let entropy = Arc::new(SeededEntropy::new(seed));
-    Arc::new(Authority::new(settings, store, Arc::clone(clock) as _, entropy, keyring()))
+    let sources = (Arc::clone(clock) as _, entropy as _);
+    Arc::new(Authority::with_keyring(settings, store, sources, Arc::new(master()), keyring()))
 }
 
 /// A realm in memory with one account and one audience.
@@ -74,7 +85,9 @@ impl Realm {
         let insert = vec![Write::InsertAccount(Box::new(account))];
         now(rescind_testkit::conformance::write(&*store, insert)).unwrap();
         let audiences = vec!["posts-api".to_owned()];
-        now(authority.add_client("posts-api", audiences, vec![Permission::Feed])).unwrap();
+        let operator = operator();
+        let added = authority.add_client("posts-api", audiences, vec![Permission::Feed], &operator);
+        now(added).unwrap();
         Self { store, clock, authority }
     }
 

@@ -7,7 +7,6 @@ use rescind_verifier::{Alg, Refusal};
 use rescind_wire::b64;
 use rescind_wire::frame::{BadFrame, Frame, open, seal};
 use rescind_wire::id::Sid;
-use rescind_wire::jwk::PublicKey;
 use rescind_wire::token::{Claims, sign};
 
 /// An id of printable bytes, so that it can be asked for as text and as an id.
@@ -99,12 +98,9 @@ async fn the_feeds_key_signs_no_token_and_the_tokens_key_no_frame() {
     let jwks = authority.http().get("/.well-known/jwks.json", &[]).await.text();
     assert!(jwks.contains(keyring.token_key().kid()) && !jwks.contains(keyring.feed_key().kid()));
 
-    let key = |key: &rescind_wire::jwk::SigningKey| {
-        PublicKey::from_jwk(key.public().to_jwk().as_object().unwrap()).unwrap()
-    };
-    let feed_keys = [key(keyring.feed_key())];
+    let feed_keys = keyring.feed_public();
     let frame = seal(&Frame::Resync, authority.issuer(), keyring.feed_key()).unwrap();
-    assert_eq!(open(&frame, authority.issuer(), &feed_keys), Ok(Frame::Resync));
+    assert_eq!(open(&frame, authority.issuer(), feed_keys), Ok(Frame::Resync));
     let frame = seal(&Frame::Resync, authority.issuer(), keyring.token_key()).unwrap();
-    assert_eq!(open(&frame, authority.issuer(), &feed_keys), Err(BadFrame::Signature));
+    assert_eq!(open(&frame, authority.issuer(), feed_keys), Err(BadFrame::Signature));
 }

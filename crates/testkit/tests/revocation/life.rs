@@ -4,7 +4,6 @@ use crate::{Device, assert_good, assert_revoked, claims, everything, quick, revo
 use rescind_authority::clock::Clock as _;
 use rescind_verifier::Refusal;
 use rescind_wire::frame::{Frame, open};
-use rescind_wire::jwk::PublicKey;
 use rescind_wire::token::InvalidToken;
 use serde_json::json;
 use std::time::Duration;
@@ -81,9 +80,9 @@ async fn an_entry_lives_as_long_as_its_tokens_and_then_goes_by_itself() {
 /// How many entries the snapshot tells.
 async fn live_entries(authority: &rescind_testkit::server::TestAuthority) -> usize {
     let sealed = authority.app.feed.snapshot().await.unwrap();
-    let jwk = authority.app.authority.keyring().feed_key().public().to_jwk();
-    let key = PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap();
-    let Ok(Frame::Snapshot { entries, .. }) = open(&sealed, authority.issuer(), &[key]) else {
+    let keyring = authority.app.authority.keyring();
+    let opened = open(&sealed, authority.issuer(), keyring.feed_public());
+    let Ok(Frame::Snapshot { entries, .. }) = opened else {
         panic!("no snapshot");
     };
     entries.len()

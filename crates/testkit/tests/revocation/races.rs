@@ -4,6 +4,7 @@ use crate::{Device, assert_revoked, cheap, claims, quick, revoke, text};
 use http::Method;
 use rescind_authority::account::AccountState::{Active, Suspended};
 use rescind_testkit::http::{Answer, Browser};
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::json;
 
@@ -98,7 +99,7 @@ async fn a_sign_in_that_races_a_ban_is_refused_or_dead() {
         let body = json!({ "username": "alice", "password": PASSWORD, "carrier": "token" });
         let http = authority.http();
         let login = http.post_json("/login", &body);
-        let ban = app.set_account_state(name(), Suspended);
+        let ban = app.set_account_state(name(), Suspended, operator());
         let (login, banned) = match round % 3 {
             0 => tokio::join!(login, ban),
             1 => (login.await, ban.await),
@@ -116,7 +117,7 @@ async fn a_sign_in_that_races_a_ban_is_refused_or_dead() {
             refused += 1;
             assert_eq!(login.status, 401, "{}", login.text());
         }
-        app.set_account_state(name(), Active).await.unwrap();
+        app.set_account_state(name(), Active, operator()).await.unwrap();
         assert!(app.sessions(person(&authority).await).await.unwrap().is_empty());
         if login.status == 200 {
             let dead = http.refresh(&text(&tokens, "refresh_token"), None).await;

@@ -11,6 +11,7 @@ use rescind_authority::store::Load;
 use rescind_server::run::{Config, World, open};
 use rescind_testkit::accounts::CHEAP;
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
+use rescind_testkit::server::operator;
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::json;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Story {
         let entropy = Arc::new(SeededEntropy::new(1));
         let app = open(&config, &World { clock: Arc::clone(&clock) as _, entropy }).await.unwrap();
         let (name, password) = (Name::new("alice").unwrap(), Password::chosen(PASSWORD).unwrap());
-        app.authority.add_account(name, &password, Vec::new()).await.unwrap();
+        app.authority.add_account(name, &password, Vec::new(), &operator()).await.unwrap();
         let router = rescind_server::http::router(app.clone());
         Self { router, clock, app, _folder: folder }
     }

@@ -147,7 +147,7 @@ async fn look(store: &dyn Store, wall: u64) -> Seen {
         assert_eq!(found.account.map(|a| a.sub), found.session.as_ref().map(|j| j.session.sub));
         seen.sessions.push(found.session.map(pair));
         let account = Some(AccountRef::Sub(sub(n)));
-        let of_account = Load { account, session: None, siblings: true };
+        let of_account = Load { account, siblings: true, ..Load::default() };
         let found = store.read(of_account).await.unwrap();
         seen.siblings.push(found.siblings.into_iter().map(pair).collect());
     }

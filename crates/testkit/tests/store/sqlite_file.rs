@@ -18,7 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 fn open(folder: &Path, issuer: &str, longest_life_s: u64) -> Result<SqliteStore, OpenError> {
-    let realm = Realm { issuer: issuer.into(), longest_life_s, keys: "k".into() };
+    let realm =
+        Realm { issuer: issuer.into(), longest_life_s, keys: "k".into(), keys_before: None };
     let clock = Arc::new(ManualClock::new(START));
     SqliteStore::open(&folder.join(FILE_NAME), realm, clock, &SeededEntropy::new(2))
 }

@@ -13,7 +13,7 @@ const ISSUER: &str = "https://auth.example";
 const S: u64 = 1_000_000;
 
 fn key_set(key: &SigningKey) -> KeySet {
-    KeySet::from_jwks(jwks([key.public()]).as_bytes(), &[Alg::Es256]).unwrap().0
+    KeySet::from_jwks(jwks(key.public()).as_bytes(), &[Alg::Es256]).unwrap().0
 }
 
 fn expected() -> Expected {
@@ -22,7 +22,7 @@ fn expected() -> Expected {
 
 fn facts() -> Facts {
     let claims = claims(ISSUER);
-    Facts { revocation_keys: TokenKeys::of(&claims, "k1"), claims, key_set: 1 }
+    Facts { revocation_keys: TokenKeys::of(&claims, "k1"), claims, kid: "k1".into(), key_set: 1 }
 }
 
 fn at(boot_s: u64) -> Now {
@@ -149,7 +149,7 @@ impl Still {
     fn at(now: Now) -> Self {
         Self { set: RevocationSet::new(), lease: Some(lease_of(now)), now }
     }
-    fn judge(&self, facts: &Facts) -> Result<u64, Refusal> {
+    fn judge(&self, facts: &Facts) -> Result<Judged, Refusal> {
         judge(facts, self, Terms::default())
     }
 }
@@ -169,7 +169,7 @@ impl World for Still {
     }
 }
 
-const EXPIRED: Result<u64, Refusal> = Err(Refusal::InvalidToken(InvalidToken::Expired));
+const EXPIRED: Result<Judged, Refusal> = Err(Refusal::InvalidToken(InvalidToken::Expired));
 
 // T26
 #[test]
@@ -199,7 +199,7 @@ fn expiry_is_judged_by_the_later_of_wall_and_feed() {
 // T28
 #[test]
 fn a_token_of_the_future_is_refused() {
-    const EARLY: Result<u64, Refusal> = Err(Refusal::InvalidToken(InvalidToken::NotYetValid));
+    const EARLY: Result<Judged, Refusal> = Err(Refusal::InvalidToken(InvalidToken::NotYetValid));
     let world = Still::at(Now { boot_us: S, wall_us: (ISSUED - 31) * S });
     let with_leeway =
         |facts: &Facts, leeway| judge(facts, &world, Terms { leeway, ..Terms::default() });

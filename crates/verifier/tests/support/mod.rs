@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use rescind_verifier::{Builder, ClientSecret, Clock, ManualClock, Now, SystemClock, Verifier};
 use rescind_wire::frame::{self, Frame, Head, KeysMark, Position, seal};
 use rescind_wire::id::{Epoch, Jti, Sid, Sub};
-use rescind_wire::jwk::{PublicKey, SigningKey, jwks};
+use rescind_wire::jwk::{SigningKey, jwks};
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Digest, Entry, NEVER, Target};
 use rescind_wire::token::Claims;
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 const FRAME: &str = "application/vnd.rescind.frame";
 
 pub(crate) fn key(alg: Alg) -> SigningKey {
-    SigningKey::from_pkcs8(alg, &SigningKey::generate(alg).unwrap()).unwrap()
+    SigningKey::from_secret(alg, &SigningKey::generate(alg).unwrap()).unwrap()
 }
 
 /// What the authority says, and where it misbehaves.
@@ -87,7 +87,7 @@ impl Authority {
             entries: vec![],
             digests: vec![Digest::first(&issuer, epoch)],
             feed_key: key(Alg::Ed25519),
-            jwks: jwks([token_key.public()]),
+            jwks: jwks(token_key.public()),
             token_key,
             keys_version: 1,
             asked: HashMap::new(),
@@ -175,7 +175,7 @@ impl Authority {
         {
             let mut world = self.world();
             let next = key(Alg::Es256);
-            world.jwks = jwks([world.token_key.public(), next.public()]);
+            world.jwks = jwks([&world.token_key, &next].into_iter().filter_map(SigningKey::public));
             world.token_key = next;
             world.keys_version += 1;
         }
@@ -214,8 +214,7 @@ impl Authority {
 
     /// Opens a frame of this authority that was written as base64url.
     pub(crate) fn open(&self, text: &str) -> Frame {
-        let jwk = self.world().feed_key.public().to_jwk();
-        let key = PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap();
+        let key = self.world().feed_key.public().unwrap().clone();
         frame::open(&b64::decode(text).unwrap(), &self.issuer, &[key]).unwrap()
     }
 
@@ -291,7 +290,7 @@ async fn faulty(State(authority): State<Authority>, request: Request, next: Next
 async fn metadata(State(authority): State<Authority>) -> Response {
     let issuer = &authority.issuer;
     let feed_keys: Value =
-        serde_json::from_str(&jwks([authority.world().feed_key.public()])).unwrap();
+        serde_json::from_str(&jwks(authority.world().feed_key.public())).unwrap();
     let document = json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/jwks"),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(crate) const ISSUER: &str = "https://auth.example.com";
 pub(crate) const AUDIENCE: &str = "posts-api";
 pub(crate) const NOW: u64 = 1_800_000_000;
-pub(crate) const ALL: [Alg; 3] = [Alg::Es256, Alg::Ed25519, Alg::Rs256];
+pub(crate) const ALL: [Alg; 5] = Alg::ALL;
 
 /// One issuer with a key of each algorithm that it can sign with, and the set its verifiers hold.
 pub(crate) struct Realm {
@@ -28,7 +28,7 @@ pub(crate) struct Realm {
 impl Realm {
     pub(crate) fn new() -> Self {
         let (es256, ed25519) = (new_key(Alg::Es256), new_key(Alg::Ed25519));
-        let keys = key_set(&jwks([es256.public(), ed25519.public()]));
+        let keys = key_set(&jwks([&es256, &ed25519].into_iter().filter_map(SigningKey::public)));
         let expected =
             Expected { issuer: ISSUER.into(), audience: AUDIENCE.into(), max_lifetime: 300 };
         Self { es256, ed25519, keys, expected }
@@ -78,7 +78,7 @@ impl Realm {
 }
 
 pub(crate) fn new_key(alg: Alg) -> SigningKey {
-    SigningKey::from_pkcs8(alg, &SigningKey::generate(alg).unwrap()).unwrap()
+    SigningKey::from_secret(alg, &SigningKey::generate(alg).unwrap()).unwrap()
 }
 
 pub(crate) fn key_set(document: &str) -> KeySet {
@@ -91,8 +91,13 @@ pub(crate) fn public_key(jwk: &Value) -> PublicKey {
     PublicKey::from_jwk(jwk.as_object().unwrap()).unwrap()
 }
 
+/// The public JWK of a key that has one.
+pub(crate) fn jwk(key: &SigningKey) -> Value {
+    key.public().unwrap().to_jwk()
+}
+
 pub(crate) fn header(key: &SigningKey) -> String {
-    format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, key.public().alg().name(), key.kid())
+    format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, key.alg().name(), key.kid())
 }
 
 pub(crate) fn claims() -> Claims {
@@ -142,7 +147,7 @@ pub(crate) fn parts(token: &str) -> [&str; 3] {
     token.split('.').collect::<Vec<_>>().try_into().unwrap()
 }
 
-/// An RSA key, which the library verifies with but does not make, and its JWK.
+/// An RSA key that was not made by the library under test, and its JWK.
 pub(crate) fn new_rsa_key() -> (RsaKeyPair, Value) {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     // RSAPublicKey in DER (RFC 8017 §A.1.1): nine bytes come before a modulus of 2048 bits.
@@ -159,7 +164,10 @@ pub(crate) fn new_rsa_key() -> (RsaKeyPair, Value) {
     (pair, jwk)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the library under test has no RSA signer to ask")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signature that the library under test did not make"
+)]
 pub(crate) fn rsa_sign(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
     let mut signature = vec![0; pair.public_modulus_len()];
     let random = aws_lc_rs::rand::SystemRandom::new();
@@ -168,11 +176,11 @@ pub(crate) fn rsa_sign(pair: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn ec() -> Value {
-    new_key(Alg::Es256).public().to_jwk()
+    jwk(&new_key(Alg::Es256))
 }
 
 pub(crate) fn ed() -> Value {
-    new_key(Alg::Ed25519).public().to_jwk()
+    jwk(&new_key(Alg::Ed25519))
 }
 
 /// The JWK with one member set to another value.

@@ -2,14 +2,17 @@
 //! does not hold refuses the job. Positions and log times come from [`Head::append`] alone.
 
 use super::rows::{
-    Answer, StateColumns, account_state, carrier_name, insert, int, json, run, until_column,
+    self, Answer, StateColumns, account_state, all, carrier_name, insert, int, json, key_columns,
+    run, until_column,
 };
 use rescind_authority::account::Account;
+use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
+use rescind_authority::keys::{KeyState, StoredKey};
 use rescind_authority::session::{Session, SessionState, Why};
 use rescind_authority::store::{Head, StoreError, Write};
-use rescind_wire::id::{Epoch, Sid};
-use rescind_wire::revocation::{Entry, Target};
+use rescind_wire::id::{Epoch, Sid, Sub};
+use rescind_wire::revocation::{Entry, Scope, Target};
 use rusqlite::{Connection, named_params, params};
 
 /// One job's hand on the database.
@@ -41,10 +44,16 @@ impl Pen<'_> {
 
     /// Begins an epoch; see [`rescind_authority::store::Store::open_epoch`].
     pub(super) fn open_epoch(mut self, epoch: Epoch, ts: u64, end_sessions: bool) -> Answer<Head> {
+        let against_keys = format!("SELECT * FROM log WHERE scope = {}", Scope::Key as u8);
+        let against_keys = all(self.conn, &against_keys, [], rows::entry)?;
         run(self.conn, "DELETE FROM log", [])?;
         self.head.ts = self.head.ts.max(*self.ratchet);
         let entry = self.head.open_epoch(self.issuer, epoch, ts);
         self.keep(&entry)?;
+        for old in against_keys {
+            let again = self.head.append_again(old.scope, old.key, ts);
+            self.keep(&again)?;
+        }
         if end_sessions {
             self.cut_off(&entry, &Target::Everything)?;
         }
@@ -69,9 +78,15 @@ impl Pen<'_> {
             )?),
             Write::SetAccountState { sub, state } => must_hold(run(
                 self.conn,
-                "UPDATE account SET state = ?2 WHERE sub = ?1",
-                params![sub.as_bytes(), account_state(state)],
+                "UPDATE account SET state = ?2, banned = ?3 WHERE sub = ?1",
+                params![sub.as_bytes(), account_state(state).0, account_state(state).1],
             )?),
+            Write::SetRoles { sub, roles } => must_hold(run(
+                self.conn,
+                "UPDATE account SET roles = ?2 WHERE sub = ?1",
+                params![sub.as_bytes(), json(&roles)?],
+            )?),
+            Write::DeleteAccount(sub) => self.delete_account(sub),
             Write::InsertSession(session) => self.insert_session(&session),
             Write::ReplaceSession { old, at, mut new } => {
                 new.rv = self.head.ts;
@@ -108,7 +123,86 @@ impl Pen<'_> {
                 Ok(())
             }
             Write::InsertClient(client) => self.insert_client(&client),
+            Write::SetClientSecret { client_id, secret_hash } => must_hold(run(
+                self.conn,
+                "UPDATE client SET secret_hash = ?2 WHERE client_id = ?1",
+                params![client_id, secret_hash],
+            )?),
+            Write::DeleteClient(client_id) => {
+                must_hold(run(self.conn, "DELETE FROM client WHERE client_id = ?1", [client_id])?)
+            }
+            Write::PutKey(key) => self.put_key(&key),
+            Write::MoveKey { kid, from, to, at } => self.move_key(&kid, from, to, at),
+            Write::DropKey(kid) => {
+                let sql = "DELETE FROM key WHERE kid = ?1 AND state IN ('next', 'retired')";
+                must_hold(run(self.conn, sql, [kid])?)?;
+                self.raise_keys_version()
+            }
+            Write::Audit(record) => self.audit(&record),
         }
+    }
+
+    fn delete_account(&self, sub: Sub) -> Answer<()> {
+        let sub = sub.as_bytes();
+        run(self.conn, "DELETE FROM session WHERE sub = ?1", [sub])?;
+        must_hold(run(self.conn, "DELETE FROM account WHERE sub = ?1", [sub])?)?;
+        let sql = "INSERT INTO gone (sub, deleted_at) VALUES (?1, ?2)";
+        insert(self.conn, sql, params![sub, int(self.wall)?])
+    }
+
+    fn put_key(&self, key: &StoredKey) -> Answer<()> {
+        let (audience, number) = key_columns(&key.purpose);
+        insert(
+            self.conn,
+            "INSERT INTO key (kid, purpose, audience, number, alg, state, created_at, since, wrapped) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                key.kid,
+                key.purpose.name(),
+                audience,
+                number,
+                key.alg.map(|alg| alg.name()),
+                key.state.name(),
+                int(key.created_at)?,
+                int(key.since)?,
+                key.wrapped
+            ],
+        )?;
+        self.raise_keys_version()
+    }
+
+    fn move_key(&self, kid: &str, from: KeyState, to: KeyState, at: u64) -> Answer<()> {
+        must_hold(run(
+            self.conn,
+            "UPDATE key SET state = ?3, since = ?4, \
+             wrapped = CASE WHEN ?3 = 'compromised' THEN NULL ELSE wrapped END \
+             WHERE kid = ?1 AND state = ?2",
+            params![kid, from.name(), to.name(), int(at)?],
+        )?)?;
+        self.raise_keys_version()
+    }
+
+    fn raise_keys_version(&self) -> Answer<()> {
+        let sql = "UPDATE realm SET keys_version = keys_version + 1 WHERE id = 1";
+        must_hold(run(self.conn, sql, [])?)
+    }
+
+    fn audit(&self, record: &Record) -> Answer<()> {
+        insert(
+            self.conn,
+            "INSERT INTO audit (at, actor, action, sub, target, reason, before, after) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                int(record.at)?,
+                record.actor,
+                record.action.name(),
+                record.sub.as_ref().map(|sub| sub.as_bytes()),
+                record.target,
+                record.reason,
+                record.before,
+                record.after
+            ],
+        )
     }
 
     fn revoke(&mut self, target: &Target) -> Answer<()> {
@@ -174,15 +268,16 @@ impl Pen<'_> {
     fn insert_account(&self, account: &Account) -> Answer<()> {
         insert(
             self.conn,
-            "INSERT INTO account (sub, name, password_hash, password_version, roles, state, \
-             created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO account (sub, name, password_hash, password_version, roles, state, banned, \
+             created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 account.sub.as_bytes(),
                 account.name.as_str(),
                 account.password_hash,
                 account.password_version,
                 json(&account.roles)?,
-                account_state(account.state),
+                account_state(account.state).0,
+                account_state(account.state).1,
                 int(account.created_at)?
             ],
         )

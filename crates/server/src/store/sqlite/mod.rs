@@ -16,10 +16,11 @@ mod writer;
 use async_trait::async_trait;
 use reader::Readers;
 use rescind_authority::account::Account;
+use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
 use rescind_authority::clock::{Clock, Entropy, random};
 use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
-use rescind_wire::id::Epoch;
+use rescind_wire::id::{Epoch, Sub};
 use rescind_wire::revocation::Entry;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -44,8 +45,10 @@ pub struct Realm {
     pub issuer: String,
     /// The longest life of an access token in force, in seconds. The database keeps the longest ever.
     pub longest_life_s: u64,
-    /// Names the key folder that belongs to it: the thumbprint of its feed key.
+    /// Names the master key that belongs to it.
     pub keys: String,
+    /// How version 1 named the key folder, if it left keys there: the thumbprint of its feed key.
+    pub keys_before: Option<String>,
 }
 
 /// Why the database was not opened. Nothing was changed in it.
@@ -79,7 +82,8 @@ pub enum OpenError {
     },
     /// It was made with another key folder.
     #[error(
-        "the key folder is another realm's: point --keys to the folder that this database was made with"
+        "the master key is another realm's: point --keys, or --master-key-file, to the one that this \
+         database was made with"
     )]
     OtherKeys,
     /// The clock or the longest life is above 2^63 - 1.
@@ -231,6 +235,10 @@ impl Store for SqliteStore {
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.readers.read(reader::accounts).await
+    }
+
+    async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
+        self.readers.read(move |conn| reader::records(conn, sub, most)).await
     }
 
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {

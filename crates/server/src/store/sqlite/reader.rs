@@ -5,14 +5,16 @@
 use super::rows::{self, Answer, all, clamped, failed, number, one};
 use super::schema;
 use rescind_authority::account::Account;
+use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
-use rescind_authority::session::Session;
+use rescind_authority::keys::StoredKeys;
+use rescind_authority::session::{Cutoff, Session};
 use rescind_authority::store::{
     AccountRef, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, StoreError,
 };
-use rescind_wire::id::Sid;
-use rescind_wire::revocation::Entry;
-use rusqlite::{Connection, params};
+use rescind_wire::id::{Sid, Sub};
+use rescind_wire::revocation::{Entry, RevocationKey};
+use rusqlite::{Connection, Row, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
@@ -101,7 +103,38 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
         account,
         session: session.map(judge).transpose()?,
         siblings: siblings.into_iter().map(judge).collect::<Answer<_>>()?,
+        keys: if load.keys { keys(conn)? } else { StoredKeys::default() },
+        revocations: revocations(conn, &load.revocations)?,
     })
+}
+
+/// All keys, by time of making: the order of the JWKS, which must not change with their states.
+fn keys(conn: &Connection) -> Answer<StoredKeys> {
+    let read = |row: &Row<'_>| number(row, "keys_version");
+    let version = one(conn, "SELECT keys_version FROM realm", [], read)?.unwrap_or(0);
+    let keys = all(conn, "SELECT * FROM key ORDER BY created_at, kid", [], rows::key)?;
+    Ok(StoredKeys { version, keys })
+}
+
+fn revocations(conn: &Connection, asked: &[RevocationKey]) -> Answer<Vec<Cutoff>> {
+    let mut found = Vec::new();
+    for key in asked {
+        let sql = "SELECT scope, ts FROM log WHERE key = ?1";
+        found.extend(all(conn, sql, [key.as_bytes()], rows::cutoff)?);
+    }
+    Ok(found)
+}
+
+/// The newest `most` records, of one account or of all.
+pub(super) fn records(conn: &Connection, sub: Option<Sub>, most: usize) -> Answer<Vec<Record>> {
+    let most = clamped(most as u64);
+    match sub {
+        Some(sub) => {
+            let sql = "SELECT * FROM audit WHERE sub = ?1 ORDER BY id DESC LIMIT ?2";
+            all(conn, sql, params![sub.as_bytes(), most], rows::record)
+        }
+        None => all(conn, "SELECT * FROM audit ORDER BY id DESC LIMIT ?1", [most], rows::record),
+    }
 }
 
 fn session(conn: &Connection, sid: Sid) -> Answer<Option<Session>> {

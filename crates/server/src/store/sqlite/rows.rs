@@ -3,12 +3,15 @@
 //! changes them: `apply`.
 
 use rescind_authority::account::{Account, AccountState};
+use rescind_authority::audit::{Action, Record};
 use rescind_authority::clients::{Client, Permission};
+use rescind_authority::keys::{KeyState, Purpose, StoredKey};
 use rescind_authority::line::Carrier;
 use rescind_authority::name::Name;
 use rescind_authority::session::{Cutoff, Session, SessionState, Why};
 use rescind_authority::store::{Head, StoreError};
 use rescind_wire::id::{Epoch, Sid, Sub};
+use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Digest, Entry, NEVER, RevocationKey, Scope};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Error, Params, Row};
@@ -31,8 +34,8 @@ pub(super) fn failed(error: Error) -> StoreError {
     })
 }
 
-/// As [`failed`], but a key that exists already, or a row that is pointed to and does not exist, is a
-/// guard that does not hold.
+/// As [`failed`], but a key that exists already, a row that is pointed to and does not exist, and what a
+/// trigger refuses, is a guard that does not hold.
 pub(super) fn refused(error: Error) -> StoreError {
     use rusqlite::ffi;
     let guard = |code: i32| {
@@ -41,6 +44,7 @@ pub(super) fn refused(error: Error) -> StoreError {
             ffi::SQLITE_CONSTRAINT_PRIMARYKEY
                 | ffi::SQLITE_CONSTRAINT_UNIQUE
                 | ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+                | ffi::SQLITE_CONSTRAINT_TRIGGER
         )
     };
     match &error {
@@ -177,11 +181,12 @@ pub(super) fn cutoff(row: &Row<'_>) -> Answer<Cutoff> {
     Ok(Cutoff { scope: scope(row)?, ts: number(row, "ts")? })
 }
 
-/// The name of an account's state.
-pub(super) fn account_state(state: AccountState) -> &'static str {
+/// The columns of an account's state: `active` or `suspended`, and whether it is banned.
+pub(super) fn account_state(state: AccountState) -> (&'static str, bool) {
     match state {
-        AccountState::Active => "active",
-        AccountState::Suspended => "suspended",
+        AccountState::Active => ("active", false),
+        AccountState::Suspended => ("suspended", false),
+        AccountState::Banned => ("suspended", true),
     }
 }
 
@@ -196,9 +201,10 @@ pub(super) fn account(row: &Row<'_>) -> Answer<Account> {
         password_hash: value(row, "password_hash")?,
         password_version: small(row, "password_version")?,
         roles: list(row, "roles")?,
-        state: match state.as_str() {
-            "active" => AccountState::Active,
-            "suspended" => AccountState::Suspended,
+        state: match (state.as_str(), value(row, "banned")?) {
+            ("active", false) => AccountState::Active,
+            ("suspended", false) => AccountState::Suspended,
+            ("suspended", true) => AccountState::Banned,
             _ => return Err(damaged("state")),
         },
         created_at: number(row, "created_at")?,
@@ -293,6 +299,60 @@ pub(super) fn session(row: &Row<'_>) -> Answer<Session> {
         user_agent: value(row, "user_agent")?,
         address: value(row, "address")?,
         remembered: value(row, "remembered")?,
+    })
+}
+
+/// What tells apart keys of one purpose: the audience of a shared secret, the number of one that comes
+/// from the master key.
+pub(super) fn key_columns(purpose: &Purpose) -> (Option<&str>, Option<u32>) {
+    match purpose {
+        Purpose::Token => (None, None),
+        Purpose::Shared(audience) => (Some(audience), None),
+        Purpose::Feed(number) | Purpose::Line(number) | Purpose::Csrf(number) => {
+            (None, Some(*number))
+        }
+    }
+}
+
+/// A key.
+pub(super) fn key(row: &Row<'_>) -> Answer<StoredKey> {
+    let purpose: String = value(row, "purpose")?;
+    let alg: Option<String> = value(row, "alg")?;
+    let state: String = value(row, "state")?;
+    Ok(StoredKey {
+        kid: value(row, "kid")?,
+        purpose: match purpose.as_str() {
+            "token" => Purpose::Token,
+            "shared" => Purpose::Shared(value(row, "audience")?),
+            "feed" => Purpose::Feed(small(row, "number")?),
+            "line" => Purpose::Line(small(row, "number")?),
+            "csrf" => Purpose::Csrf(small(row, "number")?),
+            _ => return Err(damaged("purpose")),
+        },
+        alg: match alg {
+            None => None,
+            Some(name) => Some(Alg::from_name(&name).ok_or_else(|| damaged("alg"))?),
+        },
+        state: KeyState::from_name(&state).ok_or_else(|| damaged("state"))?,
+        created_at: number(row, "created_at")?,
+        since: number(row, "since")?,
+        wrapped: value(row, "wrapped")?,
+    })
+}
+
+/// A record of who did what.
+pub(super) fn record(row: &Row<'_>) -> Answer<Record> {
+    let action: String = value(row, "action")?;
+    let sub: Option<[u8; 16]> = value(row, "sub")?;
+    Ok(Record {
+        at: number(row, "at")?,
+        actor: value(row, "actor")?,
+        action: Action::from_name(&action).ok_or_else(|| damaged("action"))?,
+        sub: sub.map(Sub::from_bytes),
+        target: value(row, "target")?,
+        reason: value(row, "reason")?,
+        before: value(row, "before")?,
+        after: value(row, "after")?,
     })
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One script per version; `user_version` counts those that have run.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// How long a statement waits for another program that holds the database, such as a backup.
 const BUSY: Duration = Duration::from_secs(5);
@@ -112,12 +112,13 @@ fn found_or_founded(
     if stored != realm.issuer {
         return Err(OpenError::OtherIssuer { stored });
     }
-    if keys != realm.keys {
+    // Version 1 named the key folder by its feed key.
+    if keys != realm.keys && realm.keys_before.as_ref() != Some(&keys) {
         return Err(OpenError::OtherKeys);
     }
     transaction.execute(
-        "UPDATE realm SET longest_life = max(longest_life, ?1) WHERE id = 1",
-        [number(first.longest_life)?],
+        "UPDATE realm SET longest_life = max(longest_life, ?1), keys = ?2 WHERE id = 1",
+        params![number(first.longest_life)?, realm.keys],
     )?;
     Ok(())
 }

@@ -1,0 +1,160 @@
+//! A token as an OAuth client sees it: what it says and whether it lives (RFC 7662), and the end of it
+//! (RFC 7009). Both judge by the store, from a read begun after the call.
+
+use crate::Authority;
+use crate::audit::{Action, Actor, Record};
+use crate::authority::transact;
+use crate::clients::{Client, FIRST_PARTY, Permission};
+use crate::line::Carrier;
+use crate::refresh::end;
+use crate::secret::Secret;
+use crate::session::{SessionState, Why};
+use crate::store::{Load, Loaded, StoreError, Write};
+use rescind_wire::revocation::{Target, TokenKeys, kills};
+use rescind_wire::token::{self, Claims, Verified};
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// The realm's own apps, which have no secret.
+    FirstParty,
+    /// A confidential client that has proven itself.
+    Confidential(Client),
+}
+
+impl Caller {
+    /// Its client id.
+    pub fn client_id(&self) -> &str {
+        match self {
+            Caller::FirstParty => FIRST_PARTY,
+            Caller::Confidential(client) => &client.client_id,
+        }
+    }
+}
+
+/// Why a token was not taken back, although it is one of this realm.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevokeTokenError {
+    /// It was issued to another client, and the caller may not take back tokens for its audiences.
+    #[error("the token was issued to another client")]
+    NotYours,
+    /// The store failed; nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Authority {
+    /// A token that a key of ours has signed for any of our audiences, dead or alive. One that is signed
+    /// with a shared secret counts only for the audience that shares it.
+    fn ours(&self, text: &Secret) -> Option<Verified> {
+        let keyring = self.keyring();
+        let issuer = &self.settings.issuer;
+        let verified = token::verify_own(text.expose(), keyring.verifying(), issuer).ok()?;
+        let fits = match keyring.sharer(&verified.kid) {
+            Some(sharer) => verified.claims.aud == [sharer],
+            None => true,
+        };
+        fits.then_some(verified)
+    }
+
+    /// Whether a token lives, and what it says, for a client that answers for one of its audiences: the
+    /// others are left out. `None` for every other token, whatever the cause.
+    pub async fn introspect(
+        &self,
+        caller: &Client,
+        text: &Secret,
+    ) -> Result<Option<Claims>, StoreError> {
+        let Some(Verified { mut claims, kid }) = self.ours(text) else { return Ok(None) };
+        let loaded = self.store.read(of_token(&claims, &kid)).await?;
+        claims.aud.retain(|a| caller.audiences.contains(a));
+        let lives = !claims.aud.is_empty() && self.lives(&loaded, &claims);
+        Ok(lives.then_some(claims))
+    }
+
+    fn lives(&self, loaded: &Loaded, claims: &Claims) -> bool {
+        let now = self.clock.now().wall;
+        let session = loaded.session.as_ref().is_some_and(|judged| {
+            let session = &judged.session;
+            let same = session.sub == claims.sub && session.client_id == claims.client_id;
+            same && session.check(loaded.account.as_ref(), &judged.cutoffs, now).is_ok()
+        });
+        let ahead = claims.rv > loaded.head.ts;
+        if ahead {
+            let jti = claims.jti;
+            tracing::error!(event = "token_ahead", alarm = true, %jti, "a token knows more than the log");
+        }
+        let in_time = claims.check_time(now / 1_000_000, 0).is_ok();
+        session && !ahead && in_time && !killed(loaded, claims)
+    }
+
+    /// Takes a token back: of a refresh token the whole session, of an access token that one. What is no
+    /// token of ours, or dead already, is as good as taken back.
+    pub async fn revoke_token(
+        &self,
+        caller: Caller,
+        text: &Secret,
+    ) -> Result<(), RevokeTokenError> {
+        if let Some(line) = self.keyring().open_line(Carrier::Token, text.expose()) {
+            let now = self.clock.now().wall;
+            let rule = move |loaded: &Loaded| revoke_session(loaded, &caller, now);
+            return transact(&*self.store, Load::session(line.sid), rule).await?;
+        }
+        let Some(Verified { claims, kid }) = self.ours(text) else { return Ok(()) };
+        let own = claims.client_id == caller.client_id();
+        let addressed = match &caller {
+            Caller::FirstParty => false,
+            Caller::Confidential(client) => {
+                client.may(Permission::Revoke)
+                    && claims.aud.iter().any(|a| client.audiences.contains(a))
+            }
+        };
+        if !own && !addressed {
+            return Err(RevokeTokenError::NotYours);
+        }
+        let now = self.clock.now();
+        transact(&*self.store, of_token(&claims, &kid), move |loaded| {
+            // A verifier may have as much leeway, no more.
+            let over = now.seconds() >= claims.exp.saturating_add(token::MAX_LEEWAY);
+            if over || killed(loaded, &claims) {
+                return (Vec::new(), ());
+            }
+            let actor = Actor::Client(caller.client_id().to_owned());
+            let record = Record::by(&actor, Action::Revoked, now.wall).about(claims.sub);
+            let record = record.to(format!("token {}", claims.jti));
+            (vec![Write::Revoke(Target::Token(claims.jti)), record.write()], ())
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+/// What judges a token: its session, and the entries of all its keys.
+fn of_token(claims: &Claims, kid: &str) -> Load {
+    let revocations = TokenKeys::of(claims, kid).iter().map(|(_, key)| key).collect();
+    Load { session: Some(claims.sid), revocations, ..Load::default() }
+}
+
+fn killed(loaded: &Loaded, claims: &Claims) -> bool {
+    loaded.revocations.iter().any(|c| kills(c.scope, c.ts, claims.rv))
+}
+
+fn revoke_session(
+    loaded: &Loaded,
+    caller: &Caller,
+    now: u64,
+) -> (Vec<Write>, Result<(), RevokeTokenError>) {
+    let Some(judged) = &loaded.session else { return (Vec::new(), Ok(())) };
+    let session = &judged.session;
+    if session.client_id != caller.client_id() {
+        return (Vec::new(), Err(RevokeTokenError::NotYours));
+    }
+    if session.state != SessionState::Live {
+        return (Vec::new(), Ok(()));
+    }
+    let actor = Actor::Client(caller.client_id().to_owned());
+    let record = Record::by(&actor, Action::SessionEnded, now).about(session.sub).to(session.sid);
+    let mut writes = end(session, now, Why::SignedOut);
+    writes.push(record.write());
+    (writes, Ok(()))
+}

@@ -1,0 +1,193 @@
+//! Somebody has one of the keys.
+
+use crate::{Device, PASSWORD, accepts, compromise, kid, published, quick, ripen, rotate, signer};
+use rescind_authority::keys::{KeyState, Purpose};
+use rescind_authority::line::{Carrier, Line};
+use rescind_testkit::accounts::session_of;
+use rescind_testkit::server::{TestAuthority, operator};
+use rescind_verifier::{Refusal, Verifier};
+use rescind_wire::id::Epoch;
+use rescind_wire::token::{Claims, sign};
+
+/// A token that whoever has stolen the active key can make: an owner, born after every entry.
+fn forged(authority: &TestAuthority, verifier: &Verifier, honest: &str) -> String {
+    let claims = verifier.check(honest).unwrap().claims().clone();
+    let forged = Claims { roles: vec!["owner".into()], rv: u64::MAX / 2, ..claims };
+    sign(&forged, authority.app.authority.keyring().token_key()).unwrap()
+}
+
+// K06 R-11
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_is_refused_everywhere_with_all_it_has_signed_and_people_go_on() {
+    let authority = quick().await;
+    let (one, two) = (authority.verifier().await, authority.verifier().await);
+    let mut device = Device::sign_in(&authority).await;
+    let mut browser = authority.http().browser();
+    browser.sign_in("alice", PASSWORD).await;
+    let honest = device.access.clone();
+    let forged = forged(&authority, &one, &honest);
+    assert!(one.check(&forged).is_ok(), "that is what a stolen key is worth until then");
+
+    compromise(&authority, &signer(&honest)).await;
+    for verifier in [&one, &two] {
+        authority.caught_up(verifier).await;
+        for token in [&honest, &forged] {
+            assert!(verifier.check(token).is_err());
+            assert!(verifier.check_online(token).await.is_err());
+        }
+    }
+    // One that starts only now, and the next run of the authority.
+    let authority = authority.restart().await;
+    let fresh = authority.verifier().await;
+    for token in [&honest, &forged] {
+        assert!(fresh.check(token).is_err());
+        assert!(!accepts(&authority, &one, token).await);
+    }
+    assert!(!published(&authority).await.contains(&signer(&honest)));
+    assert_eq!(device.go_on(&authority).await, 200, "after one refresh");
+    for verifier in [&one, &two, &fresh] {
+        assert!(accepts(&authority, verifier, &device.access).await);
+    }
+    assert_eq!(browser.get("/whoami").await.status, 200);
+}
+
+// K06
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_stolen_after_its_time_or_before_it_is_refused_as_well() {
+    let authority = quick().await;
+    let verifier = authority.verifier().await;
+    let mut device = Device::sign_in(&authority).await;
+    let old = device.access.clone();
+    ripen(&authority);
+    rotate(&authority, "token").await;
+    assert!(accepts(&authority, &verifier, &old).await);
+    assert_eq!(device.go_on(&authority).await, 200);
+    compromise(&authority, &signer(&old)).await;
+    assert!(!accepts(&authority, &verifier, &old).await);
+    assert!(accepts(&authority, &verifier, &device.access).await, "that of the active one lives");
+
+    let next = kid(&authority, &Purpose::Token, KeyState::Next).await;
+    compromise(&authority, &next).await;
+    assert!(!published(&authority).await.contains(&next));
+    assert!(accepts(&authority, &verifier, &device.access).await);
+    assert_ne!(kid(&authority, &Purpose::Token, KeyState::Next).await, next, "there is another");
+}
+
+// K06 R-58
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_stays_refused_in_a_new_epoch() {
+    let authority = quick().await;
+    let verifier = authority.verifier().await;
+    let honest = Device::sign_in(&authority).await.access;
+    let forged = forged(&authority, &verifier, &honest);
+    compromise(&authority, &signer(&honest)).await;
+    let store = authority.app.authority.store();
+    let head = store.head().await.unwrap();
+    store.open_epoch(Epoch::from_bytes([7; 16]), head.ts + 1, false).await.unwrap();
+    let key = rescind_wire::revocation::Target::Key(signer(&honest)).key(authority.issuer());
+    let entries = store.log(0, 9).await.unwrap().entries.unwrap();
+    assert!(entries.iter().any(|e| e.key == key && e.until == u64::MAX));
+    let fresh = authority.verifier().await;
+    assert!(fresh.check(&forged).is_err());
+    assert!(!accepts(&authority, &verifier, &forged).await);
+}
+
+// K06 R-58
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_of_the_store_does_not_trust_a_stolen_key_again() {
+    let authority = quick().await;
+    let verifier = authority.verifier().await;
+    let honest = Device::sign_in(&authority).await.access;
+    let forged = forged(&authority, &verifier, &honest);
+    let stolen = signer(&honest);
+    let backup = tempfile::tempdir().unwrap();
+    let file = backup.path().join("rescind.db");
+    let kept = file.clone();
+    let authority = authority
+        .restart_after(async move |config| {
+            std::fs::copy(config.data.join("rescind.db"), kept).unwrap();
+        })
+        .await;
+    compromise(&authority, &stolen).await;
+    let authority = authority
+        .restart_after(async move |config| {
+            for part in ["rescind.db", "rescind.db-wal", "rescind.db-shm"] {
+                let _ = std::fs::remove_file(config.data.join(part));
+            }
+            std::fs::copy(file, config.data.join("rescind.db")).unwrap();
+        })
+        .await;
+    assert!(!published(&authority).await.contains(&stolen));
+    assert_ne!(signer(&Device::sign_in(&authority).await.access), stolen);
+    let fresh = authority.verifier().await;
+    for verifier in [&fresh, &verifier] {
+        assert!(!accepts(&authority, verifier, &forged).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_line_key_is_shut_out_and_everybody_signs_in_again() {
+    let authority = quick().await;
+    let verifier = authority.verifier().await;
+    let mut device = Device::sign_in(&authority).await;
+    let sid = session_of(&authority, &device.refresh);
+    // The thief writes the next credential by himself, and moves the line with it.
+    let keyring = authority.app.authority.keyring();
+    let written = keyring.seal(Line { carrier: Carrier::Token, sid, generation: 0 });
+    let mut thief = Device { access: String::new(), refresh: written.expose().to_owned() };
+    assert_eq!(thief.go_on(&authority).await, 200);
+    compromise(&authority, "line-1").await;
+    authority.caught_up(&verifier).await;
+    assert!(matches!(verifier.check(&thief.access), Err(Refusal::Revoked)));
+    for device in [&mut thief, &mut device] {
+        assert_eq!(device.go_on(&authority).await, 400);
+        assert_eq!(device.whoami(&authority).await, 401);
+    }
+    let fresh = Device::sign_in(&authority).await;
+    let sid = session_of(&authority, &fresh.refresh);
+    let written = keyring.seal(Line { carrier: Carrier::Token, sid, generation: 0 });
+    let thief = Device { access: String::new(), refresh: written.expose().to_owned() };
+    assert_eq!(thief.whoami(&authority).await, 401, "a line of the old key opens no new session");
+    assert_eq!(fresh.whoami(&authority).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_csrf_key_makes_no_value_that_fits() {
+    let authority = quick().await;
+    let mut browser = authority.http().browser();
+    browser.sign_in("alice", PASSWORD).await;
+    let old = browser.jar["XSRF-TOKEN"].clone();
+    compromise(&authority, "csrf-1").await;
+    assert_eq!(browser.post("/logout").await.status, 403);
+    assert_eq!(browser.get("/whoami").await.status, 200);
+    assert_ne!(browser.jar["XSRF-TOKEN"], old);
+    assert_eq!(browser.post("/logout").await.status, 204);
+}
+
+// P03
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_feed_key_is_proof_of_nothing() {
+    let authority = quick().await;
+    let rules = &authority.app.authority;
+    let before = rules.keyring();
+    let head = rules.store().head().await.unwrap();
+    let lie = rescind_wire::frame::Head {
+        nonce: [1; 16],
+        position: rescind_wire::frame::Position { pos: head.pos + 99, ..head.position() },
+        utc: 0,
+        keys: before.mark(),
+        age: 0,
+        staleness_ms: 1,
+    };
+    let frame = rescind_wire::frame::Frame::Head(lie);
+    let sealed = rescind_wire::frame::seal(&frame, authority.issuer(), before.feed_key()).unwrap();
+    assert!(rules.open_own_frame(&sealed).is_some());
+    rules.retire_key(before.feed_key().kid(), true, operator()).await.unwrap();
+    assert!(rules.open_own_frame(&sealed).is_none());
+    let epoch = rules.store().head().await.unwrap().epoch;
+    authority.app.feed.head([2; 16], Some(&sealed)).await.unwrap();
+    assert_eq!(rules.store().head().await.unwrap().epoch, epoch, "no new epoch by a forged proof");
+    let verifier = authority.verifier().await;
+    let token = Device::sign_in(&authority).await.access;
+    assert!(accepts(&authority, &verifier, &token).await);
+}
