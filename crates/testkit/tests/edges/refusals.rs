@@ -3,8 +3,9 @@
 use crate::support::{FORM, HERE, JSON, quick_with, signed_in};
 use http::Method;
 use rescind_authority::Settings;
+use rescind_authority::clients::Permission;
 use rescind_testkit::http::{Answer, Browser, Http, encode};
-use rescind_testkit::server::{PASSWORD, TestAuthority};
+use rescind_testkit::server::{PASSWORD, TestAuthority, operator};
 use rescind_wire::b64;
 use serde_json::json;
 use std::time::Duration;
@@ -64,6 +65,38 @@ async fn wrong_tokens_and_client_secrets_at_the_token_endpoint_run_out_per_addre
     authority.clock.advance(Duration::from_secs(3601));
     assert_eq!(http.refresh("rsr_nothing", None).await.status, 400);
     assert_eq!(http.refresh("rsr_nothing", None).await.status, 400, "forgotten after an hour");
+}
+
+// B10
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_client_secrets_run_out_at_every_oauth_endpoint_and_right_ones_do_not() {
+    let (authority, _) = with_few_refusals().await;
+    let http = authority.http();
+    let permissions = vec![Permission::Introspect];
+    let audiences = vec!["gateway".to_owned()];
+    let gateway =
+        authority.app.authority.add_client("gateway", audiences, permissions, &operator()).await;
+    let right = basic("gateway", gateway.unwrap().expose());
+    let wrong = basic("gateway", "a wrong secret");
+    let ask = async |path: &str, authorization: &str| {
+        let form = [("token", "x"), ("grant_type", "refresh_token"), ("refresh_token", "x")];
+        http.post_form(path, &form, &[("authorization", authorization)]).await
+    };
+    let endpoints = ["/token", "/revoke", "/introspect"];
+    for n in 0..10 {
+        let answer = ask(endpoints[n % 3], &wrong).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]),
+            (401, &"invalid_client".into())
+        );
+    }
+    for path in endpoints {
+        assert_held_off(&ask(path, &wrong).await, "1");
+    }
+    for _ in 0..20 {
+        assert_eq!(ask("/introspect", &right).await.json(), json!({ "active": false }));
+        assert_eq!(ask("/revoke", &right).await.status, 200);
+    }
 }
 
 // B10
