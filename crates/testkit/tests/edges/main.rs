@@ -16,4 +16,5 @@ mod hostile;
 mod input;
 mod logs;
 mod methods;
+mod refusals;
 mod support;
