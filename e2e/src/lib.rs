@@ -1,7 +1,9 @@
-//! What the end-to-end tests are made with: the demo as its users start it, and a real browser.
+//! What the end-to-end tests are made with: the programs as their users start them, a real browser, and
+//! other people's libraries.
 //!
 //! The tests take the programs from the environment: `RESCIND_BIN` (with `posts-api` beside it),
-//! `CHROMEDRIVER` and `CHROMIUM`. `cargo xtask test` builds, finds and names them. Never shipped.
+//! `POSTS_API_BIN`, `CHROMEDRIVER`, `CHROMIUM`, `JOSE_DIR` and `PYJWT_PYTHON`. `cargo xtask test` builds,
+//! finds and names them. Never shipped.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,8 +11,10 @@
 )]
 
 pub mod browser;
+pub mod clients;
 pub mod demo;
 pub mod driver;
+pub mod realm;
 pub mod wait;
 
 use std::path::PathBuf;

@@ -1,16 +1,26 @@
-//! The step that drives the release binaries and a real browser.
+//! The step that drives the release binaries, a real browser, and other people's libraries.
 //!
-//! Installs Chromium with apt-get where it may; elsewhere it fails and says what to install.
+//! Installs Chromium, Node.js and Python with apt-get where it may; elsewhere it fails and says what to
+//! install. The libraries are in [`crate::clients`].
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{Findings, Run};
-use crate::{process, suite};
+use crate::{clients, process, suite};
 
 /// Programs that the tests start, and the Debian package of each.
-const NEEDED: &[(&str, &str)] =
-    &[("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("curl", "curl")];
+const NEEDED: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("curl", "curl"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3"),
+];
+
+/// A Python that cannot make environments of its own lacks this Debian package.
+const VENV: &str = "python3-venv";
 
 /// The step.
 pub(crate) fn step(run: &mut Run) -> Findings {
@@ -34,17 +44,20 @@ fn all(run: &mut Run) -> Result<Findings, String> {
     process::passes(build.current_dir(&run.root))?;
     let target = suite::metadata(&run.root)?;
     let target = target["target_directory"].as_str().ok_or("cargo names no target directory")?;
+    let clients = clients::prepare(Path::new(target))?;
     let release = Path::new(target).join("release");
     let (rescind, posts_api) = (release.join("rescind"), release.join("posts-api"));
 
-    let variables: [(&str, &Path); 4] = [
+    let variables: [(&str, &Path); 6] = [
         ("RESCIND_BIN", &rescind),
         ("POSTS_API_BIN", &posts_api),
         ("CHROMEDRIVER", &chromedriver),
         ("CHROMIUM", &chromium),
+        ("JOSE_DIR", &clients.jose),
+        ("PYJWT_PYTHON", &clients.python),
     ];
     for (name, path) in variables {
-        if !path.is_file() {
+        if !path.exists() {
             return Err(format!("{name}: there is no {}", path.display()));
         }
     }
@@ -55,8 +68,11 @@ fn all(run: &mut Run) -> Result<Findings, String> {
 
 /// Installs the Debian packages of the programs that are not there.
 fn install_missing() -> Result<(), String> {
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| find(program).is_none()).map(|(_, p)| *p).collect();
+    if process::output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
+        missing.push(VENV);
+    }
     if missing.is_empty() {
         return Ok(());
     }

@@ -5,6 +5,7 @@
 
 mod borders;
 mod checklist;
+mod clients;
 mod deny;
 mod e2e;
 mod files;
