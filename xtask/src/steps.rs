@@ -83,7 +83,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "test", about: "all tests outside e2e/", slow: false, run: suite::step },
     Step {
         name: "e2e",
-        about: "the release binaries and a real browser (installs Chromium on Debian)",
+        about: "the release binaries, a real browser, other libraries (installs them on Debian)",
         slow: true,
         run: e2e::step,
     },

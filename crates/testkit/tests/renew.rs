@@ -99,7 +99,7 @@ async fn an_app_that_reauthenticates_gets_a_new_refresh_token() {
     assert_eq!(http.refresh(&new, None).await.status, 200);
 }
 
-/// A wrong password at either door counts with those at sign-in.
+// B04 B07
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_session_cannot_guess_the_password() {
     let authority = TestAuthority::start_with(|config| {

@@ -4,17 +4,10 @@ use crate::support::{FORM, HERE, JSON, quick_with, signed_in};
 use http::Method;
 use rescind_authority::Settings;
 use rescind_authority::clients::Permission;
-use rescind_testkit::http::{Answer, Browser, Http, encode};
+use rescind_testkit::http::{Answer, Browser, Http, basic, encode};
 use rescind_testkit::server::{PASSWORD, TestAuthority, operator};
-use rescind_wire::b64;
 use serde_json::json;
 use std::time::Duration;
-
-fn basic(id: &str, secret: &str) -> String {
-    let pair = format!("{id}:{secret}");
-    let standard = b64::encode(pair.as_bytes()).replace('-', "+").replace('_', "/");
-    format!("Basic {standard}{}", "=".repeat((4 - standard.len() % 4) % 4))
-}
 
 /// A refresh by an API server.
 async fn refresh_as(http: &Http, authorization: &str) -> Answer {
