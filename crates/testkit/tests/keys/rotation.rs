@@ -83,6 +83,7 @@ async fn a_verifier_hears_of_a_new_key_before_it_signs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_algorithm_comes_with_the_next_rotation() {
     let mut authority = quick().await;
+    Device::sign_in(&authority).await;
     for alg in [Alg::Ed25519, Alg::Rs256, Alg::EdDsa, Alg::Es256] {
         let active = kid(&authority, &Purpose::Token, KeyState::Active).await;
         authority.config.settings.token_alg = Some(alg);
