@@ -173,6 +173,9 @@ impl Pen<'_> {
     }
 
     fn move_key(&self, kid: &str, from: KeyState, to: KeyState, at: u64) -> Answer<()> {
+        if from >= to {
+            return Err(StoreError::Conflict);
+        }
         must_hold(run(
             self.conn,
             "UPDATE key SET state = ?3, since = ?4, \
