@@ -1,5 +1,5 @@
-//! How long a revocation takes to reach the posts API, a thousand times over. Prints the figures; what is
-//! asserted is only that each answer is the right one.
+//! How long a revocation takes to reach the posts API, a thousand times over, and what tokens of made-up keys
+//! cost the good ones. Prints the figures; what is asserted is only that each answer is the right one.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
 
 use http::Method;
@@ -120,4 +120,32 @@ async fn a_login_in_the_second_of_a_logout_works_at_once_each_time() {
     print("from the logout's answer to the new login's first post", times);
     say(&format!("{same_second} of the old tokens were issued in the same second as the new one"));
     assert!(same_second > 0, "the wall clock could have decided");
+}
+
+// K07
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_ten_thousand_made_up_keys_between_good_ones() {
+    let _alone = ALONE.lock().await;
+    let demo = Demo::start();
+    let round = Round::new(&demo);
+    let (token, _) = round.sign_in().await;
+    let (_, rest) = token.split_once('.').unwrap();
+    let (mut alone, mut among) = (Vec::new(), Vec::new());
+    for n in 0..10 * ROUNDS {
+        let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"made-up-{n}"}}"#);
+        round.refused(&format!("{}.{rest}", b64::encode(header))).await;
+        let watch = Stopwatch::new();
+        round.accepted(&token).await;
+        among.push(watch.elapsed());
+        let watch = Stopwatch::new();
+        round.accepted(&token).await;
+        alone.push(watch.elapsed());
+    }
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64()
+    };
+    let (after_bad, after_good) = (median(&mut among), median(&mut alone));
+    let ratio = after_bad / after_good;
+    say(&format!("a good token right after a made-up key against one after a good: {ratio:.2}"));
 }

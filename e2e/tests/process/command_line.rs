@@ -73,7 +73,7 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_write() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for command in ["demo", "serve", "user", "client", "revoke"] {
+    for command in ["demo", "serve", "user", "client", "keys", "revoke"] {
         let output = rescind(&[command, "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
