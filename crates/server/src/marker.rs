@@ -152,8 +152,10 @@ pub async fn remember(keys: &Path, store: &dyn Store) {
     match store.read(load).await {
         Ok(loaded) => {
             let (dir, marker) = (keys.to_owned(), Marker::of(&loaded.head, &loaded.keys));
-            // Writing cannot be done by halves: a panic there would be one of the file system's.
-            let _ = tokio::task::spawn_blocking(move || write(&dir, marker)).await;
+            let written = tokio::task::spawn_blocking(move || write(&dir, marker)).await;
+            if let Err(error) = written {
+                tracing::error!(event = "marker_failed", %error);
+            }
         }
         Err(error) => tracing::error!(event = "marker_failed", %error),
     }
