@@ -1,14 +1,15 @@
 //! Keys that take over from one another. Each act is one transaction: the keys' states, the entry that
-//! kills what a compromised one has signed, and the record of who did it.
+//! kills what a compromised one has signed, and the record of who did it. What is written is decided in
+//! [`rules`].
+
+mod rules;
 
 use crate::Authority;
 use crate::audit::{Action, Actor, Operator, Record};
 use crate::authority::{transact, transact_at};
 use crate::clock::{Clock, Entropy};
 use crate::keyring::Keyring;
-use crate::keys::{
-    self, Fresh, KeyState, MAX_LINE_KEY, Plan, Purpose, StoredKey, StoredKeys, overlap, plan,
-};
+use crate::keys::{self, Fresh, KeyState, Plan, Purpose, StoredKey, StoredKeys, overlap, plan};
 use crate::master::{KeyFailure, MasterKey};
 use crate::secret::Secret;
 use crate::settings::{Settings, micros};
@@ -16,6 +17,7 @@ use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use rescind_wire::b64;
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
+use rules::{carry_out, condemn, put, refuse, retire, rotate};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -63,32 +65,8 @@ pub struct Shared {
     pub state: KeyState,
 }
 
-type Outcome<T> = (Vec<Write>, Result<T, RotateError>);
-
-fn refuse<T>(error: RotateError) -> Outcome<T> {
-    (Vec::new(), Err(error))
-}
-
 fn with_keys() -> Load {
     Load { keys: true, ..Load::default() }
-}
-
-fn step(key: &StoredKey, to: KeyState, at: u64) -> Write {
-    Write::MoveKey { kid: key.kid.clone(), from: key.state, to, at }
-}
-
-fn put(key: StoredKey) -> Write {
-    Write::PutKey(Box::new(key))
-}
-
-/// The number after the highest of this kind.
-fn successor(stored: &StoredKeys, kind: &Purpose, now: u64) -> Result<StoredKey, RotateError> {
-    let number = stored.next_number(kind);
-    match kind {
-        Purpose::Line(_) if number > MAX_LINE_KEY => Err(RotateError::UsedUp),
-        Purpose::Line(_) => Ok(keys::numbered(Purpose::Line(number), now)),
-        _ => Ok(keys::numbered(Purpose::Csrf(number), now)),
-    }
 }
 
 /// What makes and keeps keys, before there is a keyring and after.
@@ -310,121 +288,4 @@ impl Authority {
         self.reload_keys().await?;
         Ok(Shared { kid, secret: Secret::new(b64::encode(&secret)), state })
     }
-}
-
-/// The writes of a plan, with keys that were drawn for it.
-fn carry_out(planned: Plan, mut drawn: Vec<StoredKey>, now: u64) -> Vec<Write> {
-    let mut writes: Vec<Write> = planned.drop.into_iter().map(Write::DropKey).collect();
-    let (from, to) = (KeyState::Active, KeyState::Retired);
-    let retire = |kid| Write::MoveKey { kid, from, to, at: now };
-    writes.extend(planned.retire.into_iter().map(retire));
-    for (purpose, alg, state) in planned.make {
-        let fits = |k: &StoredKey| k.purpose == purpose && k.state == state;
-        let made = match alg {
-            None => Some(keys::numbered(purpose, now)),
-            Some(_) => drawn.iter().position(fits).map(|at| drawn.swap_remove(at)),
-        };
-        if let Some(key) = made {
-            let record = Record::by(&Actor::Rule, Action::KeyMade, now).to(&key.kid);
-            writes.extend([put(key), record.write()]);
-        }
-    }
-    writes
-}
-
-/// `fresh` is the key after the next one, for kinds that have one.
-fn rotate(
-    stored: &StoredKeys,
-    kind: &Purpose,
-    fresh: Option<StoredKey>,
-    now: u64,
-    ripe: u64,
-) -> Outcome<()> {
-    let Some(active) = stored.of(kind, KeyState::Active).next() else {
-        return refuse(RotateError::NotFound);
-    };
-    let mut writes = vec![step(active, KeyState::Retired, now)];
-    match kind {
-        Purpose::Line(_) | Purpose::Csrf(_) => match successor(stored, kind, now) {
-            Ok(key) => writes.push(put(key)),
-            Err(error) => return refuse(error),
-        },
-        _ => {
-            let Some(next) = stored.of(kind, KeyState::Next).next() else {
-                return refuse(RotateError::NoNext);
-            };
-            // By what is in force now, and by what was when it was made: the later of both.
-            let from = next.created_at.saturating_add(ripe).max(next.usable_from);
-            // Whether a shared secret has reached its server, the operator knows.
-            if !matches!(kind, Purpose::Shared(_)) && now < from {
-                return refuse(RotateError::Early { wait: (from - now).div_ceil(1_000_000) });
-            }
-            writes.push(step(next, KeyState::Active, now));
-        }
-    }
-    writes.extend(fresh.map(put));
-    (writes, Ok(()))
-}
-
-fn retire(
-    stored: &StoredKeys,
-    key: &StoredKey,
-    fresh: Option<StoredKey>,
-    now: u64,
-    ripe: u64,
-) -> Outcome<()> {
-    match (key.state, &key.purpose) {
-        (KeyState::Retired | KeyState::Compromised, _) => refuse(RotateError::Retired),
-        (KeyState::Next, _) => {
-            let drop = Write::DropKey(key.kid.clone());
-            (std::iter::once(drop).chain(fresh.map(put)).collect(), Ok(()))
-        }
-        (KeyState::Active, Purpose::Shared(_)) => {
-            // Without a successor the audience's tokens are signed by the realm's key again.
-            let next = stored.of(&key.purpose, KeyState::Next).next();
-            let mut writes = vec![step(key, KeyState::Retired, now)];
-            writes.extend(next.map(|next| step(next, KeyState::Active, now)));
-            (writes, Ok(()))
-        }
-        (KeyState::Active, kind) => rotate(stored, kind, fresh, now, ripe),
-    }
-}
-
-fn condemn(
-    stored: &StoredKeys,
-    key: &StoredKey,
-    fresh: Option<StoredKey>,
-    now: u64,
-) -> Outcome<()> {
-    if key.state == KeyState::Compromised {
-        return refuse(RotateError::Retired);
-    }
-    let mut writes = vec![step(key, KeyState::Compromised, now)];
-    match key.purpose {
-        Purpose::Token | Purpose::Shared(_) => {
-            writes.push(Write::Revoke(Target::Key(key.kid.clone())));
-        }
-        // Who has it can write the credential of any session, and may have moved some already.
-        Purpose::Line(_) => writes.push(Write::Revoke(Target::Everything)),
-        Purpose::Feed(_) | Purpose::Csrf(_) => {}
-    }
-    let signs = matches!(key.purpose, Purpose::Token | Purpose::Feed(_) | Purpose::Shared(_));
-    let next = stored.of(&key.purpose, KeyState::Next).next();
-    match (key.state, next) {
-        (KeyState::Active, Some(next)) => {
-            writes.push(step(next, KeyState::Active, now));
-            writes.extend(fresh.map(put));
-        }
-        // Without a next one the fresh one takes over; it is known to whoever asks for keys from now on.
-        (KeyState::Active, None) if signs => {
-            writes.extend(fresh.map(|fresh| put(StoredKey { state: KeyState::Active, ..fresh })));
-        }
-        (KeyState::Active, None) => match successor(stored, &key.purpose, now) {
-            Ok(key) => writes.push(put(key)),
-            Err(error) => return refuse(error),
-        },
-        (KeyState::Next, _) => writes.extend(fresh.map(put)),
-        _ => {}
-    }
-    (writes, Ok(()))
 }
