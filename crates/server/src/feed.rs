@@ -224,6 +224,17 @@ impl FeedHub {
         Some(stream::unfold(follower, Follower::next))
     }
 
+    /// Whether the store lets this client follow. Where it cannot be asked, nobody is let.
+    async fn allows(&self, client: &(String, [u8; 32])) -> bool {
+        match allowed(&self.authority).await {
+            Ok(allowed) => holds(&allowed, client),
+            Err(error) => {
+                tracing::error!(event = "feed_failed", %error);
+                false
+            }
+        }
+    }
+
     async fn next_after(&self, epoch: Epoch, from: u64) -> Result<Next, StoreError> {
         let resync = || self.seal(&Frame::Resync).map(Next::Resync);
         {
@@ -336,6 +347,10 @@ async fn allowed(authority: &Authority) -> Result<Allowed, StoreError> {
     Ok(Arc::new(following.map(|c| (c.client_id, c.secret_hash)).collect()))
 }
 
+fn holds(allowed: &Allowed, (id, secret_hash): &(String, [u8; 32])) -> bool {
+    allowed.get(id) == Some(secret_hash)
+}
+
 struct Follower {
     hub: Arc<FeedHub>,
     client: (String, [u8; 32]),
@@ -355,9 +370,9 @@ impl Follower {
                 return None;
             }
             let tip = self.tip.borrow_and_update().clone();
-            let (id, secret_hash) = &self.client;
-            if tip.allowed.get(id) != Some(secret_hash) {
-                tracing::info!(event = "feed_closed", client_id = id);
+            // What was told last may be older than the client: only the store says that it is gone.
+            if !holds(&tip.allowed, &self.client) && !self.hub.allows(&self.client).await {
+                tracing::info!(event = "feed_closed", client_id = self.client.0);
                 return None;
             }
             match self.hub.next_after(self.epoch, self.from).await {

@@ -31,9 +31,11 @@ fn a_port_in_use_is_named_with_the_option_that_helps() {
 
 #[test]
 fn the_demo_without_its_api_server_says_where_it_looked() {
-    let folder = tempfile::tempdir().unwrap();
+    // A link, not a copy: a file that was just written may still be open in a child of another test.
+    let there = program("RESCIND_BIN");
+    let folder = tempfile::tempdir_in(there.parent().unwrap()).unwrap();
     let alone = folder.path().join("rescind");
-    std::fs::copy(program("RESCIND_BIN"), &alone).unwrap();
+    std::fs::hard_link(&there, &alone).unwrap();
     let ports = ["--port", &free_port().to_string(), "--api-port", &free_port().to_string()];
     let mut command = Command::new(&alone);
     command.arg("demo").args(ports).env_remove("CARGO").stdin(Stdio::null());

@@ -1,10 +1,13 @@
 //! What followers may cost: one that does not read is cut off, and there is a last place.
 
 use crate::hand::{Follower, INSTANCE, basic};
-use crate::{SECOND, quick};
+use crate::{SECOND, quick, revoke_nobodys};
+use futures_util::StreamExt as _;
+use rescind_authority::clients::Permission;
 use rescind_authority::store::{Load, Write};
+use rescind_server::feed::FeedHub;
 use rescind_server::serve::{self, Limits};
-use rescind_testkit::server::TestAuthority;
+use rescind_testkit::server::{TestAuthority, operator};
 use rescind_wire::id::{Epoch, Jti};
 use rescind_wire::revocation::Target;
 use std::time::Duration;
@@ -93,4 +96,24 @@ async fn there_is_a_last_place_and_it_is_free_again_when_somebody_leaves() {
     assert_eq!(full.header("retry-after"), "5");
     followers.pop();
     assert_eq!(ask().await.status, 200, "and is told to start afresh, for its epoch is unknown");
+}
+
+// P01
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_the_feed_has_not_heard_of_yet_follows_and_one_that_is_gone_does_not() {
+    let test = quick().await;
+    let authority = &test.app.authority;
+    revoke_nobodys(&test, 1).await;
+    // One that nobody keeps up to date: as another process would have it until its next beat.
+    let hub = FeedHub::new(authority.clone()).await.unwrap();
+    let (audiences, feed) = (vec!["late".to_owned()], vec![Permission::Feed]);
+    authority.add_client("late", audiences, feed, &operator()).await.unwrap();
+    let clients = authority.store().clients().await.unwrap();
+    let late = clients.iter().find(|c| c.client_id == "late").unwrap();
+    let epoch = authority.store().head().await.unwrap().epoch;
+    let mut frames = Box::pin(hub.follow(late, epoch, 0).unwrap());
+    assert!(frames.next().await.is_some(), "it was cut off");
+    authority.remove_client("late", &operator()).await.unwrap();
+    let mut frames = Box::pin(hub.follow(late, epoch, 0).unwrap());
+    assert!(frames.next().await.is_none(), "it follows without being a client");
 }
