@@ -171,11 +171,13 @@ impl Authority {
         self.keeper.stored().await
     }
 
-    /// Makes what is missing and drops what has passed; by the clock.
+    /// Makes what is missing and drops what has passed, by the clock; and takes up what is stored, if that
+    /// has changed.
     pub async fn tend_keys(&self) -> Result<(), RotateError> {
-        match self.keeper.tend().await? {
-            true => self.reload_keys().await,
-            false => Ok(()),
+        self.keeper.tend().await?;
+        match self.stored_keys().await?.version == self.keyring().version() {
+            true => Ok(()),
+            false => self.reload_keys().await,
         }
     }
 
@@ -227,9 +229,10 @@ impl Authority {
             (writes, done)
         };
         let (done, head) = transact_at(&*self.store, with_keys(), rule).await?;
+        // Also if it was retired before: perhaps nobody waited for the end of that.
+        self.reload_keys().await?;
         done?;
         tracing::warn!(event = "key_retired", kid, compromised, pos = head.pos);
-        self.reload_keys().await?;
         Ok(head)
     }
 

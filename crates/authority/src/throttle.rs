@@ -71,7 +71,7 @@ pub struct Throttle {
 #[derive(Default)]
 struct State {
     pairs: Counters,
-    /// What each pair has added to its account's counter.
+    /// What each account's source, of IPv6 its /48, has added to its account's counter.
     shares: Recent<Share>,
     accounts: Counters,
     addresses: Counters,
@@ -92,6 +92,8 @@ struct Keys {
     account: Key,
     source: Key,
     pair: Key,
+    /// The account and the most that one subscriber has: its share is not one of each /64.
+    share: Key,
     network: Option<Key>,
 }
 
@@ -120,7 +122,10 @@ impl Throttle {
     ) -> Result<Charge, Duration> {
         let (account, place) = (key(&[name.as_str().as_bytes()]), source.key());
         let pair = key(&[&account.to_be_bytes(), &place.to_be_bytes()]);
-        let keys = Keys { account, source: place, pair, network: source.network_key() };
+        let network = source.network_key();
+        let subscriber = network.unwrap_or(place);
+        let share = key(&[&account.to_be_bytes(), &subscriber.to_be_bytes()]);
+        let keys = Keys { account, source: place, pair, share, network };
         let mut state = self.lock();
         let l = &self.limits;
         let stranger = !state.familiar.holds(&account, &place, now, l.familiar_for);
@@ -184,12 +189,12 @@ impl State {
     fn take_share(&mut self, l: &ThrottleLimits, keys: &Keys, now: u64) -> Option<Taken> {
         let account = seen(&self.accounts, &keys.account, now, l.forget_after);
         let of = if account.failures == 0 { now } else { account.began_at };
-        let added = self.shares.get(&keys.pair).filter(|share| share.of == of);
+        let added = self.shares.get(&keys.share).filter(|share| share.of == of);
         let failures = added.map_or(0, |share| share.failures);
         if failures >= l.share() {
             return None;
         }
-        *self.shares.touch(keys.pair) = Share { failures: failures + 1, of };
+        *self.shares.touch(keys.share) = Share { failures: failures + 1, of };
         Some(take(&mut self.accounts, keys.account, now, l.forget_after))
     }
 }
@@ -220,7 +225,7 @@ impl Charge {
         }
         if let Some(account) = &self.account {
             give_back(&mut state.accounts, account);
-            if let Some(share) = state.shares.get_mut(&self.keys.pair) {
+            if let Some(share) = state.shares.get_mut(&self.keys.share) {
                 share.failures = share.failures.saturating_sub(1);
             }
         }

@@ -139,6 +139,7 @@ fn judge(core: &Core, facts: &Facts) -> Option<Ended> {
         Err(Refusal::InvalidToken(InvalidToken::Expired)) => Some(Ended::Expired),
         Err(_) => Some(Ended::Unknown),
         Ok(_) if core.waiters.closed() || !core.keys.holds(facts) => Some(Ended::Unknown),
+        Ok(_) if core.keys.expired(|| core.clock.now().boot_us) => Some(Ended::Unknown),
         Ok(_) => None,
     }
 }

@@ -109,6 +109,12 @@ fn one_source_alone_never_makes_a_stranger_wait() {
         let owner = attempt(&t, "alice", "192.0.2.1", now);
         owner.expect("nobody is held off elsewhere").give_back(&t);
     }
+    // One subscriber has many /64s.
+    let t = throttle();
+    for n in 0..256 {
+        fail_all(&t, "alice", format!("2001:db8:0:{n:x}::1").parse().unwrap(), 0);
+    }
+    assert!(attempt(&t, "alice", "192.0.2.1", 0).is_ok(), "a /48 is one source");
 }
 
 // B07

@@ -23,7 +23,15 @@ use std::panic::AssertUnwindSafe;
 use tracing::Instrument as _;
 
 /// Serves one request inside all that.
-pub(super) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(super) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    // In a task of its own: who hangs up does not cut off what follows a commit, nor what the log says.
+    match tokio::spawn(through(app, request, next)).await {
+        Ok(response) => response,
+        Err(_) => panicked().into_response(),
+    }
+}
+
+async fn through(app: App, mut request: Request, next: Next) -> Response {
     let began = app.authority.clock().now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let source = source(&app.trusted_proxies, peer, request.headers());

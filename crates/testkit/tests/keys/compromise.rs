@@ -252,3 +252,22 @@ async fn a_verifier_that_runs_believes_a_stolen_feed_key_no_more() {
     let metadata = authority.http().get("/.well-known/oauth-authorization-server", &[]).await;
     assert!(!metadata.text().contains(stolen.feed_key().kid()));
 }
+
+// K06
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_that_nobody_waited_for_is_taken_up_all_the_same() {
+    let authority = quick().await;
+    let own = &authority.app.authority;
+    let mut committed = own.store().committed();
+    committed.mark_unchanged();
+    tokio::select! {
+        biased;
+        _ = committed.changed() => {}
+        _ = own.retire_key("line-1", true, operator()) => {}
+    }
+    let stored = own.stored_keys().await.unwrap();
+    assert_eq!(stored.find("line-1").unwrap().state, KeyState::Compromised);
+    own.tend_keys().await.unwrap();
+    assert_eq!(own.keyring().version(), stored.version);
+    assert!(own.keyring().is_compromised("line-1"));
+}
