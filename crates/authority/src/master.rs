@@ -148,7 +148,7 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 fn looks_random(key: &[u8; 32]) -> bool {
     let distinct = key.iter().collect::<std::collections::HashSet<_>>().len();
     let even = key.windows(3).all(|w| w[1].wrapping_sub(w[0]) == w[2].wrapping_sub(w[1]));
-    let text = key.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
+    let text = key.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     let published = PUBLISHED.iter().filter_map(|text| hex(text)).any(|known| known == key);
     distinct >= 16 && !even && !text && !published && *key != sha256(&[])
 }
@@ -197,6 +197,7 @@ mod tests {
             &[0xa5; 32],
             &counting,
             passphrase,
+            b"correct horse battery staple 12\n",
             &b64::encode(passphrase).into_bytes(),
             PUBLISHED[0].as_bytes(),
             &hex(PUBLISHED[2]).unwrap(),
