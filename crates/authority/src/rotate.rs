@@ -40,9 +40,12 @@ pub enum RotateError {
     /// A shared secret has no successor yet.
     #[error("this audience has no next secret: draw one first, and give it to its server")]
     NoNext,
-    /// All 255 numbers of the line key are used up.
-    #[error("all 255 line keys are used up")]
+    /// No number of the line key is left for this.
+    #[error("no line keys are left for this: the last ones are kept for when one is stolen")]
     UsedUp,
+    /// The store holds the change, but the keys could not be read again: that is tried at each tending.
+    #[error("the change is in the store, and not yet in use")]
+    Late,
     /// No client answers for this audience.
     #[error("no client answers for this audience: register it first")]
     Audience,
@@ -181,6 +184,14 @@ impl Authority {
         }
     }
 
+    /// After a commit: what is stored comes into use.
+    async fn take_up(&self) -> Result<(), RotateError> {
+        self.reload_keys().await.map_err(|error| {
+            tracing::error!(event = "keys_not_tended", %error);
+            RotateError::Late
+        })
+    }
+
     /// Lets the next key of this kind take over from the active one, and draws the one after it. The
     /// old one stays understood until nothing it has made is alive.
     pub async fn rotate_key(&self, kind: Purpose, operator: Operator) -> Result<Head, RotateError> {
@@ -198,7 +209,7 @@ impl Authority {
         let (done, head) = transact_at(&*self.store, with_keys(), rule).await?;
         done?;
         tracing::info!(event = "key_rotated");
-        self.reload_keys().await?;
+        self.take_up().await?;
         Ok(head)
     }
 
@@ -230,8 +241,9 @@ impl Authority {
         };
         let (done, head) = transact_at(&*self.store, with_keys(), rule).await?;
         // Also if it was retired before: perhaps nobody waited for the end of that.
-        self.reload_keys().await?;
+        let taken_up = self.take_up().await;
         done?;
+        taken_up?;
         tracing::warn!(event = "key_retired", kid, compromised, pos = head.pos);
         Ok(head)
     }
@@ -288,7 +300,10 @@ impl Authority {
             (writes, state)
         };
         let state = transact(&*self.store, with_keys(), rule).await?;
-        self.reload_keys().await?;
+        if self.take_up().await.is_err() {
+            // Its secret is told all the same: nobody can ask for it again.
+            tracing::warn!(event = "key_late", kid);
+        }
         Ok(Shared { kid, secret: Secret::new(b64::encode(&secret)), state })
     }
 }

@@ -9,10 +9,11 @@ use rescind_authority::store::{Head, Load, Store, StoreError};
 use rescind_wire::id::Epoch;
 use rescind_wire::jws::Alg;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// How far ahead a new epoch begins, in microseconds.
 const EPOCH_MARGIN: u64 = 60_000_000;
@@ -123,14 +124,9 @@ pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
     serde_json::from_slice(&bytes).map(Some).map_err(std::io::Error::other)
 }
 
-fn write(keys: &Path, marker: Marker) {
-    let written = read(keys).and_then(|before| {
-        let bytes = serde_json::to_vec(&marker.with(before)).map_err(std::io::Error::other)?;
-        write_private(&path(keys), &bytes)
-    });
-    if let Err(error) = written {
-        tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed");
-    }
+fn write(keys: &Path, marker: Marker) -> io::Result<()> {
+    let bytes = serde_json::to_vec(&marker.with(read(keys)?)).map_err(io::Error::other)?;
+    write_private(&path(keys), &bytes)
 }
 
 /// Begins an epoch after a rollback: later than `lost`, the last log time that is known to have been
@@ -146,31 +142,38 @@ pub(crate) async fn open_epoch_after(
     store.open_epoch(Epoch::from_bytes(random(entropy)), ts, true).await
 }
 
-/// Writes the marker now.
-pub async fn remember(keys: &Path, store: &dyn Store) {
-    let load = Load { keys: true, ..Load::default() };
-    match store.read(load).await {
+/// One writer at a time, from the store's state to the file: none puts an older state over a newer one.
+static WRITING: Mutex<()> = Mutex::const_new(());
+
+/// Writes the marker now. A failure is in the log, too.
+pub async fn remember(keys: &Path, store: &dyn Store) -> io::Result<()> {
+    let (dir, load) = (keys.to_owned(), Load { keys: true, ..Load::default() });
+    let _alone = WRITING.lock().await;
+    let written = match store.read(load).await {
         Ok(loaded) => {
-            let (dir, marker) = (keys.to_owned(), Marker::of(&loaded.head, &loaded.keys));
-            let written = tokio::task::spawn_blocking(move || write(&dir, marker)).await;
-            if let Err(error) = written {
-                tracing::error!(event = "marker_failed", %error);
-            }
+            let marker = Marker::of(&loaded.head, &loaded.keys);
+            let writing = tokio::task::spawn_blocking(move || write(&dir, marker)).await;
+            writing.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
         }
-        Err(error) => tracing::error!(event = "marker_failed", %error),
-    }
+        Err(error) => Err(io::Error::other(error)),
+    };
+    written.inspect_err(
+        |error| tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed"),
+    )
 }
 
-/// Writes the marker within a second after each commit, and once more at the end.
+/// Writes the marker within a second after each commit, and again where that failed.
 pub async fn keep(keys: PathBuf, store: Arc<dyn Store>, stop: watch::Receiver<bool>) {
     let mut committed = store.committed();
     committed.mark_changed();
     loop {
         tokio::select! {
             changed = committed.changed() => if changed.is_err() { return },
-            () = stopped(stop.clone()) => return remember(&keys, &*store).await,
+            () = stopped(stop.clone()) => return,
         }
-        remember(&keys, &*store).await;
+        if remember(&keys, &*store).await.is_err() {
+            committed.mark_changed();
+        }
         let _ = tokio::time::timeout(Duration::from_millis(900), stopped(stop.clone())).await;
     }
 }
@@ -206,8 +209,8 @@ mod tests {
             compromised: vec![stolen(n)],
             ..Marker::of(&head(1, u64::from(n), 500), &StoredKeys::default())
         };
-        write(dir.path(), marker(1));
-        write(dir.path(), marker(2));
+        write(dir.path(), marker(1)).unwrap();
+        write(dir.path(), marker(2)).unwrap();
         let kept = read(dir.path()).unwrap().unwrap();
         assert_eq!((kept.pos, kept.compromised), (2, vec![stolen(2), stolen(1)]));
         let stored = stolen(7).as_stored().unwrap();

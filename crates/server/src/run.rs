@@ -197,9 +197,9 @@ pub async fn run(
     app.feed.close();
     tasks.join_all().await;
     // Once more, after the requests under way have committed.
-    marker::remember(&config.keys, &**app.authority.store()).await;
+    let remembered = marker::remember(&config.keys, &**app.authority.store()).await;
     let _ = std::fs::remove_file(path);
-    tracing::info!(event = "stopped");
+    tracing::info!(event = "stopped", marker = remembered.is_ok());
     Ok(())
 }
 

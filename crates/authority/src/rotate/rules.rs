@@ -21,11 +21,19 @@ pub(super) fn put(key: StoredKey) -> Write {
     Write::PutKey(Box::new(key))
 }
 
-/// The number after the highest of this kind.
-fn successor(stored: &StoredKeys, kind: &Purpose, now: u64) -> Result<StoredKey, RotateError> {
+/// Line keys that are kept for when one is stolen.
+const RESERVE: u32 = 16;
+
+/// The number after the highest of this kind, but for the last so many line keys.
+fn successor(
+    stored: &StoredKeys,
+    kind: &Purpose,
+    now: u64,
+    spared: u32,
+) -> Result<StoredKey, RotateError> {
     let number = stored.next_number(kind);
     match kind {
-        Purpose::Line(_) if number > MAX_LINE_KEY => Err(RotateError::UsedUp),
+        Purpose::Line(_) if number > MAX_LINE_KEY - spared => Err(RotateError::UsedUp),
         Purpose::Line(_) => Ok(keys::numbered(Purpose::Line(number), now)),
         _ => Ok(keys::numbered(Purpose::Csrf(number), now)),
     }
@@ -64,7 +72,7 @@ pub(super) fn rotate(
     };
     let mut writes = vec![step(active, KeyState::Retired, now)];
     match kind {
-        Purpose::Line(_) | Purpose::Csrf(_) => match successor(stored, kind, now) {
+        Purpose::Line(_) | Purpose::Csrf(_) => match successor(stored, kind, now, RESERVE) {
             Ok(key) => writes.push(put(key)),
             Err(error) => return refuse(error),
         },
@@ -140,7 +148,7 @@ pub(super) fn condemn(
         (KeyState::Active, None) if signs => {
             writes.extend(fresh.map(|fresh| put(StoredKey { state: KeyState::Active, ..fresh })));
         }
-        (KeyState::Active, None) => match successor(stored, &key.purpose, now) {
+        (KeyState::Active, None) => match successor(stored, &key.purpose, now, 0) {
             Ok(key) => writes.push(put(key)),
             Err(error) => return refuse(error),
         },

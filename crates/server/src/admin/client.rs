@@ -87,7 +87,8 @@ impl Door {
                     Ok(response) => response,
                     Err(never) => match never {},
                 };
-                marker::remember(&keys, &*store).await;
+                // What must not be done without it, the route has refused; the rest is in the log.
+                let _ = marker::remember(&keys, &*store).await;
                 let (head, body) = response.into_parts();
                 let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
                 (head, bytes)

@@ -1,15 +1,15 @@
 //! Keys: listed without anything secret, rotated, retired; and secrets shared with one audience, shown
 //! once.
 
-use super::{Asked, conflict, done, not_found};
+use super::{Asked, conflict, done, not_found, remember};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
-use crate::marker;
 use axum::Json;
 use axum::extract::State;
 use rescind_authority::keys::{Purpose, overlap};
 use rescind_authority::rotate::RotateError;
+use rescind_wire::problem::ProblemCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -92,12 +92,12 @@ pub(super) async fn retire(
     StrictJson(retire): StrictJson<Retire>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(retire.reason)?;
-    let head = app.authority.retire_key(&retire.kid, retire.compromised, by).await?;
-    if retire.compromised && !app.keys.as_os_str().is_empty() {
-        // Before it is answered: from then on no older copy of the store trusts it again.
-        marker::remember(&app.keys, &**app.authority.store()).await;
+    let retired = app.authority.retire_key(&retire.kid, retire.compromised, by).await;
+    // Also if it was so before: perhaps the marker could not be written then.
+    if retire.compromised && matches!(retired, Ok(_) | Err(RotateError::Retired)) {
+        remember(&app).await?;
     }
-    Ok(done(head))
+    Ok(done(retired?))
 }
 
 #[derive(Deserialize)]
@@ -136,10 +136,18 @@ impl From<RotateError> for Failure {
                 "This audience has no next secret: draw one by `rescind keys share`, give it to the \
                  audience's server, then rotate.",
             ),
-            RotateError::UsedUp => conflict("All 255 line keys are used up: found a new realm."),
+            RotateError::UsedUp => conflict(
+                "No line keys are left for this: the last 16 of 255 are kept for stolen ones. Found a new \
+                 realm.",
+            ),
             RotateError::Audience => {
                 not_found("No client answers for this audience: see `rescind client list`.")
             }
+            RotateError::Late => Failure::new(
+                ProblemCode::Unavailable,
+                "It is done in the store, but the running authority goes on with the key of before for up \
+                 to 30 seconds: see its log, and restart it if that does not help.",
+            ),
             other => {
                 tracing::error!(event = "key_failed", error = %other);
                 Failure::unavailable(1)

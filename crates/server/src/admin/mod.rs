@@ -13,6 +13,7 @@ mod users;
 
 use crate::app::App;
 use crate::http::problem::Failure;
+use crate::marker;
 use crate::serve::Uid;
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
@@ -89,6 +90,21 @@ fn conflict(detail: &'static str) -> Failure {
 
 fn not_found(detail: &'static str) -> Failure {
     Failure::new(ProblemCode::NotFound, detail)
+}
+
+/// Writes the marker, before it is answered that a key is compromised: from then on no older copy of the
+/// store trusts it again.
+async fn remember(app: &App) -> Result<(), Failure> {
+    if app.keys.as_os_str().is_empty() {
+        return Ok(());
+    }
+    marker::remember(&app.keys, &**app.authority.store()).await.map_err(|_| {
+        Failure::new(
+            ProblemCode::Unavailable,
+            "The key is compromised in the store, but marker.json in the key folder could not be written, so \
+             that an older copy of the store would trust it again. Mend the folder, then do this again.",
+        )
+    })
 }
 
 /// Where the log stands once it is durable.

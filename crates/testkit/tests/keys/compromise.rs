@@ -1,13 +1,15 @@
 //! Somebody has one of the keys.
 
 use crate::{Device, PASSWORD, accepts, compromise, kid, published, quick, ripen, rotate, signer};
-use rescind_authority::keys::{KeyState, Purpose};
+use rescind_authority::keys::{KeyState, Purpose, StoredKey};
 use rescind_authority::line::{Carrier, Line};
-use rescind_testkit::accounts::session_of;
+use rescind_authority::store::{Load, Write};
+use rescind_testkit::accounts::{administer, session_of};
 use rescind_testkit::server::{TestAuthority, operator};
 use rescind_verifier::{Refusal, Verifier};
 use rescind_wire::id::Epoch;
 use rescind_wire::token::{Claims, sign};
+use serde_json::json;
 
 /// A token that whoever has stolen the active key can make: an owner, born after every entry.
 fn forged(authority: &TestAuthority, verifier: &Verifier, honest: &str) -> String {
@@ -270,4 +272,67 @@ async fn an_act_that_nobody_waited_for_is_taken_up_all_the_same() {
     own.tend_keys().await.unwrap();
     assert_eq!(own.keyring().version(), stored.version);
     assert!(own.keyring().is_compromised("line-1"));
+}
+
+// K06
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_that_the_marker_cannot_keep_is_not_answered_as_done() {
+    let authority = quick().await;
+    let keys = authority.config.keys.clone();
+    let retire = || {
+        let body = json!({ "kid": "csrf-1", "compromised": true });
+        administer(&authority, "/admin/keys/retire", body)
+    };
+    // What is a folder is no file to write over.
+    let marker = keys.join("marker.json");
+    std::fs::rename(&marker, keys.join("aside")).unwrap();
+    std::fs::create_dir(&marker).unwrap();
+    let refused = retire().await.unwrap_err();
+    assert!(refused.to_string().contains("marker.json"), "{refused}");
+    std::fs::remove_dir(&marker).unwrap();
+    std::fs::rename(keys.join("aside"), &marker).unwrap();
+    let again = retire().await.unwrap_err();
+    assert!(again.to_string().contains("already"), "{again}");
+    assert!(std::fs::read_to_string(&marker).unwrap().contains("csrf-1"));
+}
+
+// K06
+#[tokio::test(flavor = "multi_thread")]
+async fn many_stolen_keys_at_once_are_all_in_the_marker_when_it_is_answered() {
+    let authority = quick().await;
+    for _ in 0..8 {
+        rotate(&authority, "csrf").await;
+        rotate(&authority, "line").await;
+    }
+    let marker = authority.config.keys.join("marker.json");
+    let condemn = async |kind: &str, n: u32| {
+        let kid = format!("{kind}-{n}");
+        compromise(&authority, &kid).await;
+        assert!(std::fs::read_to_string(&marker).unwrap().contains(&format!("\"{kid}\"")));
+    };
+    let all = (1..=9).flat_map(|n| [condemn("csrf", n), condemn("line", n)]);
+    futures_util::future::join_all(all).await;
+}
+
+// K06
+#[tokio::test(flavor = "multi_thread")]
+async fn line_keys_are_kept_for_when_one_is_stolen() {
+    let authority = quick().await;
+    let own = &authority.app.authority;
+    let first = own.stored_keys().await.unwrap().find("line-1").unwrap().clone();
+    let (from, to) = (KeyState::Active, KeyState::Retired);
+    let last = StoredKey { kid: "line-239".into(), purpose: Purpose::Line(239), ..first };
+    let writes = vec![
+        Write::MoveKey { kid: "line-1".into(), from, to, at: last.since },
+        Write::PutKey(Box::new(last)),
+    ];
+    own.store().transact(Load::default(), Box::new(|_| writes)).await.unwrap();
+    own.tend_keys().await.unwrap();
+    let body = json!({ "purpose": "line" });
+    let refused = administer(&authority, "/admin/keys/rotate", body).await.unwrap_err();
+    assert!(refused.to_string().contains("kept for stolen ones"), "{refused}");
+    for n in 239..255 {
+        compromise(&authority, &format!("line-{n}")).await;
+    }
+    assert_eq!(kid(&authority, &Purpose::Line(0), KeyState::Active).await, "line-255");
 }
