@@ -219,7 +219,7 @@ impl Authority {
         .await?;
         tracing::info!(event = "client_removed", client_id, pos = head.pos);
         if let Err(error) = self.reload_keys().await {
-            tracing::error!(event = "keys_not_tended", %error);
+            tracing::error!(event = "keys_not_tended", alarm = true, %error);
         }
         Ok(head)
     }

@@ -143,7 +143,7 @@ impl Authority {
         };
         let (done, head) = transact_at(&*self.store, load, rule).await?;
         done?;
-        tracing::info!(event = "revoked", ?scope, pos = head.pos);
+        tracing::info!(event = "revoked", scope = scope.name(), pos = head.pos);
         Ok(head)
     }
 

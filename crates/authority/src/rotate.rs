@@ -19,6 +19,7 @@ use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
 use rules::{carry_out, condemn, put, refuse, retire, rotate};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use zeroize::Zeroizing;
 
 /// Why no key took over. Nothing was changed.
@@ -177,6 +178,12 @@ impl Authority {
     /// Makes what is missing and drops what has passed, by the clock; and takes up what is stored, if that
     /// has changed.
     pub async fn tend_keys(&self) -> Result<(), RotateError> {
+        let tended = self.tend().await;
+        self.tended.store(tended.is_ok(), Ordering::Relaxed);
+        tended
+    }
+
+    async fn tend(&self) -> Result<(), RotateError> {
         self.keeper.tend().await?;
         match self.stored_keys().await?.version == self.keyring().version() {
             true => Ok(()),
@@ -187,7 +194,8 @@ impl Authority {
     /// After a commit: what is stored comes into use.
     async fn take_up(&self) -> Result<(), RotateError> {
         self.reload_keys().await.map_err(|error| {
-            tracing::error!(event = "keys_not_tended", %error);
+            self.tended.store(false, Ordering::Relaxed);
+            tracing::error!(event = "keys_not_tended", alarm = true, %error);
             RotateError::Late
         })
     }
