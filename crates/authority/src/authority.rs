@@ -140,6 +140,15 @@ impl Authority {
         self.changed.subscribe()
     }
 
+    /// Makes something durable that changes nothing else: no token gets a later `iat` than it would have.
+    pub async fn try_store(&self) -> Result<(), StoreError> {
+        let rule = |loaded: &Loaded| {
+            let limit = loaded.head.iat_limit.saturating_add(1);
+            (vec![Write::RaiseIatLimit(limit)], ())
+        };
+        transact(&*self.store, Load::default(), rule).await
+    }
+
     /// Whether the keys in use were those that the store held when they were last looked after.
     pub fn keys_tended(&self) -> bool {
         self.tended.load(Ordering::Relaxed)

@@ -23,6 +23,7 @@ pub struct SystemClock {
 #[derive(Debug, Default)]
 struct State {
     last: Option<Now>,
+    stepped: bool,
     reported_at: Option<u64>,
 }
 
@@ -35,6 +36,7 @@ impl Clock for SystemClock {
             Some(last) => steady(last, machine),
         };
         state.last = Some(now);
+        state.stepped = stepped;
         let report = stepped
             && state.reported_at.is_none_or(|at| now.boot.saturating_sub(at) >= REPORT_EVERY);
         if report {
@@ -49,6 +51,11 @@ impl Clock for SystemClock {
             );
         }
         now
+    }
+
+    fn stepped(&self) -> bool {
+        self.now();
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stepped
     }
 }
 

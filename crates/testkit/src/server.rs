@@ -73,6 +73,8 @@ impl TestAuthority {
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,
+            metrics_listen: None,
+            drain_delay: Duration::ZERO,
         };
         change(&mut config);
         let clock = Arc::new(ManualClock::default());

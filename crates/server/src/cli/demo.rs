@@ -149,6 +149,8 @@ impl Stage {
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,
+            metrics_listen: None,
+            drain_delay: Duration::ZERO,
         };
         let call = async |path: &'static str, body: Value| {
             let door = Door::find(&config).await.map_err(|error| error.to_string())?;

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use rescind_authority::Settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
@@ -83,6 +84,8 @@ impl Place {
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,
+            metrics_listen: None,
+            drain_delay: Duration::ZERO,
         })
     }
 }

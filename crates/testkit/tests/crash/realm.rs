@@ -107,6 +107,8 @@ impl Realm {
             trusted_proxies: Vec::new(),
             demo_api: None,
             accept_clock: false,
+            metrics_listen: None,
+            drain_delay: Duration::ZERO,
         };
         let wall = SystemClock::default().now().wall + u64::try_from(later.as_micros()).unwrap();
         let clock = Arc::new(ManualClock::new(wall));
