@@ -42,6 +42,7 @@ impl Readers {
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
+        before_read()?;
         let gone = |_| StoreError::Failed("a read did not end".into());
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| StoreError::Failed("the store is closed".into()))?;
@@ -64,6 +65,14 @@ impl Readers {
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// A test may make it fail (`return`), panic, or count it.
+fn before_read() -> Answer<()> {
+    fail::fail_point!("store::before_read", |_| {
+        Err(StoreError::Failed("a test stopped the read".into()))
+    });
+    Ok(())
 }
 
 /// The head.
