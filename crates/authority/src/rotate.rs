@@ -205,6 +205,7 @@ impl Authority {
     pub async fn rotate_key(&self, kind: Purpose, operator: Operator) -> Result<Head, RotateError> {
         let fresh = self.keeper.successor(&kind).await?;
         let (now, ripe) = (self.clock.now(), micros(overlap(&self.settings)));
+        let (by, purpose) = (operator.actor.text(), kind.name());
         let rule = move |loaded: &Loaded| {
             let (mut writes, done) = rotate(&loaded.keys, &kind, fresh, now.wall, ripe);
             if done.is_ok() {
@@ -216,7 +217,7 @@ impl Authority {
         };
         let (done, head) = transact_at(&*self.store, with_keys(), rule).await?;
         done?;
-        tracing::info!(event = "key_rotated");
+        tracing::info!(event = "key_rotated", by, purpose, pos = head.pos);
         self.take_up().await?;
         Ok(head)
     }
@@ -233,7 +234,7 @@ impl Authority {
         let kind = stored.find(kid).ok_or(RotateError::NotFound)?.purpose.clone();
         let fresh = self.keeper.successor(&kind).await?;
         let (now, ripe) = (self.clock.now(), micros(overlap(&self.settings)));
-        let id = kid.to_owned();
+        let (id, by) = (kid.to_owned(), operator.actor.text());
         let rule = move |loaded: &Loaded| {
             let Some(key) = loaded.keys.find(&id) else { return refuse(RotateError::NotFound) };
             let (mut writes, done) = match compromised {
@@ -252,7 +253,7 @@ impl Authority {
         let taken_up = self.take_up().await;
         done?;
         taken_up?;
-        tracing::warn!(event = "key_retired", kid, compromised, pos = head.pos);
+        tracing::warn!(event = "key_retired", by, kid, compromised, pos = head.pos);
         Ok(head)
     }
 
@@ -296,7 +297,7 @@ impl Authority {
         let kind = Purpose::Shared(audience.to_owned());
         let Fresh { stored, secret } =
             self.keeper.draw(kind.clone(), Alg::Hs256, KeyState::Next).await?;
-        let (kid, now) = (stored.kid.clone(), self.clock.now());
+        let (kid, now, by) = (stored.kid.clone(), self.clock.now(), operator.actor.text());
         let rule = move |loaded: &Loaded| {
             let first = loaded.keys.of(&kind, KeyState::Active).next().is_none();
             let state = if first { KeyState::Active } else { KeyState::Next };
@@ -308,6 +309,7 @@ impl Authority {
             (writes, state)
         };
         let state = transact(&*self.store, with_keys(), rule).await?;
+        tracing::info!(event = "key_made", by, kid, audience, state = state.name());
         if self.take_up().await.is_err() {
             // Its secret is told all the same: nobody can ask for it again.
             tracing::warn!(event = "key_late", kid);

@@ -53,6 +53,7 @@ async fn what_happens_moves_the_metric_that_counts_it() {
     let pos = authority.store().head().await.unwrap().pos;
     let verifier = watched.authority.verifier().await;
     until("the feed has published it", || verifier.status().applied >= pos).await;
+    until("the verifier follows", || watched.authority.app.feed.followers() == 1).await;
     let after = watched.metrics().await;
     moved(
         &before,
