@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_says_whether_it_goes_on_without_the_wall_clock() {
+        let clock = SystemClock::default();
+        assert!(!clock.stepped());
+        let hour = 3600 * SECOND;
+        let last = Now { wall: machine().wall + hour, ..machine() };
+        let state = State { last: Some(last), ..State::default() };
+        assert!(SystemClock { state: Mutex::new(state) }.stepped());
+    }
+
+    #[test]
     fn a_night_asleep_is_no_jump() {
         let (before, after) = (at(10_000, 100), at(10_000 + 30_000, 100 + 30_000));
         assert_eq!(steady(before, after), (after, false));

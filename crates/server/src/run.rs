@@ -199,9 +199,6 @@ pub async fn run(
     listener: TcpListener,
     stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
-    let path = socket_path(&config.data);
-    let socket = admin::socket::bind(&path)
-        .map_err(|error| StartError::Socket { path: path.clone(), error })?;
     let (close, closed) = watch::channel(false);
     let mut tasks = JoinSet::new();
     if let Some(address) = config.metrics_listen {
@@ -210,6 +207,9 @@ pub async fn run(
         let router = http::metrics_router(app.clone());
         tasks.spawn(serve::tcp(listener, router, app.limits, closed.clone()));
     }
+    let path = socket_path(&config.data);
+    let socket = admin::socket::bind(&path)
+        .map_err(|error| StartError::Socket { path: path.clone(), error })?;
     tasks.spawn(Arc::clone(&app.feed).run());
     let store = Arc::clone(app.authority.store());
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), closed.clone()));

@@ -93,58 +93,24 @@ impl Events {
     }
 
     fn new() -> Self {
-        let mut registry = Registry::default();
-        let events = family(&mut registry, "rescind_events", "Log events", "", &[]);
-        let alarms = family(&mut registry, "rescind_alarms", "Alarms", "kind", &ALARMS);
-        let requests = family(&mut registry, "rescind_requests", "Answered requests", "", &[]);
-        let sign_ins = family(
-            &mut registry,
-            "rescind_sign_ins",
-            "Sign-ins by name and password",
-            "outcome",
-            &SIGN_INS,
-        );
-        let refreshes =
-            family(&mut registry, "rescind_refreshes", "Refreshes", "outcome", &REFRESHES);
-        let throttled =
-            family(&mut registry, "rescind_throttled", "Attempts answered 429", "at", &THROTTLED);
+        let mut all = Registry::default();
+        let r = &mut all;
         let scopes = Scope::ALL.map(Scope::name);
-        let revocations =
-            family(&mut registry, "rescind_revocations", "Entries of the log", "scope", &scopes);
+        let few = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
         let durations = Family::new_with_constructor(seconds as fn() -> Histogram);
-        let durations = put(
-            &mut registry,
-            "rescind_request_duration_seconds",
-            "Time until a request was answered",
-            durations,
-        );
-        let commits = put(
-            &mut registry,
-            "rescind_commit_duration_seconds",
-            "Time that a commit took",
-            seconds(),
-        );
-        let jobs = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]);
-        let jobs = put(&mut registry, "rescind_commit_jobs", "Changes in one commit", jobs);
-        let epochs = put(
-            &mut registry,
-            "rescind_epochs_opened",
-            "Epochs begun after a rollback",
-            Counter::default(),
-        );
         Self {
-            registry,
-            events,
-            alarms,
-            requests,
-            durations,
-            sign_ins,
-            refreshes,
-            throttled,
-            revocations,
-            epochs,
-            commits,
-            jobs,
+            events: family(r, "events", "Log events", "", &[]),
+            alarms: family(r, "alarms", "Alarms", "kind", &ALARMS),
+            requests: family(r, "requests", "Answered requests", "", &[]),
+            sign_ins: family(r, "sign_ins", "Sign-ins with a password", "outcome", &SIGN_INS),
+            refreshes: family(r, "refreshes", "Refreshes", "outcome", &REFRESHES),
+            throttled: family(r, "throttled", "Attempts answered 429", "at", &THROTTLED),
+            revocations: family(r, "revocations", "Entries of the log", "scope", &scopes),
+            durations: put(r, "request_duration_seconds", "Time to answer a request", durations),
+            commits: put(r, "commit_duration_seconds", "Time that a commit took", seconds()),
+            jobs: put(r, "commit_jobs", "Changes in one commit", Histogram::new(few)),
+            epochs: put(r, "epochs_opened", "New epochs, after a rollback", Counter::default()),
+            registry: all,
         }
     }
 
@@ -260,7 +226,7 @@ fn add(counters: &Counters, label: &'static str, value: impl Into<String>) {
 
 /// Registers a metric.
 fn put<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
+    registry.register(format!("rescind_{name}"), help, metric.clone());
     metric
 }
 

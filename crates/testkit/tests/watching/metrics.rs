@@ -85,6 +85,21 @@ async fn what_happens_moves_the_metric_that_counts_it() {
     assert_eq!(after.value("rescind_key_age_seconds{purpose=\"token\",state=\"active\"}"), 31.0);
 }
 
+// G06
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_is_ahead_of_the_log_raises_an_alarm() {
+    let watched = watched().await;
+    let head = watched.authority.app.authority.store().head().await.unwrap();
+    let before = watched.metrics().await;
+    let instance = "AAAAAAAAAAAAAAAAAAAAAA";
+    let path = format!("/v1/feed?epoch={}&from={}&instance={instance}", head.epoch, head.pos + 1);
+    let secret = basic("posts-api", &watched.authority.secret);
+    let answer = watched.authority.http().get(&path, &[("authorization", &secret)]).await;
+    assert_eq!(answer.status, 200, "it is told to start afresh");
+    let alarm = ("rescind_alarms_total{kind=\"feed_ahead\"}", 1.0);
+    moved(&before, &watched.metrics().await, &[alarm]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_told_to_wait_is_counted() {
     let watched = watched_with_little_patience().await;
