@@ -37,8 +37,15 @@ pub(crate) fn changing(session: &str, kid: &str) -> Vec<(Method, &'static str, V
 }
 
 /// The routes that change nothing.
-pub(crate) const READING: [&str; 4] =
-    ["/admin/users", "/admin/users/alice/sessions", "/admin/clients", "/admin/keys"];
+pub(crate) const READING: [&str; 7] = [
+    "/admin/users",
+    "/admin/users/alice/sessions",
+    "/admin/sessions/AAAAAAAAAAAAAAAAAAAAAA",
+    "/admin/clients",
+    "/admin/keys",
+    "/admin/affected",
+    "/admin/audit",
+];
 
 /// The administrator's router.
 pub(crate) struct Office {

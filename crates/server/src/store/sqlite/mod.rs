@@ -6,6 +6,7 @@
 //! (tables, migrations), `rows` (values).
 
 mod apply;
+pub mod backup;
 pub mod peek;
 mod reader;
 mod rows;
@@ -16,11 +17,13 @@ mod writer;
 use async_trait::async_trait;
 use reader::Readers;
 use rescind_authority::account::Account;
-use rescind_authority::audit::Record;
+use rescind_authority::audit::{Record, Search};
 use rescind_authority::clients::Client;
 use rescind_authority::clock::{Clock, Entropy, random};
-use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
-use rescind_wire::id::{Epoch, Sub};
+use rescind_authority::store::{
+    Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, Swept,
+};
+use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -239,6 +242,15 @@ impl Store for SqliteStore {
 
     async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
         self.readers.read(move |conn| reader::records(conn, sub, most)).await
+    }
+
+    async fn search(&self, asked: Search, most: usize) -> Result<Vec<(u64, Record)>, StoreError> {
+        self.readers.read(move |conn| reader::search(conn, &asked, most)).await
+    }
+
+    async fn sessions(&self, after: Option<Sid>, most: usize) -> Result<Vec<Judged>, StoreError> {
+        let issuer = Arc::clone(&self.issuer);
+        self.readers.read(move |conn| reader::sessions(conn, &issuer, after, most)).await
     }
 
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
