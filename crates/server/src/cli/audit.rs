@@ -3,7 +3,7 @@
 use super::Place;
 use super::call::{Common, query};
 use super::failed::Failed;
-use super::out::{LOOKED, each, print, table, text};
+use super::out::{each, print, table, text};
 use crate::admin::audit::PAGE;
 use crate::admin::client::Door;
 use clap::builder::PossibleValuesParser;
