@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use rescind_authority::store::Store;
 use serde_json::Value;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
@@ -71,29 +71,49 @@ pub enum CallError {
 impl Door {
     /// Finds the way.
     pub async fn find(config: &Config) -> Result<Self, CallError> {
-        let path = socket_path(&config.data);
+        if let Some(running) = Self::of_running(&config.data).await? {
+            return Ok(running);
+        }
+        let app = open(config, &World::system()).await?;
+        let store = Arc::clone(app.authority.store());
+        let router = Box::new(http::admin_router(app));
+        Ok(Self::Own { router, store, keys: config.keys.clone() })
+    }
+
+    /// That of the authority that runs on this folder, if one does.
+    pub async fn of_running(data: &Path) -> Result<Option<Self>, CallError> {
+        let path = socket_path(data);
         match UnixStream::connect(&path).await {
             Ok(stream) => {
                 let (sender, connection) = handshake(TokioIo::new(stream))
                     .await
                     .map_err(|error| CallError::Connection(error.to_string()))?;
                 tokio::spawn(connection);
-                Ok(Self::Socket(Mutex::new(sender)))
+                Ok(Some(Self::Socket(Mutex::new(sender))))
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 Err(CallError::NotOurs(path))
             }
-            Err(_) => {
-                let app = open(config, &World::system()).await?;
-                let store = Arc::clone(app.authority.store());
-                let router = Box::new(http::admin_router(app));
-                Ok(Self::Own { router, store, keys: config.keys.clone() })
-            }
+            Err(_) => Ok(None),
         }
     }
 
     /// Calls one route; gives the answer's JSON.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value, CallError> {
+        let (head, value) = self.answer(method, path, body).await?;
+        match head.status.is_success() {
+            true => Ok(value),
+            false => Err(refused(&head, &value)),
+        }
+    }
+
+    /// Calls one route; gives the answer, whatever it is.
+    pub async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<(Parts, Value), CallError> {
         let asks = method == Method::GET;
         let lost = |error: &dyn std::fmt::Display| match asks {
             true => CallError::Connection(error.to_string()),
@@ -121,10 +141,9 @@ impl Door {
                 read(sent.map_err(|error| lost(&error))?).await.map_err(|error| lost(&error))?
             }
         };
-        let value = serde_json::from_slice(&bytes);
-        match head.status.is_success() {
-            true => value.map_err(|error| lost(&error)),
-            false => Err(refused(&head, &value.unwrap_or(Value::Null))),
+        match serde_json::from_slice(&bytes) {
+            Err(error) if head.status.is_success() => Err(lost(&error)),
+            value => Ok((head, value.unwrap_or(Value::Null))),
         }
     }
 }

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod confirm;
 mod demo;
+mod doctor;
 mod failed;
 mod keys;
 mod out;
@@ -74,6 +75,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Copy the store, while an authority runs or not.
     Backup(backup::BackupArgs),
+    /// Look at everything that must be right, and say what is not.
+    Doctor(doctor::DoctorArgs),
     /// Print what a shell needs to complete the commands.
     Completions(completions::CompletionsArgs),
     /// Check, show and begin the configuration; print the reference of all settings.
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Backup(args) => backup::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Config(command) => {
                 out::print(&config::run(command)?, "what was to be written is written")

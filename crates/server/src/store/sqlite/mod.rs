@@ -93,7 +93,7 @@ pub enum OpenError {
     #[error("the clock or the longest token life is out of range: set them right")]
     Number,
     /// The folder, the file or its lock.
-    #[error("{}: {source}", .path.display())]
+    #[error("cannot use {}: {source}. --data names a folder of your own", .path.display())]
     Io {
         /// Which file.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// SQLite.
-    #[error("the database cannot be opened")]
+    #[error("the database cannot be opened ({0}): if it is damaged, restore it from a backup")]
     Sqlite(#[from] rusqlite::Error),
     /// What is in the database.
     #[error(transparent)]

@@ -1,5 +1,8 @@
 //! A look at a database without taking it: for commands that need to know whose it is, and how it is.
 
+use super::{reader, schema};
+use rescind_authority::keys::StoredKeys;
+use rescind_authority::store::{Head, StoreError};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,8 +37,8 @@ pub enum PeekError {
     Damaged {
         /// Which.
         path: PathBuf,
-        /// What SQLite says.
-        error: rusqlite::Error,
+        /// What is wrong with it.
+        error: String,
     },
     /// Somebody holds it.
     #[error("{} is in use by another program: try again", .0.display())]
@@ -62,8 +65,63 @@ pub fn issuer(path: &Path) -> Result<String, PeekError> {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             PeekError::Busy(path.to_owned())
         }
-        _ => PeekError::Damaged { path: path.to_owned(), error },
+        _ => PeekError::Damaged { path: path.to_owned(), error: error.to_string() },
     })
+}
+
+/// What a look shows.
+#[derive(Debug)]
+pub struct Look {
+    /// The version of the tables.
+    pub version: i64,
+    /// The newest version that this program knows.
+    pub known: i64,
+    /// What SQLite finds wrong in the file, if anything.
+    pub damage: Option<String>,
+    /// What a database of this version holds.
+    pub realm: Option<Seen>,
+}
+
+/// The realm in a database.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its issuer.
+    pub issuer: String,
+    /// Names the master key that belongs to it.
+    pub master: String,
+    /// Where the log stands.
+    pub head: Head,
+    /// The keys, as they are kept.
+    pub keys: StoredKeys,
+}
+
+/// Looks at the database, all of it, and changes nothing.
+pub fn look(path: &Path) -> Result<Look, PeekError> {
+    issuer(path)?;
+    let damaged = |error: rusqlite::Error| PeekError::Damaged {
+        path: path.to_owned(),
+        error: error.to_string(),
+    };
+    let unreadable =
+        |error: StoreError| PeekError::Damaged { path: path.to_owned(), error: error.to_string() };
+    let conn = connect(path).map_err(damaged)?;
+    conn.pragma_update(None, "query_only", true).map_err(damaged)?;
+    let version: i64 =
+        conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damaged)?;
+    let known = schema::MIGRATIONS.len() as i64;
+    let damage = quick_check(&conn).map_err(damaged)?;
+    let realm = match version == known && damage.is_none() {
+        true => {
+            let sql = "SELECT issuer, keys FROM realm";
+            let (issuer, master) =
+                conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(damaged)?;
+            let head = reader::head(&conn).map_err(unreadable)?;
+            let keys = reader::keys(&conn).map_err(unreadable)?;
+            Some(Seen { issuer, master, head, keys })
+        }
+        false => None,
+    };
+    Ok(Look { version, known, damage, realm })
 }
 
 /// A connection that makes no database, but may read one whose other files are missing.

@@ -109,7 +109,7 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
 }
 
 /// All keys, by time of making: the order of the JWKS, which must not change with their states.
-fn keys(conn: &Connection) -> Answer<StoredKeys> {
+pub(super) fn keys(conn: &Connection) -> Answer<StoredKeys> {
     let read = |row: &Row<'_>| number(row, "keys_version");
     let version = one(conn, "SELECT keys_version FROM realm", [], read)?.unwrap_or(0);
     let keys = all(conn, "SELECT * FROM key ORDER BY created_at, kid", [], rows::key)?;
