@@ -54,8 +54,13 @@ pub(super) async fn affected(
     let fit = move |session: &Session| {
         sub.is_none_or(|sub| session.sub == sub)
             && whose.client.as_ref().is_none_or(|client| session.client_id == *client)
-            && audience.as_ref().is_none_or(|audience| session.audiences.contains(audience))
+            && audience.as_ref().is_none_or(|audience| may_be_for(session, audience))
     };
     let found = app.authority.affected(fit).await?;
     Ok(Json(json!({ "accounts": found.accounts, "sessions": found.sessions })))
+}
+
+/// A session that asked for no audience may have tokens for all of them.
+fn may_be_for(session: &Session, audience: &String) -> bool {
+    session.audiences.is_empty() || session.audiences.contains(audience)
 }

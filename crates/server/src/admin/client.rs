@@ -17,9 +17,14 @@ use serde_json::Value;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
+
+/// How long a running authority may take over one answer.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A way to the administrator's routes.
 pub enum Door {
@@ -137,8 +142,11 @@ impl Door {
                 answer
             }
             Door::Socket(sender) => {
-                let sent = sender.lock().await.send_request(request).await;
-                read(sent.map_err(|error| lost(&error))?).await.map_err(|error| lost(&error))?
+                let answer = async { read(sender.lock().await.send_request(request).await?).await };
+                match timeout(PATIENCE, answer).await {
+                    Ok(answer) => answer.map_err(|error| lost(&error))?,
+                    Err(late) => return Err(lost(&late)),
+                }
             }
         };
         match serde_json::from_slice(&bytes) {

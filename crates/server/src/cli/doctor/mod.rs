@@ -1,7 +1,8 @@
 //! `rescind doctor`: looks at all that must be right around an authority, and changes nothing. The settings
-//! here; `folders` (modes, free space), `realm` (store, clock, keys, marker), `running` (the authority's own
-//! word).
+//! here; `certificate`, `folders` (modes, free space), `realm` (store, clock, keys, marker), `running` (the
+//! authority's own word).
 
+mod certificate;
 mod folders;
 mod realm;
 mod running;
@@ -11,10 +12,11 @@ use super::failed::Failed;
 use super::out::{LOOKED, print, table};
 use super::place::config;
 use super::serve::judge;
+use crate::clock::SystemClock;
 use crate::config::Loaded;
 use crate::run::Config;
-use crate::tls::Certificates;
 use clap::Args;
+use rescind_authority::clock::Clock as _;
 use serde_json::{Value, json};
 
 /// Look at everything that must be right, and say what is not. Changes nothing.
@@ -98,15 +100,8 @@ fn settings(loaded: &Loaded, config: &Config) -> Vec<Finding> {
         Ok(()) => Finding::ok("configuration", format!("issuer {}", config.settings.issuer)),
         Err(error) => Finding::told("configuration", error),
     };
-    let tls = match &config.tls {
-        None if config.trusted_proxies.is_empty() => Finding::ok("tls", "none: this machine alone"),
-        None => Finding::ok("tls", "done by the proxy that is trusted"),
-        Some(files) => match Certificates::open(files.clone(), &config.settings.issuer) {
-            Ok(_) => Finding::ok("tls", "certificate and key fit the issuer and each other"),
-            Err(error) => Finding::told("tls", error),
-        },
-    };
-    vec![start, tls]
+    let now = SystemClock::default().now().wall / 1_000_000;
+    vec![start, certificate::look(config, now)]
 }
 
 fn show(common: &Common, found: &[Finding]) -> Result<(), Failed> {

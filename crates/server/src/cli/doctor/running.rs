@@ -1,13 +1,17 @@
 //! The running authority's own word, by its socket.
 
 use super::Finding;
-use crate::admin::client::{CallError, Door};
+use crate::admin::client::Door;
 use crate::run::socket_path;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use std::path::Path;
+use std::time::Duration;
+use tokio::time::timeout;
 
 const CHECK: &str = "authority";
+/// How long it may take over its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether one runs, and what it says of itself.
 pub(super) async fn look(data: &Path) -> Vec<Finding> {
@@ -20,12 +24,15 @@ pub(super) async fn look(data: &Path) -> Vec<Finding> {
         Ok(None) => return vec![Finding::ok(CHECK, "none runs on this store")],
         Err(error) => return vec![Finding::told(CHECK, error)],
     };
-    match door.answer(Method::GET, "/readyz", Value::Null).await {
-        Ok((head, said)) => judge(head.status, &said),
-        Err(error @ CallError::Connection(_)) => {
-            vec![Finding::problem(CHECK, error.to_string(), "see its log, and restart it")]
-        }
-        Err(error) => vec![Finding::told(CHECK, error)],
+    let asked = door.answer(Method::GET, "/readyz", Value::Null);
+    let silent = |why: &dyn std::fmt::Display| {
+        let said = format!("it does not answer ({why})");
+        vec![Finding::problem(CHECK, said, "see its log, and restart it")]
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok((head, said))) => judge(head.status, &said),
+        Ok(Err(error)) => silent(&error),
+        Err(late) => silent(&late),
     }
 }
 
