@@ -29,7 +29,10 @@ pub enum BackupError {
     #[error(transparent)]
     Peek(#[from] peek::PeekError),
     /// SQLite did not copy it.
-    #[error("the store was not copied, and {} not made: {error}", .to.display())]
+    #[error(
+        "the store was not copied, and {} not made: {error}. `rescind doctor` tells whether the store is \
+         sound", .to.display()
+    )]
     Sqlite {
         /// Where to.
         to: PathBuf,
