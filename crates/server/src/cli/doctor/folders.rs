@@ -68,8 +68,8 @@ fn space(data: &Path) -> Option<Finding> {
     let said = format!("{} MiB free", free >> 20);
     let todo = "make room: without it nothing can be decided, and nobody signs in";
     Some(match free {
-        ..SCARCE => Finding::problem("disk", said, todo),
-        ..LOW => Finding::warning("disk", said, todo),
+        free if free < SCARCE => Finding::problem("disk", said, todo),
+        free if free < LOW => Finding::warning("disk", said, todo),
         _ => Finding::ok("disk", said),
     })
 }
