@@ -48,12 +48,6 @@ impl From<CallError> for Failed {
     }
 }
 
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.said)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
