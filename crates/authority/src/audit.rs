@@ -213,6 +213,49 @@ impl Record {
     }
 }
 
+/// In which order records are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// From the first one after this number on.
+    After(u64),
+    /// From the last one back.
+    #[default]
+    NewestFirst,
+}
+
+/// What records are asked for: all that is named must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// From where, and in which direction.
+    pub order: Order,
+    /// Who acted, as [`Actor::text`] writes it.
+    pub actor: Option<String>,
+    /// What was done.
+    pub action: Option<Action>,
+    /// Whose account it concerns.
+    pub sub: Option<Sub>,
+    /// What it was done to, as the record says it.
+    pub target: Option<String>,
+    /// Not earlier than this, in microseconds since 1970 UTC.
+    pub since: Option<u64>,
+    /// Earlier than this, in microseconds since 1970 UTC.
+    pub until: Option<u64>,
+}
+
+impl Search {
+    /// Whether a record of this number is one of those asked for.
+    pub fn fits(&self, number: u64, record: &Record) -> bool {
+        let after = matches!(self.order, Order::After(after) if number <= after);
+        !after
+            && self.actor.iter().all(|actor| *actor == record.actor)
+            && self.action.iter().all(|action| *action == record.action)
+            && (self.sub.is_none() || self.sub == record.sub)
+            && (self.target.is_none() || self.target == record.target)
+            && self.since.iter().all(|since| record.at >= *since)
+            && self.until.iter().all(|until| record.at < *until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@
 //! configuration files, no environment.
 
 pub mod account;
+pub mod affected;
 pub mod audit;
 pub mod authority;
 pub mod clients;

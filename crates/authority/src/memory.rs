@@ -2,7 +2,7 @@
 //! the process ends.
 
 use crate::account::Account;
-use crate::audit::Record;
+use crate::audit::{Order, Record, Search};
 use crate::clients::Client;
 use crate::clock::Clock;
 use crate::keys::{KeyState, StoredKey, StoredKeys};
@@ -314,6 +314,27 @@ impl Store for MemoryStore {
         let state = self.lock();
         let asked = |r: &&Record| sub.is_none() || r.sub == sub;
         Ok(state.records.iter().rev().filter(asked).take(most).cloned().collect())
+    }
+
+    async fn search(&self, asked: Search, most: usize) -> Result<Vec<(u64, Record)>, StoreError> {
+        let state = self.lock();
+        let numbered = (1..).zip(state.records.iter().cloned());
+        let mut found: Vec<(u64, Record)> =
+            numbered.filter(|(number, record)| asked.fits(*number, record)).collect();
+        if asked.order == Order::NewestFirst {
+            found.reverse();
+        }
+        found.truncate(most);
+        Ok(found)
+    }
+
+    async fn sessions(&self, after: Option<Sid>, most: usize) -> Result<Vec<Judged>, StoreError> {
+        let state = self.lock();
+        let next = |s: &&Session| s.state == SessionState::Live && Some(s.sid) > after;
+        let mut live: Vec<&Session> = state.sessions.values().filter(next).collect();
+        live.sort_by_key(|session| session.sid);
+        let judge = |session: &Session| state.judged(session, &self.issuer);
+        Ok(live.into_iter().take(most).map(judge).collect())
     }
 
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {

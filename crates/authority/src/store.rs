@@ -5,7 +5,7 @@
 //! another, in the order of the log. What a rule answered may leave only after the commit.
 
 use crate::account::{Account, AccountState};
-use crate::audit::Record;
+use crate::audit::{Record, Search};
 use crate::clients::Client;
 use crate::keys::{KeyState, StoredKey, StoredKeys};
 use crate::name::Name;
@@ -348,6 +348,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The newest `most` records, of this account if one is named.
     async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// At most `most` of the records that fit, with their numbers, which rise with each record.
+    async fn search(&self, asked: Search, most: usize) -> Result<Vec<(u64, Record)>, StoreError>;
+
+    /// At most `most` sessions that nothing has ended, with the cut-offs that judge them, by id, from the
+    /// first one after `after`.
+    async fn sessions(&self, after: Option<Sid>, most: usize) -> Result<Vec<Judged>, StoreError>;
 
     /// All registered clients, by id.
     async fn clients(&self) -> Result<Vec<Client>, StoreError>;

@@ -45,7 +45,10 @@ impl std::fmt::Debug for MasterSource {
 #[non_exhaustive]
 pub enum KeysError {
     /// A file cannot be read or written.
-    #[error("cannot use the key file {path}: {error}")]
+    #[error(
+        "cannot use {path} for the keys: {error}. --keys names their folder, --master-key-file the file of \
+         the master key"
+    )]
     File {
         /// Which.
         path: PathBuf,
@@ -73,7 +76,22 @@ pub enum KeysError {
         /// Which.
         path: PathBuf,
     },
-    /// The master key is not one.
+    /// It is a folder.
+    #[error(
+        "{path} is a folder, not the file of a key: put the key there, restored from your backup, or name \
+         it by --master-key-file"
+    )]
+    Folder {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The environment holds no key, and the realm has one.
+    #[error(
+        "RESCIND_MASTER_KEY does not hold a master key, and the store holds a realm: set the key that it \
+         was made with, from your backup"
+    )]
+    BadText,
+    /// What is to be a new realm's master key is none.
     #[error(transparent)]
     Master(#[from] BadMasterKey),
     /// A key could not be derived.
@@ -85,19 +103,29 @@ pub enum KeysError {
 pub fn master(source: &MasterSource, dir: &Path, new: bool) -> Result<MasterKey, KeysError> {
     let file = |error| KeysError::File { path: dir.to_owned(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file)?;
-    let bytes = match source {
-        MasterSource::Text(text) => return Ok(MasterKey::read(text.as_bytes())?),
-        MasterSource::File(path) => read_private(path)?,
-        MasterSource::Credential(path) => read_but_of_mode(path, 0o007)?,
+    let (path, bytes) = match source {
+        MasterSource::Text(text) => {
+            return MasterKey::read(text.as_bytes()).map_err(|bad| match new {
+                true => bad.into(),
+                false => KeysError::BadText,
+            });
+        }
+        MasterSource::File(path) => (path.clone(), read_private(path)?),
+        MasterSource::Credential(path) => (path.clone(), read_but_of_mode(path, 0o007)?),
         MasterSource::Folder => {
             let path = dir.join("master.key");
             if !path.exists() {
                 found_master(&path, new)?;
             }
-            read_private(&path)?
+            let bytes = read_private(&path)?;
+            (path, bytes)
         }
     };
-    Ok(MasterKey::read(&bytes)?)
+    // Another key opens nothing of a realm that is there.
+    MasterKey::read(&bytes).map_err(|bad| match new {
+        true => bad.into(),
+        false => KeysError::Bad { path },
+    })
 }
 
 fn found_master(path: &Path, new: bool) -> Result<(), KeysError> {
@@ -166,7 +194,11 @@ fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
 fn read_but_of_mode(path: &Path, forbidden: u32) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     let failed = |error| KeysError::File { path: path.to_owned(), error };
     let mut file = fs::File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.mode() & forbidden != 0 {
+    let about = file.metadata().map_err(failed)?;
+    if about.is_dir() {
+        return Err(KeysError::Folder { path: path.to_owned() });
+    }
+    if about.mode() & forbidden != 0 {
         return Err(KeysError::Readable { path: path.to_owned() });
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
@@ -236,6 +268,24 @@ mod tests {
         for source in [MasterSource::Folder, MasterSource::File(path), text] {
             assert!(matches!(master(&source, dir.path(), true), Err(KeysError::Master(_))));
         }
+    }
+
+    #[test]
+    fn a_realm_whose_key_is_damaged_is_told_to_restore_it_and_never_to_draw_another() {
+        let dir = folder();
+        let path = dir.path().join("master.key");
+        let text = MasterSource::Text(Zeroizing::new("changeme".into()));
+        for bytes in [&b""[..], b"half", &[0; 32]] {
+            write_private(&path, bytes).unwrap();
+            for source in [MasterSource::Folder, MasterSource::File(path.clone()), text.clone()] {
+                let said = master(&source, dir.path(), false).unwrap_err().to_string();
+                assert!(said.contains("backup") && !said.contains("urandom"), "{said}");
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let said = master(&MasterSource::Folder, dir.path(), false).unwrap_err().to_string();
+        assert!(said.contains("is a folder") && !said.contains("chmod"), "{said}");
     }
 
     #[test]

@@ -121,7 +121,13 @@ pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
         return Ok(None);
     }
     let bytes = std::fs::read(path)?;
-    serde_json::from_slice(&bytes).map(Some).map_err(std::io::Error::other)
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        io::Error::other(format!(
+            "it is damaged ({error}). It would tell that the store was put back by an older copy, and which \
+             keys are compromised. If the store is the newest there is, move the file away and go on: it is \
+             made anew; if not, see docs/operations.md, \"What a rollback looks like\""
+        ))
+    })
 }
 
 fn write(keys: &Path, marker: Marker) -> io::Result<()> {
@@ -199,6 +205,14 @@ mod tests {
         assert!(!marker.is_ahead_of(&head(1, 5, 500)), "a clean stop");
         assert!(!marker.is_ahead_of(&head(1, 7, 700)), "killed before the marker was written");
         assert!(!marker.is_ahead_of(&head(2, 1, 900)), "killed right after a new epoch");
+    }
+
+    #[test]
+    fn a_damaged_marker_is_an_error_that_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(path(dir.path()), "{\"epoch\":").unwrap();
+        let said = read(dir.path()).unwrap_err().to_string();
+        assert!(said.contains("damaged") && said.contains("move the file away"), "{said}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 /// A wall clock further behind the log than this is an error. Each new epoch puts the log a minute ahead,
 /// and there may be several one after another.
-const CLOCK_SLACK: u64 = 600_000_000;
+pub(crate) const CLOCK_SLACK: u64 = 600_000_000;
 /// How often what has passed is removed.
 const SWEEP: Duration = Duration::from_secs(30);
 

@@ -91,7 +91,9 @@ macro_rules! store_conformance {
                 the_id_of_a_deleted_account_is_never_given_out_again,
                 roles_and_bans_come_back,
                 a_client_gets_another_secret_and_goes,
-                records_come_back_newest_first_and_belong_to_their_transaction;
+                records_come_back_newest_first_and_belong_to_their_transaction,
+                a_search_finds_the_records_that_fit_in_either_direction,
+                sessions_that_nothing_has_ended_come_in_pages_with_their_cut_offs;
         }
     };
     (@ $open:expr, $($file:ident : $($claim:ident),+ ;)+) => {

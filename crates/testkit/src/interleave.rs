@@ -8,10 +8,12 @@
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use rescind_authority::account::Account;
-use rescind_authority::audit::Record;
+use rescind_authority::audit::{Record, Search};
 use rescind_authority::clients::Client;
-use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
-use rescind_wire::id::{Epoch, Sub};
+use rescind_authority::store::{
+    Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, Swept,
+};
+use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -198,6 +200,14 @@ impl Store for SteppedStore {
     async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
         self.turn().await;
         self.inner.records(sub, most).await
+    }
+    async fn search(&self, asked: Search, most: usize) -> Result<Vec<(u64, Record)>, StoreError> {
+        self.turn().await;
+        self.inner.search(asked, most).await
+    }
+    async fn sessions(&self, after: Option<Sid>, most: usize) -> Result<Vec<Judged>, StoreError> {
+        self.turn().await;
+        self.inner.sessions(after, most).await
     }
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         self.turn().await;

@@ -45,7 +45,7 @@ async fn a_compromised_key_is_refused_everywhere_and_each_session_goes_on_after_
     let (sessions, tokens) = sessions_of(&fleet, &key).await;
     all_answer(&apis, &tokens, 200).await;
 
-    fleet.realm.cli(&["keys", "retire", &key, "--compromised"]);
+    fleet.realm.cli(&["keys", "retire", &key, "--compromised", "--yes"]);
     let answered = Stopwatch::new();
     for api in &apis {
         until("the API server refuses the key", async || {

@@ -5,22 +5,31 @@ use crate::run::{Config, StartError, World, open, socket_path};
 use crate::serve::Uid;
 use crate::{http, marker};
 use ::http::header::RETRY_AFTER;
-use ::http::{Method, Request, StatusCode};
+use ::http::response::Parts;
+use ::http::{Method, Request, Response, StatusCode};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt as _;
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rescind_authority::store::Store;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
+
+/// How long a running authority may take over one answer.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A way to the administrator's routes.
 pub enum Door {
     /// Of a running authority.
-    Socket(UnixStream),
+    Socket(Mutex<SendRequest<Body>>),
     /// Of our own, with what is needed to write the marker afterwards.
     Own {
         /// The routes.
@@ -39,6 +48,9 @@ pub enum CallError {
     /// Neither the socket nor the store can be opened.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The socket is somebody else's.
+    #[error("{} is another user's: run this as the user who runs the authority", .0.display())]
+    NotOurs(PathBuf),
     /// The authority refused.
     #[error("{0}")]
     Refused(String),
@@ -50,71 +62,121 @@ pub enum CallError {
         /// What the authority said.
         said: String,
     },
-    /// The connection broke.
+    /// The connection broke over a question. Nothing was to be changed.
     #[error("the running authority did not answer: {0}")]
     Connection(String),
+    /// The connection broke over something that was to be done.
+    #[error(
+        "the running authority did not answer ({0}): it may or may not be done. Look by the command that \
+         lists it, or run this again"
+    )]
+    Unknown(String),
 }
 
 impl Door {
     /// Finds the way.
     pub async fn find(config: &Config) -> Result<Self, CallError> {
-        match UnixStream::connect(socket_path(&config.data)).await {
-            Ok(stream) => Ok(Self::Socket(stream)),
-            Err(_) => {
-                let app = open(config, &World::system()).await?;
-                let store = Arc::clone(app.authority.store());
-                let router = Box::new(http::admin_router(app));
-                Ok(Self::Own { router, store, keys: config.keys.clone() })
+        if let Some(running) = Self::of_running(&config.data).await? {
+            return Ok(running);
+        }
+        let app = open(config, &World::system()).await?;
+        let store = Arc::clone(app.authority.store());
+        let router = Box::new(http::admin_router(app));
+        Ok(Self::Own { router, store, keys: config.keys.clone() })
+    }
+
+    /// That of the authority that runs on this folder, if one does.
+    pub async fn of_running(data: &Path) -> Result<Option<Self>, CallError> {
+        let path = socket_path(data);
+        match UnixStream::connect(&path).await {
+            Ok(stream) => {
+                let (sender, connection) = handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(|error| CallError::Connection(error.to_string()))?;
+                tokio::spawn(connection);
+                Ok(Some(Self::Socket(Mutex::new(sender))))
             }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(CallError::NotOurs(path))
+            }
+            Err(_) => Ok(None),
         }
     }
 
     /// Calls one route; gives the answer's JSON.
-    pub async fn call(self, method: Method, path: &str, body: Value) -> Result<Value, CallError> {
-        let broken = |error: &dyn std::fmt::Display| CallError::Connection(error.to_string());
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value, CallError> {
+        let (head, value) = self.answer(method, path, body).await?;
+        match head.status.is_success() {
+            true => Ok(value),
+            false => Err(refused(&head, &value)),
+        }
+    }
+
+    /// Calls one route; gives the answer, whatever it is.
+    pub async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<(Parts, Value), CallError> {
+        let asks = method == Method::GET;
+        let lost = |error: &dyn std::fmt::Display| match asks {
+            true => CallError::Connection(error.to_string()),
+            false => CallError::Unknown(error.to_string()),
+        };
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let mut request = Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", super::HOST)
             .header("content-type", "application/json")
             .body(Body::from(text))
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| CallError::Refused(format!("this cannot be asked for: {error}")))?;
         let (head, bytes) = match self {
             Door::Own { router, store, keys } => {
-                request.extensions_mut().insert(Uid(rustix::process::getuid().as_raw()));
-                let response = match router.oneshot(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                };
-                // What must not be done without it, the route has refused; the rest is in the log.
-                let _ = marker::remember(&keys, &*store).await;
-                let (head, body) = response.into_parts();
-                let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
-                (head, bytes)
+                let answer = own(router, request).await.map_err(|error| lost(&error))?;
+                if !asks {
+                    // What must not be done without it, the route has refused; the rest is in the log.
+                    let _ = marker::remember(keys, &**store).await;
+                }
+                answer
             }
-            Door::Socket(stream) => {
-                let io = TokioIo::new(stream);
-                let (mut sender, connection) =
-                    hyper::client::conn::http1::handshake(io).await.map_err(|e| broken(&e))?;
-                tokio::spawn(connection);
-                let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
-                let (head, body) = response.into_parts();
-                let bytes = body.collect().await.map_err(|error| broken(&error))?.to_bytes();
-                (head, bytes)
+            Door::Socket(sender) => {
+                let answer = async { read(sender.lock().await.send_request(request).await?).await };
+                match timeout(PATIENCE, answer).await {
+                    Ok(answer) => answer.map_err(|error| lost(&error))?,
+                    Err(late) => return Err(lost(&late)),
+                }
             }
         };
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        if head.status.is_success() {
-            return Ok(value);
+        match serde_json::from_slice(&bytes) {
+            Err(error) if head.status.is_success() => Err(lost(&error)),
+            value => Ok((head, value.unwrap_or(Value::Null))),
         }
-        let said = value["detail"].as_str().unwrap_or("the authority refused without a reason");
-        let wait = head.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        match wait {
-            Some(wait) if head.status == StatusCode::CONFLICT => {
-                Err(CallError::Early { wait, said: said.to_owned() })
-            }
-            _ => Err(CallError::Refused(said.to_owned())),
+    }
+}
+
+/// Asks our own routes, as the user who runs this.
+async fn own(router: &Router, mut request: Request<Body>) -> Result<(Parts, Bytes), axum::Error> {
+    request.extensions_mut().insert(Uid(rustix::process::getuid().as_raw()));
+    match router.clone().oneshot(request).await {
+        Ok(response) => read(response).await,
+        Err(never) => match never {},
+    }
+}
+
+async fn read<B: HttpBody>(response: Response<B>) -> Result<(Parts, Bytes), B::Error> {
+    let (head, body) = response.into_parts();
+    Ok((head, body.collect().await?.to_bytes()))
+}
+
+fn refused(head: &Parts, problem: &Value) -> CallError {
+    let said = problem["detail"].as_str().unwrap_or("the authority refused without a reason");
+    let wait = head.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+    match wait {
+        Some(wait) if head.status == StatusCode::CONFLICT => {
+            CallError::Early { wait, said: said.to_owned() }
         }
+        _ => CallError::Refused(said.to_owned()),
     }
 }

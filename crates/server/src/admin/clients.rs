@@ -1,6 +1,6 @@
 //! API servers: registered, listed, given another secret, removed.
 
-use super::{Asked, conflict, done, not_found};
+use super::{Asked, NO_CLIENT, conflict, done, not_found};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
@@ -42,7 +42,9 @@ pub(super) async fn add(
         Ok(secret) => {
             Ok(Json(json!({ "client_id": new.client_id, "client_secret": secret.expose() })))
         }
-        Err(AddClientError::Taken) => Err(conflict("A client of this id exists already.")),
+        Err(AddClientError::Taken) => {
+            Err(conflict("A client of this id exists already: see `rescind client list`."))
+        }
         Err(AddClientError::Store(error)) => Err(error.into()),
         Err(_) => Err(Failure::bad_request(
             "Ids and audiences have 1 to 128 printable ASCII characters, no spaces or quotes, and do not \
@@ -83,7 +85,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Store(error) => error.into(),
-            _ => not_found("No client of this id."),
+            _ => not_found(NO_CLIENT),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Keys: listed without anything secret, rotated, retired; and secrets shared with one audience, shown
 //! once.
 
-use super::{Asked, conflict, done, not_found, remember};
+use super::{Asked, NO_AUDIENCE, NO_KEY, conflict, done, not_found, remember};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
@@ -130,7 +130,7 @@ impl From<RotateError> for Failure {
                 "The next key is not yet known everywhere: wait as long as Retry-After says.",
             )
             .retry_after(wait),
-            RotateError::NotFound => not_found("No key of this id: see `rescind keys list`."),
+            RotateError::NotFound => not_found(NO_KEY),
             RotateError::Retired => conflict("The key is retired already."),
             RotateError::NoNext => conflict(
                 "This audience has no next secret: draw one by `rescind keys share`, give it to the \
@@ -140,9 +140,7 @@ impl From<RotateError> for Failure {
                 "No line keys are left for this: the last 16 of 255 are kept for stolen ones. Found a new \
                  realm.",
             ),
-            RotateError::Audience => {
-                not_found("No client answers for this audience: see `rescind client list`.")
-            }
+            RotateError::Audience => not_found(NO_AUDIENCE),
             RotateError::Late => Failure::new(
                 ProblemCode::Unavailable,
                 "It is done in the store, but the running authority goes on with the key of before for up \

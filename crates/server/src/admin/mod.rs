@@ -2,12 +2,15 @@
 //! The command line speaks with it while an authority runs, and with the same router in its own
 //! process when none does. Every act is recorded with the user id of the process that asked.
 //!
-//! [`users`], [`clients`], [`keys`], [`revoke`]: one file each.
+//! [`users`], [`sessions`], [`clients`], [`keys`], [`revoke`], [`affected`], [`audit`]: one file each.
 
+mod affected;
+pub(crate) mod audit;
 pub mod client;
 mod clients;
 mod keys;
 mod revoke;
+mod sessions;
 pub mod socket;
 mod users;
 
@@ -22,9 +25,10 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::header::HOST as HOST_HEADER;
 use http::request::Parts;
+use rescind_authority::account::Account;
 use rescind_authority::audit::Operator;
-use rescind_authority::name::Name;
-use rescind_authority::store::Head;
+use rescind_authority::name::{MAX_NAME, Name};
+use rescind_authority::store::{AccountRef, Head, Load};
 use rescind_wire::problem::ProblemCode;
 use serde_json::{Value, json};
 
@@ -38,7 +42,8 @@ pub fn router() -> Router<App> {
         .route("/admin/users/{name}", delete(users::remove))
         .route("/admin/users/{name}/state", post(users::set_state))
         .route("/admin/users/{name}/roles", post(users::set_roles))
-        .route("/admin/users/{name}/sessions", get(users::sessions))
+        .route("/admin/users/{name}/sessions", get(sessions::list))
+        .route("/admin/sessions/{id}", get(sessions::show))
         .route("/admin/clients", get(clients::list).post(clients::add))
         .route("/admin/clients/{id}", delete(clients::remove))
         .route("/admin/clients/{id}/secret", post(clients::renew_secret))
@@ -47,6 +52,8 @@ pub fn router() -> Router<App> {
         .route("/admin/keys/retire", post(keys::retire))
         .route("/admin/keys/share", post(keys::share))
         .route("/admin/revoke", post(revoke::revoke))
+        .route("/admin/affected", get(affected::affected))
+        .route("/admin/audit", get(audit::search))
         .route_layer(axum::middleware::from_fn(only_here))
 }
 
@@ -80,9 +87,28 @@ impl Asked {
 
 fn name(text: &str) -> Result<Name, Failure> {
     Name::new(text).map_err(|_| {
-        Failure::bad_request("A user name has letters, digits and ASCII punctuation, no spaces.")
+        Failure::bad_request(match text.len() > MAX_NAME {
+            true => "A user name has at most 255 bytes; this one is longer.",
+            false => {
+                "A user name has 1 to 255 bytes of letters, digits and ASCII punctuation, no spaces."
+            }
+        })
     })
 }
+
+/// The account of this name.
+async fn account(app: &App, text: &str) -> Result<Account, Failure> {
+    let load = Load { account: Some(AccountRef::Name(name(text)?)), ..Load::default() };
+    let account = app.authority.store().read(load).await?.account;
+    account.ok_or(not_found(NO_ACCOUNT))
+}
+
+const NO_ACCOUNT: &str = "No account of this name: see `rescind user list`.";
+const NO_SESSION: &str = "No session of this id: see `rescind session list NAME`.";
+const NO_CLIENT: &str = "No client of this id: see `rescind client list`.";
+const NO_AUDIENCE: &str = "No client answers for this audience: see `rescind client list`.";
+const NO_KEY: &str = "No key of this id: see `rescind keys list`.";
+const BAD_ID: &str = "An id has 22 base64url characters.";
 
 fn conflict(detail: &'static str) -> Failure {
     Failure::new(ProblemCode::Conflict, detail)

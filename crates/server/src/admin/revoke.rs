@@ -1,12 +1,13 @@
 //! Taking something back by its id.
 
-use super::{Asked, done, name, not_found};
+use super::{Asked, BAD_ID, NO_AUDIENCE, NO_CLIENT, NO_SESSION, done, name, not_found};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
 use axum::Json;
 use axum::extract::State;
 use rescind_authority::clients::FIRST_PARTY;
+use rescind_authority::revoke::RevokeError;
 use rescind_wire::revocation::Target;
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub(super) async fn revoke(
     StrictJson(what): StrictJson<Revoke>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(what.reason)?;
-    let bad_id = |_| Failure::bad_request("An id has 22 base64url characters.");
+    let bad_id = |_| Failure::bad_request(BAD_ID);
     let given = (what.user, what.session, what.token, what.client, what.audience, what.everything);
     let head = match given {
         (Some(user), None, None, None, None, None) => {
@@ -43,7 +44,7 @@ pub(super) async fn revoke(
         }
         (None, Some(sid), None, None, None, None) => {
             let target = Target::Session(sid.parse().map_err(bad_id)?);
-            app.authority.revoke(target, by).await?
+            app.authority.revoke(target, by).await.map_err(no_session)?
         }
         (None, None, Some(jti), None, None, None) => {
             let target = Target::Token(jti.parse().map_err(bad_id)?);
@@ -55,7 +56,7 @@ pub(super) async fn revoke(
         }
         (None, None, None, None, Some(audience), None) => {
             if !app.authority.audiences().await?.contains(&audience) {
-                return Err(not_found("No client answers for this audience."));
+                return Err(not_found(NO_AUDIENCE));
             }
             app.authority.revoke(Target::Audience(audience), by).await?
         }
@@ -72,11 +73,18 @@ pub(super) async fn revoke(
     Ok(done(head))
 }
 
+fn no_session(error: RevokeError) -> Failure {
+    match error {
+        RevokeError::NotFound => not_found(NO_SESSION),
+        other => other.into(),
+    }
+}
+
 /// A name that is mistyped would take back nothing, and look as if it had.
-async fn known_client(app: &App, id: &str) -> Result<(), Failure> {
+pub(super) async fn known_client(app: &App, id: &str) -> Result<(), Failure> {
     let clients = app.authority.store().clients().await?;
     match id == FIRST_PARTY || clients.iter().any(|c| c.client_id == id) {
         true => Ok(()),
-        false => Err(not_found("No client of this id: see `rescind client list`.")),
+        false => Err(not_found(NO_CLIENT)),
     }
 }

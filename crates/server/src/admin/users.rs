@@ -1,7 +1,7 @@
 //! Accounts: made, listed, closed, opened, deleted, given roles. No route sets or reads the password of an
 //! account that exists.
 
-use super::{Asked, conflict, done, name, not_found};
+use super::{Asked, NO_ACCOUNT, conflict, done, name, not_found};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
@@ -69,7 +69,9 @@ pub(super) async fn add(
     };
     match account {
         Ok(account) => Ok(Json(view(&account))),
-        Err(AddAccountError::Taken) => Err(conflict("An account of this name exists already.")),
+        Err(AddAccountError::Taken) => {
+            Err(conflict("An account of this name exists already: see `rescind user list`."))
+        }
         Err(AddAccountError::BadRole) => Err(bad_role()),
         Err(AddAccountError::Store(error)) => Err(error.into()),
         Err(_) => Err(Failure::unavailable(1)),
@@ -129,31 +131,6 @@ pub(super) async fn remove(
     Ok(done(app.authority.delete_account(name(&user)?, by).await?))
 }
 
-/// The live sessions of an account, newest first.
-pub(super) async fn sessions(
-    State(app): State<App>,
-    Path(user): Path<String>,
-) -> Result<Json<Value>, Failure> {
-    let name = name(&user)?;
-    let accounts = app.authority.store().accounts().await?;
-    let account = accounts.into_iter().find(|a| a.name == name);
-    let sub = account.ok_or(not_found("No account of this name."))?.sub;
-    let sessions = app.authority.sessions(sub).await?;
-    let view = |s: &rescind_authority::session::Session| {
-        json!({
-            "id": s.sid,
-            "device": s.device,
-            "user_agent": s.user_agent,
-            "address": s.address,
-            "client_id": s.client_id,
-            "created_at": s.created_at / 1_000_000,
-            "last_seen_at": s.last_seen_at / 1_000_000,
-            "expires_at": s.expires_at / 1_000_000,
-        })
-    };
-    Ok(Json(sessions.iter().map(view).collect()))
-}
-
 fn bad_role() -> Failure {
     Failure::bad_request("A role has 1 to 64 characters without spaces; at most 64 roles.")
 }
@@ -163,7 +140,7 @@ impl From<RevokeError> for Failure {
         match error {
             RevokeError::Store(error) => error.into(),
             RevokeError::BadRole => bad_role(),
-            _ => not_found("No account or session of this name or id."),
+            _ => not_found(NO_ACCOUNT),
         }
     }
 }

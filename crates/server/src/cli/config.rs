@@ -43,7 +43,7 @@ pub(super) enum ConfigCommand {
   rescind config init /etc/rescind/rescind.toml")]
     Init(Init),
     /// Print the reference of all settings, in Markdown.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   rescind config reference > configuration.md")]
     Reference,
 }

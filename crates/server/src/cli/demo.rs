@@ -1,7 +1,9 @@
 //! `rescind demo`: a parent with two children. The authority with its pages, and the posts API as a
 //! process of its own. Killing one leaves the other; Ctrl-C ends all three.
 
-use super::{asked_to_stop, manage::draw_password, place::own_variables, posts_api};
+use super::{
+    asked_to_stop, failed::Failed, out, place::own_variables, posts_api, user::draw_password,
+};
 use crate::admin::client::Door;
 use crate::http::DEMO_AUDIENCE;
 use crate::keys::write_private;
@@ -51,7 +53,7 @@ struct Cast {
     api: Option<Child>,
 }
 
-pub(super) async fn run(args: DemoArgs) -> Result<(), String> {
+pub(super) async fn run(args: DemoArgs) -> Result<(), Failed> {
     // Listens before anything is made, so that whenever Ctrl-C comes, all of it is removed again.
     let stop = asked_to_end();
     tokio::pin!(stop);
@@ -63,7 +65,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), String> {
     let mut cast = Cast::default();
     let outcome = tokio::select! {
         biased;
-        asked = &mut stop => asked,
+        asked = &mut stop => asked.map_err(Failed::from),
         outcome = stage(args, folder.path(), &mut cast) => outcome,
     };
     for child in [cast.api, cast.authority].iter_mut().flatten() {
@@ -82,7 +84,7 @@ async fn asked_to_end() -> Result<(), String> {
     }
 }
 
-async fn stage(args: DemoArgs, folder: &Path, cast: &mut Cast) -> Result<(), String> {
+async fn stage(args: DemoArgs, folder: &Path, cast: &mut Cast) -> Result<(), Failed> {
     free(&args).await?;
     let program = posts_api::find().await?;
     let mut stage = Stage { args, folder: folder.to_owned(), people: Vec::new() };
@@ -205,14 +207,14 @@ impl Stage {
         command.kill_on_drop(true).spawn().map_err(failed)
     }
 
-    async fn play(&self, authority: &mut Child, api: &mut Child) -> Result<(), String> {
+    async fn play(&self, authority: &mut Child, api: &mut Child) -> Result<(), Failed> {
         self.wait_ready(authority, api).await?;
         let pids = json!({ "authority": authority.id(), "api": api.id() });
-        if self.args.json {
-            println!("{}", self.line(pids));
-        } else {
-            self.explain(&pids);
-        }
+        let words = match self.args.json {
+            true => self.line(pids).to_string(),
+            false => self.explain(&pids),
+        };
+        out::print(&words, "the demo has ended, nothing is left of it")?;
         let mut authority_runs = true;
         loop {
             let ended = tokio::select! {
@@ -223,13 +225,13 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(500)).await;
             if let Some(ended) = ended {
                 let status = ended.map_or_else(|e| e.to_string(), |s| s.to_string());
-                return Err(format!("the posts API has ended ({status})"));
+                return Err(format!("the posts API has ended ({status})").into());
             }
             authority_runs = false;
-            eprintln!(
+            out::note(&format!(
                 "\nThe authority has ended. Start it again on the same store by\n  {}",
                 self.serve_line()
-            );
+            ));
         }
     }
 
@@ -283,17 +285,20 @@ impl Stage {
         words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
-    fn explain(&self, pids: &Value) {
+    fn explain(&self, pids: &Value) -> String {
         let (issuer, api) = (self.issuer(), self.api());
-        println!("\nRescind is running.\n\n  Page       {issuer}/demo");
-        for (name, password) in &self.people {
-            println!("  Sign in    {name}  {password}");
-        }
-        println!("  Posts API  {api}  (process {}, checks tokens by itself)", pids["api"]);
-        println!("  Authority  {issuer}  (process {})", pids["authority"]);
+        let people = self.people.iter();
+        let people: String =
+            people.map(|(name, password)| format!("  Sign in    {name}  {password}\n")).collect();
         let (name, password) = &self.people[0];
-        println!(
+        format!(
             "
+Rescind is running.
+
+  Page       {issuer}/demo
+{people}  Posts API  {api}  (process {}, checks tokens by itself)
+  Authority  {issuer}  (process {})
+
 What to click
   1. Open the page and sign in: your posts come from the second server.
   2. Sign in again in a private window, open {issuer}/account and end the first session.
@@ -313,10 +318,12 @@ Cut the authority off
   {}
 
 Logs are in {}. Ctrl-C ends everything and removes the store.",
+            pids["api"],
+            pids["authority"],
             pids["authority"],
             self.serve_line(),
             self.folder.display()
-        );
+        )
     }
 }
 

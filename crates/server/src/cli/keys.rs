@@ -1,8 +1,10 @@
 //! `rescind keys`: through a running authority, or on the store.
 
-use super::Place;
-use super::manage::{Why, call};
-use crate::admin::client::{CallError, Door};
+use super::call::{Common, Why};
+use super::confirm::Sure;
+use super::failed::Failed;
+use super::out::{each, note, table, text};
+use crate::admin::client::CallError;
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::{Value, json};
@@ -18,17 +20,21 @@ use std::time::Duration;
   rescind keys rotate shared --audience games-api")]
 pub(super) enum KeysCommand {
     /// List all keys, without anything secret.
+    #[command(after_help = "Examples:
+  rescind keys list
+  rescind keys list --json")]
     List {
         #[command(flatten)]
-        place: Place,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        common: Common,
     },
     /// Let the next key take over; the old one stays understood until nothing it has made is alive.
+    #[command(after_help = "Examples:
+  rescind keys rotate token
+  rescind keys rotate line --reason 'yearly'
+  rescind keys rotate shared --audience games-api --no-wait")]
     Rotate {
         #[command(flatten)]
-        place: Place,
+        common: Common,
         /// Which.
         purpose: Purpose,
         /// The audience of a shared secret.
@@ -43,9 +49,12 @@ pub(super) enum KeysCommand {
     /// Retire one key.
     Retire(Retire),
     /// Draw a secret for one audience, printed this once: its tokens are then signed by HS256, for it alone.
+    #[command(after_help = "Examples:
+  rescind keys share games-api
+  rescind keys share games-api --json")]
     Share {
         #[command(flatten)]
-        place: Place,
+        common: Common,
         /// The audience.
         audience: String,
         #[command(flatten)]
@@ -55,16 +64,22 @@ pub(super) enum KeysCommand {
 
 /// Retire one key.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  rescind keys retire NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
+  rescind keys retire line-1 --compromised --yes --reason 'found in a log'")]
 pub(super) struct Retire {
     #[command(flatten)]
-    place: Place,
+    common: Common,
     /// Its id, from `rescind keys list`.
     kid: String,
-    /// Somebody else has it: refuse at once, everywhere, all that it has signed.
+    /// Somebody else has it: refuse at once, everywhere, all that it has signed. Shows what it hits, and
+    /// asks.
     #[arg(long)]
     compromised: bool,
     #[command(flatten)]
     why: Why,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 /// What a key is for.
@@ -82,72 +97,82 @@ pub(super) enum Purpose {
     Shared,
 }
 
-pub(super) async fn run(command: KeysCommand) -> Result<(), String> {
+pub(super) async fn run(command: KeysCommand) -> Result<(), Failed> {
     match command {
-        KeysCommand::List { place, json } => {
-            let keys = call(&place, Method::GET, "/admin/keys", Value::Null).await?;
-            match json {
-                true => println!("{keys:#}"),
-                false => table(&keys),
-            }
+        KeysCommand::List { common } => {
+            let keys = common.ask("/admin/keys").await?;
+            common.show(&keys, || {
+                let row = |key| {
+                    ["purpose", "state", "alg", "kid", "audience"].map(|member| text(key, member))
+                };
+                table(["PURPOSE", "STATE", "ALG", "KID", "AUDIENCE"], each(&keys).map(row))
+            })
         }
-        KeysCommand::Rotate { place, purpose, audience, no_wait, why } => {
+        KeysCommand::Rotate { common, purpose, audience, no_wait, why } => {
             let name = purpose.to_possible_value().map(|v| v.get_name().to_owned());
             let body = json!({ "purpose": name, "audience": audience, "reason": why.reason });
-            rotate(&place, body, no_wait).await?;
+            let done = rotate(&common, body, no_wait).await?;
+            common.done(&done, "rotated")
         }
-        KeysCommand::Retire(Retire { place, kid, compromised, why }) => {
-            let body = json!({ "kid": kid, "compromised": compromised, "reason": why.reason });
-            let done = call(&place, Method::POST, "/admin/keys/retire", body).await?;
-            println!("retired; durable at position {}", done["pos"]);
-        }
-        KeysCommand::Share { place, audience, why } => {
+        KeysCommand::Retire(retire) => retire.run().await,
+        KeysCommand::Share { common, audience, why } => {
             let body = json!({ "audience": audience, "reason": why.reason });
-            let made = call(&place, Method::POST, "/admin/keys/share", body).await?;
-            println!("secret of {audience} (shown this once): {}", text(&made["secret"]));
+            let made = common.act(Method::POST, "/admin/keys/share", body).await?;
+            let mut words =
+                format!("secret of {audience} (shown this once): {}", text(&made, "secret"));
             if made["state"] == "next" {
-                println!(
-                    "Give it to the server beside the one it has, then: \
+                words.push_str(&format!(
+                    "\nGive it to the server beside the one it has, then: \
                      rescind keys rotate shared --audience {audience}"
-                );
+                ));
             }
+            let lost = format!(
+                "but {audience} has a secret that nobody has seen: run `rescind keys retire {}`, then this \
+                 again",
+                text(&made, "kid")
+            );
+            common.tell(&made, || words, &lost)
         }
     }
-    Ok(())
+}
+
+impl Retire {
+    async fn run(self) -> Result<(), Failed> {
+        let Self { common, kid, compromised, why, sure } = self;
+        if compromised {
+            let words = |hit: &str| {
+                format!(
+                    "This refuses, at once and for good, all that {kid} has made; {hit} depend on it."
+                )
+            };
+            sure.confirm(&common, &[("kid", Some(&kid))], words).await?;
+        }
+        let body = json!({ "kid": kid, "compromised": compromised, "reason": why.reason });
+        let done = common.act(Method::POST, "/admin/keys/retire", body).await?;
+        let what = match compromised {
+            true => format!("{kid} is retired as compromised: nothing that it has made is taken"),
+            false => format!("{kid} is retired"),
+        };
+        common.done(&done, &what)
+    }
 }
 
 /// Rotates, and waits for the next key to be known everywhere if it has to.
-async fn rotate(place: &Place, body: Value, no_wait: bool) -> Result<(), String> {
-    let config = place.config()?;
+async fn rotate(common: &Common, body: Value, no_wait: bool) -> Result<Value, Failed> {
     loop {
-        let door = Door::find(&config).await.map_err(|error| error.to_string())?;
+        let door = common.door().await?;
         match door.call(Method::POST, "/admin/keys/rotate", body.clone()).await {
-            Ok(_) => {
-                println!("rotated");
-                return Ok(());
-            }
             Err(CallError::Early { wait, .. }) if !no_wait => {
-                eprintln!("the next key is not yet known everywhere: waiting {wait} s");
+                note(&format!("the next key is not yet known everywhere: waiting {wait} s"));
+                // Meanwhile an authority may start on the store.
+                drop(door);
                 tokio::time::sleep(Duration::from_secs(wait)).await;
             }
             Err(CallError::Early { wait, .. }) => {
-                return Err(format!("the next key is not yet known everywhere: try in {wait} s"));
+                let said = format!("the next key is not yet known everywhere: try in {wait} s");
+                return Err(said.into());
             }
-            Err(error) => return Err(error.to_string()),
+            outcome => return Ok(outcome?),
         }
-    }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
-}
-
-fn table(keys: &Value) {
-    println!("{:<8} {:<12} {:<8} {:<44} AUDIENCE", "PURPOSE", "STATE", "ALG", "KID");
-    for key in keys.as_array().into_iter().flatten() {
-        let column = |name: &str| text(&key[name]);
-        let (purpose, state, alg) = (column("purpose"), column("state"), column("alg"));
-        let audience = key["audience"].as_str().unwrap_or("");
-        println!("{purpose:<8} {state:<12} {alg:<8} {:<44} {audience}", column("kid"));
     }
 }

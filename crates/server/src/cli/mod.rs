@@ -1,16 +1,31 @@
-//! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+//! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nobody knows whether it was
+//! done.
 
+mod audit;
+mod backup;
+mod call;
+mod client;
+mod completions;
 mod config;
+mod confirm;
 mod demo;
+mod doctor;
+mod failed;
 mod keys;
-mod manage;
+mod out;
 mod place;
 mod posts_api;
+mod revoke;
 mod serve;
+mod session;
+#[cfg(test)]
+mod tests;
+mod user;
 
 use crate::config::Format;
 use crate::telemetry;
 use clap::{Parser, Subcommand};
+use failed::Failed;
 pub(crate) use place::Place;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +38,13 @@ use tokio::signal::unix::{SignalKind, signal};
   rescind user add alice --issuer http://localhost:4000
   rescind client add posts-api --audience posts-api --permission feed
   rescind serve --issuer http://localhost:4000 --listen 127.0.0.1:4000
-  rescind revoke --user alice")]
+  rescind revoke --user alice
+
+Exit codes:
+  0  done
+  1  refused or failed: the message says why, and what to do
+  2  wrong usage, or something big that is to be confirmed by --yes
+  3  the running authority was lost in between: it may or may not be done")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -37,15 +58,27 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Make, list, close, open and delete accounts; give them roles.
     #[command(subcommand)]
-    User(manage::UserCommand),
+    User(user::UserCommand),
+    /// List, show and end sessions.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Register, list and remove API servers.
     #[command(subcommand)]
-    Client(manage::ClientCommand),
+    Client(client::ClientCommand),
     /// Take back what an account, a session, a token or a client may do, on every server.
-    Revoke(manage::RevokeArgs),
+    Revoke(revoke::RevokeArgs),
     /// List, rotate and retire keys; share a secret with one audience.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Search and export the record of who did what to whom.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Copy the store, while an authority runs or not.
+    Backup(backup::BackupArgs),
+    /// Look at everything that must be right, and say what is not.
+    Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete the commands.
+    Completions(completions::CompletionsArgs),
     /// Check, show and begin the configuration; print the reference of all settings.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -67,23 +100,29 @@ pub fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
-            Command::Serve(args) => serve::run(args).await,
-            Command::User(command) => manage::user(command).await,
-            Command::Client(command) => manage::client(command).await,
-            Command::Revoke(args) => manage::revoke(args).await,
+            Command::Serve(args) => Ok(serve::run(args).await?),
+            Command::User(command) => user::run(command).await,
+            Command::Session(command) => session::run(command).await,
+            Command::Client(command) => client::run(command).await,
+            Command::Revoke(args) => revoke::run(args).await,
             Command::Keys(command) => keys::run(command).await,
-            Command::Config(command) => config::run(command).map(|text| print!("{text}")),
+            Command::Audit(command) => audit::run(command).await,
+            Command::Backup(args) => backup::run(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
+            Command::Completions(args) => completions::run(&args),
+            Command::Config(command) => {
+                out::print(&config::run(command)?, "what was to be written is written")
+            }
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(failed) => failed.exit(),
     }
 }
 
 fn fail(error: &str) -> ExitCode {
-    eprintln!("rescind: {error}");
-    ExitCode::FAILURE
+    Failed::from(error.to_owned()).exit()
 }
 
 /// Resolves at Ctrl-C or SIGTERM.

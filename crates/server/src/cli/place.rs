@@ -4,7 +4,7 @@
 use crate::config::{Loaded, MASTER_KEY, Sources, load};
 use crate::keys::MasterSource;
 use crate::run::Config;
-use crate::store::sqlite::{FILE_NAME, peek::stored_issuer};
+use crate::store::sqlite::{FILE_NAME, peek};
 use crate::tls;
 use clap::Args;
 use std::path::PathBuf;
@@ -84,11 +84,12 @@ pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
     if !conflicts.is_empty() {
         return Err(conflicts.join("\n"));
     }
-    let given = tree.main.issuer.as_ref().map(|issuer| issuer.0.clone());
-    let stored = || stored_issuer(&tree.main.data.join(FILE_NAME));
-    let issuer = given.or_else(stored).ok_or(
-        "this store has no realm yet: say which by --issuer, like --issuer http://localhost:4000",
-    )?;
+    let stored =
+        || peek::issuer(&tree.main.data.join(FILE_NAME)).map_err(|error| error.to_string());
+    let issuer = match &tree.main.issuer {
+        Some(issuer) => issuer.0.clone(),
+        None => stored()?,
+    };
     let settings = tree.settings(issuer);
     let mut config = Config::new(settings, tree.main.data.clone(), tree.main.keys.clone());
     config.master = master(loaded)?;

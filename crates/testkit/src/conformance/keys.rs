@@ -4,11 +4,11 @@ use super::{
     Made, START, account, add_accounts, add_session, is_conflict, session, sid, sub, write,
 };
 use rescind_authority::account::AccountState;
-use rescind_authority::audit::{Action, Actor, Record};
+use rescind_authority::audit::{Action, Actor, Order, Record, Search};
 use rescind_authority::clients::{Client, Permission};
 use rescind_authority::keys::{KeyState, Purpose, StoredKey, StoredKeys};
-use rescind_authority::session::Cutoff;
-use rescind_authority::store::{AccountRef, Load, Store, Write};
+use rescind_authority::session::{Cutoff, Why};
+use rescind_authority::store::{AccountRef, Judged, Load, Store, Write};
 use rescind_wire::id::Epoch;
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{NEVER, Scope, Target};
@@ -225,4 +225,65 @@ pub async fn records_come_back_newest_first_and_belong_to_their_transaction(made
     assert_eq!(store.records(None, 2).await.unwrap(), [plain, record(4)]);
     assert_eq!(store.records(Some(sub(1)), 9).await.unwrap(), [record(3), record(1)]);
     assert_eq!(store.records(Some(sub(8)), 9).await.unwrap(), []);
+}
+
+/// All that is named must fit; page by page nothing is left out and nothing comes twice.
+pub async fn a_search_finds_the_records_that_fit_in_either_direction(made: Made) {
+    let (store, _clock) = made;
+    let record = |n: u64| {
+        let action = if n < 3 { Action::Roles } else { Action::AccountState };
+        let actor = Actor::Administrator { uid: (n % 2) as u32 };
+        Record::by(&actor, action, START + n).about(sub((n % 3) as u8)).to(n % 2)
+    };
+    for n in 0..6 {
+        write(&*store, vec![record(n).write()]).await.unwrap();
+    }
+    let found = async |asked: Search, most| {
+        let found = store.search(asked, most).await.unwrap();
+        found.into_iter().map(|(_, record)| record.at - START).collect::<Vec<_>>()
+    };
+    let any = Search::default;
+    for (asked, expected) in [
+        (any(), vec![5, 4, 3, 2, 1, 0]),
+        (Search { order: Order::After(0), ..any() }, vec![0, 1, 2, 3, 4, 5]),
+        (Search { actor: Some("uid:1".into()), ..any() }, vec![5, 3, 1]),
+        (Search { action: Some(Action::Roles), ..any() }, vec![2, 1, 0]),
+        (Search { sub: Some(sub(2)), ..any() }, vec![5, 2]),
+        (Search { target: Some("0".into()), ..any() }, vec![4, 2, 0]),
+        (Search { since: Some(START + 4), ..any() }, vec![5, 4]),
+        (Search { until: Some(START + 2), ..any() }, vec![1, 0]),
+        (Search { sub: Some(sub(2)), action: Some(Action::Roles), ..any() }, vec![2]),
+        (Search { actor: Some("rule".into()), ..any() }, vec![]),
+    ] {
+        assert_eq!(found(asked.clone(), 9).await, expected, "{asked:?}");
+        assert_eq!(found(asked.clone(), 1).await, expected[..expected.len().min(1)], "{asked:?}");
+    }
+    let (mut after, mut paged) = (0, Vec::new());
+    loop {
+        let asked = Search { order: Order::After(after), ..any() };
+        let page = store.search(asked, 4).await.unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        paged.extend(page.into_iter().map(|(_, record)| record));
+    }
+    assert_eq!(paged, (0..6).map(record).collect::<Vec<_>>());
+}
+
+/// Also of accounts that are closed: their cut-offs tell.
+pub async fn sessions_that_nothing_has_ended_come_in_pages_with_their_cut_offs(made: Made) {
+    let (store, _clock) = made;
+    add_accounts(&*store, &[1, 2]).await;
+    for (n, owner) in [(4, 2), (1, 1), (3, 1), (2, 1)] {
+        add_session(&*store, session(n, owner, START)).await;
+    }
+    let end = Write::EndSession { sid: sid(2), at: START, why: Why::Administrator };
+    write(&*store, vec![end, Write::Revoke(Target::Subject(sub(2)))]).await.unwrap();
+    let first = store.sessions(None, 2).await.unwrap();
+    let ids = |page: &[Judged]| page.iter().map(|judged| judged.session.sid).collect::<Vec<_>>();
+    assert_eq!(ids(&first), [sid(1), sid(3)]);
+    assert!(first.iter().all(|judged| judged.cutoffs.is_empty()));
+    let second = store.sessions(Some(sid(3)), 2).await.unwrap();
+    assert_eq!(ids(&second), [sid(4)]);
+    assert_eq!(second[0].cutoffs[0].scope, Scope::Subject);
+    assert!(store.sessions(Some(sid(4)), 2).await.unwrap().is_empty());
 }

@@ -47,7 +47,7 @@ async fn a_kill_before_the_commit_leaves_everything_as_it_was() {
     }
     let process = realm.start(BEFORE).await;
     let said = realm.command(&["revoke", "--user", "alice"], &[], "");
-    assert_eq!((said.status.code(), said.stdout.len()), (Some(1), 0), "{said:?}");
+    assert_eq!((said.status.code(), said.stdout.len()), (Some(3), 0), "{said:?}");
     died(process).await;
 
     let _process = realm.start("").await;

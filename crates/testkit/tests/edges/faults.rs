@@ -6,15 +6,17 @@ use async_trait::async_trait;
 use http::Method;
 use rescind_authority::Authority;
 use rescind_authority::account::Account;
-use rescind_authority::audit::Record;
+use rescind_authority::audit::{Record, Search};
 use rescind_authority::clients::Client;
-use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
+use rescind_authority::store::{
+    Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, Swept,
+};
 use rescind_server::app::App;
 use rescind_server::feed::FeedHub;
 use rescind_server::keys::{self, MasterSource};
 use rescind_testkit::http::{Answer, Http, encode};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
-use rescind_wire::id::{Epoch, Sub};
+use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
 use serde_json::json;
 use std::sync::Arc;
@@ -87,6 +89,14 @@ impl Store for Faulty {
     async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
         self.ask(false)?;
         self.inner.records(sub, most).await
+    }
+    async fn search(&self, asked: Search, most: usize) -> Result<Vec<(u64, Record)>, StoreError> {
+        self.ask(false)?;
+        self.inner.search(asked, most).await
+    }
+    async fn sessions(&self, after: Option<Sid>, most: usize) -> Result<Vec<Judged>, StoreError> {
+        self.ask(false)?;
+        self.inner.sessions(after, most).await
     }
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
         self.ask(false)?;

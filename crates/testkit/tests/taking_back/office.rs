@@ -36,9 +36,15 @@ pub(crate) fn changing(session: &str, kid: &str) -> Vec<(Method, &'static str, V
     ]
 }
 
-/// The routes that change nothing.
-pub(crate) const READING: [&str; 4] =
-    ["/admin/users", "/admin/users/alice/sessions", "/admin/clients", "/admin/keys"];
+/// The routes that change nothing, but for that of one session.
+pub(crate) const READING: [&str; 6] = [
+    "/admin/users",
+    "/admin/users/alice/sessions",
+    "/admin/clients",
+    "/admin/keys",
+    "/admin/affected",
+    "/admin/audit",
+];
 
 /// The administrator's router.
 pub(crate) struct Office {

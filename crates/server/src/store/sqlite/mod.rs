@@ -6,6 +6,7 @@
 //! (tables, migrations), `rows` (values).
 
 mod apply;
+pub mod backup;
 pub mod peek;
 mod reader;
 mod rows;
@@ -16,13 +17,13 @@ mod writer;
 use async_trait::async_trait;
 use reader::Readers;
 use rescind_authority::account::Account;
-use rescind_authority::audit::Record;
+use rescind_authority::audit::{Record, Search};
 use rescind_authority::clients::Client;
 use rescind_authority::clock::{Clock, Entropy, random};
 use rescind_authority::store::{
-    Counts, Decide, Head, Load, Loaded, LogPart, Store, StoreError, StoreHealth, Swept,
+    Counts, Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, StoreHealth, Swept,
 };
-use rescind_wire::id::{Epoch, Sub};
+use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -93,7 +94,7 @@ pub enum OpenError {
     #[error("the clock or the longest token life is out of range: set them right")]
     Number,
     /// The folder, the file or its lock.
-    #[error("{}: {source}", .path.display())]
+    #[error("cannot use {}: {source}. --data names a folder of your own", .path.display())]
     Io {
         /// Which file.
         path: PathBuf,
@@ -101,7 +102,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// SQLite.
-    #[error("the database cannot be opened")]
+    #[error("the database cannot be opened ({0}): if it is damaged, restore it from a backup")]
     Sqlite(#[from] rusqlite::Error),
     /// What is in the database.
     #[error(transparent)]
@@ -246,6 +247,15 @@ impl Store for SqliteStore {
 
     async fn records(&self, sub: Option<Sub>, most: usize) -> Result<Vec<Record>, StoreError> {
         self.readers.read(move |conn| reader::records(conn, sub, most)).await
+    }
+
+    async fn search(&self, asked: Search, most: usize) -> Result<Vec<(u64, Record)>, StoreError> {
+        self.readers.read(move |conn| reader::search(conn, &asked, most)).await
+    }
+
+    async fn sessions(&self, after: Option<Sid>, most: usize) -> Result<Vec<Judged>, StoreError> {
+        let issuer = Arc::clone(&self.issuer);
+        self.readers.read(move |conn| reader::sessions(conn, &issuer, after, most)).await
     }
 
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {

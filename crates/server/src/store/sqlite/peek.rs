@@ -1,11 +1,169 @@
-//! A look at a database without taking it: for commands that need to know whose it is.
+//! A look at a database without taking it: for commands that need to know whose it is, and how it is.
 
-use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use super::{reader, schema};
+use rescind_authority::keys::StoredKeys;
+use rescind_authority::store::{Head, StoreError};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// The issuer of the realm in this file; `None` if there is none that can be read.
-pub fn stored_issuer(path: &Path) -> Option<String> {
+/// Why there is nothing to see.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeekError {
+    /// There is no database.
+    #[error(
+        "there is no store at {} yet: name another folder by --data, or say which realm to make by --issuer, \
+         like --issuer http://localhost:4000", .0.display()
+    )]
+    Missing(PathBuf),
+    /// The folder is none, or another user's.
+    #[error("{} cannot be read: {error}. --data names the folder that holds rescind.db", .path.display())]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is there, and empty.
+    #[error(
+        "{} is empty: restore it from a backup; if it never held a realm, remove it", .0.display()
+    )]
+    Empty(PathBuf),
+    /// The file is there, and no database of a realm.
+    #[error(
+        "{} is damaged, or no store of rescind ({error}): restore it from a backup", .path.display()
+    )]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// Somebody holds it.
+    #[error("{} is in use by another program: try again", .0.display())]
+    Busy(PathBuf),
+}
+
+/// The issuer of the realm in this file.
+pub fn issuer(path: &Path) -> Result<String, PeekError> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(PeekError::Missing(path.to_owned()));
+        }
+        Err(error) => return Err(PeekError::Io { path: path.to_owned(), error }),
+        Ok(file) if !file.is_file() => {
+            let error = io::Error::other("it is no file");
+            return Err(PeekError::Io { path: path.to_owned(), error });
+        }
+        Ok(file) if file.len() == 0 => return Err(PeekError::Empty(path.to_owned())),
+        Ok(_) => {}
+    }
+    let read = connect(path)
+        .and_then(|conn| conn.query_row("SELECT issuer FROM realm", [], |row| row.get(0)));
+    read.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            PeekError::Busy(path.to_owned())
+        }
+        _ => PeekError::Damaged { path: path.to_owned(), error: error.to_string() },
+    })
+}
+
+/// What a look shows.
+#[derive(Debug)]
+pub struct Look {
+    /// The version of the tables.
+    pub version: i64,
+    /// The newest version that this program knows.
+    pub known: i64,
+    /// What SQLite finds wrong in the file, if anything.
+    pub damage: Option<String>,
+    /// What a database of this version holds.
+    pub realm: Option<Seen>,
+}
+
+/// The realm in a database.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its issuer.
+    pub issuer: String,
+    /// Names the master key that belongs to it.
+    pub master: String,
+    /// Where the log stands.
+    pub head: Head,
+    /// The keys, as they are kept.
+    pub keys: StoredKeys,
+}
+
+/// Looks at the database, all of it, and changes nothing.
+pub fn look(path: &Path) -> Result<Look, PeekError> {
+    issuer(path)?;
+    let damaged = |error: rusqlite::Error| PeekError::Damaged {
+        path: path.to_owned(),
+        error: error.to_string(),
+    };
+    let unreadable =
+        |error: StoreError| PeekError::Damaged { path: path.to_owned(), error: error.to_string() };
+    let conn = connect(path).map_err(damaged)?;
+    conn.pragma_update(None, "query_only", true).map_err(damaged)?;
+    let version: i64 =
+        conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damaged)?;
+    let known = schema::MIGRATIONS.len() as i64;
+    let damage = quick_check(&conn).map_err(damaged)?;
+    let realm = match version == known && damage.is_none() {
+        true => {
+            let sql = "SELECT issuer, keys FROM realm";
+            let (issuer, master) =
+                conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(damaged)?;
+            let head = reader::head(&conn).map_err(unreadable)?;
+            let keys = reader::keys(&conn).map_err(unreadable)?;
+            Some(Seen { issuer, master, head, keys })
+        }
+        false => None,
+    };
+    Ok(Look { version, known, damage, realm })
+}
+
+/// A connection that makes no database, but may read one whose other files are missing.
+pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).ok()?;
-    connection.query_row("SELECT issuer FROM realm", [], |row| row.get(0)).ok()
+    Connection::open_with_flags(path, flags)
+}
+
+/// What SQLite finds wrong in the file, if anything.
+pub(super) fn quick_check(conn: &Connection) -> Result<Option<String>, rusqlite::Error> {
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_store_is_called_by_its_name_and_only_a_missing_one_is_to_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("empty"), "").unwrap();
+        std::fs::write(
+            at("text"),
+            "no database at all, but long enough to have a header".repeat(9),
+        )
+        .unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        Connection::open(at("foreign")).unwrap().execute("CREATE TABLE a (b)", []).unwrap();
+        let said = |name: &str| issuer(&at(name)).unwrap_err().to_string();
+        assert!(said("missing").contains("--issuer"));
+        for (name, hint) in [
+            ("empty", "is empty: restore it"),
+            ("text", "is damaged"),
+            ("foreign", "no store of rescind"),
+            ("folder", "it is no file"),
+            ("text/rescind.db", "--data names the folder"),
+        ] {
+            let said = said(name);
+            assert!(said.contains(hint) && !said.contains("--issuer"), "{name}: {said}");
+        }
+        assert!(!at("missing").exists());
+    }
 }

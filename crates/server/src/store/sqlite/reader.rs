@@ -5,7 +5,7 @@
 use super::rows::{self, Answer, all, clamped, failed, number, one};
 use super::schema;
 use rescind_authority::account::Account;
-use rescind_authority::audit::Record;
+use rescind_authority::audit::{Order, Record, Search};
 use rescind_authority::clients::Client;
 use rescind_authority::keys::StoredKeys;
 use rescind_authority::session::{Cutoff, Session};
@@ -118,7 +118,7 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
 }
 
 /// All keys, by time of making: the order of the JWKS, which must not change with their states.
-fn keys(conn: &Connection) -> Answer<StoredKeys> {
+pub(super) fn keys(conn: &Connection) -> Answer<StoredKeys> {
     let read = |row: &Row<'_>| number(row, "keys_version");
     let version = one(conn, "SELECT keys_version FROM realm", [], read)?.unwrap_or(0);
     let keys = all(conn, "SELECT * FROM key ORDER BY created_at, kid", [], rows::key)?;
@@ -144,6 +144,40 @@ pub(super) fn records(conn: &Connection, sub: Option<Sub>, most: usize) -> Answe
         }
         None => all(conn, "SELECT * FROM audit ORDER BY id DESC LIMIT ?1", [most], rows::record),
     }
+}
+
+/// At most `most` of the records that fit.
+pub(super) fn search(conn: &Connection, asked: &Search, most: usize) -> Answer<Vec<(u64, Record)>> {
+    const FITS: &str = "(?1 IS NULL OR actor = ?1) AND (?2 IS NULL OR action = ?2) \
+        AND (?3 IS NULL OR sub = ?3) AND (?4 IS NULL OR target = ?4) \
+        AND (?5 IS NULL OR at >= ?5) AND (?6 IS NULL OR at < ?6) AND id > ?7";
+    let (after, order) = match asked.order {
+        Order::After(number) => (number, "ASC"),
+        Order::NewestFirst => (0, "DESC"),
+    };
+    let sql = format!("SELECT * FROM audit WHERE {FITS} ORDER BY id {order} LIMIT ?8");
+    let (since, until) = (asked.since.map(clamped), asked.until.map(clamped));
+    let sub = asked.sub.map(|sub| *sub.as_bytes());
+    let action = asked.action.map(|action| action.name());
+    let most = clamped(most as u64);
+    let (actor, target, after) = (&asked.actor, &asked.target, clamped(after));
+    all(conn, &sql, params![actor, action, sub, target, since, until, after, most], |row| {
+        Ok((number(row, "id")?, rows::record(row)?))
+    })
+}
+
+/// At most `most` sessions that nothing has ended, by id, after this one.
+pub(super) fn sessions(
+    conn: &Connection,
+    issuer: &str,
+    after: Option<Sid>,
+    most: usize,
+) -> Answer<Vec<Judged>> {
+    let after = after.map(|sid| *sid.as_bytes());
+    let sql = "SELECT * FROM session WHERE state = 'live' AND (?1 IS NULL OR sid > ?1) \
+               ORDER BY sid LIMIT ?2";
+    let found = all(conn, sql, params![after, clamped(most as u64)], rows::session)?;
+    found.into_iter().map(|session| judged(conn, issuer, session)).collect()
 }
 
 fn session(conn: &Connection, sid: Sid) -> Answer<Option<Session>> {

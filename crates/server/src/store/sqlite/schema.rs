@@ -10,10 +10,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One script per version; `user_version` counts those that have run.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// How long a statement waits for another program that holds the database, such as a backup.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Statements kept prepared: more than there are.
 const PREPARED: usize = 64;

@@ -1,0 +1,160 @@
+//! Store, clock, master key and marker: each by itself, and whether they belong together.
+
+use super::Finding;
+use crate::clock::SystemClock;
+use crate::keys;
+use crate::marker::{self, Marker};
+use crate::run::{CLOCK_SLACK, Config};
+use crate::store::sqlite::FILE_NAME;
+use crate::store::sqlite::peek::{self, Look, Seen};
+use rescind_authority::clock::Clock as _;
+use rescind_authority::keyring::Keyring;
+use rescind_authority::store::Head;
+use std::path::Path;
+
+/// A wall clock further behind the log than this is worth a word: a new epoch puts the log a minute ahead.
+const BEHIND: u64 = 65_000_000;
+
+/// All of it.
+pub(super) fn look(data: &Path, keys: &Path, config: Option<&Config>) -> Vec<Finding> {
+    let remembered = marker::read(keys);
+    let looked = match peek::look(&data.join(FILE_NAME)) {
+        Ok(looked) => looked,
+        Err(error) => {
+            let marker = remembered.err().map(|error| Finding::told("marker", error));
+            return std::iter::once(Finding::told("store", error)).chain(marker).collect();
+        }
+    };
+    let mut found = vec![store(&looked)];
+    if let Some(seen) = &looked.realm {
+        found.push(clock(&seen.head, SystemClock::default().now().wall));
+        found.push(match remembered {
+            Ok(marker) => judge(marker.as_ref(), &seen.head),
+            Err(error) => Finding::told("marker", error),
+        });
+        // Reading the key would make its folder.
+        found.extend(config.filter(|_| keys.is_dir()).map(|config| master_key(config, seen)));
+    }
+    found
+}
+
+fn store(looked: &Look) -> Finding {
+    let Look { version, known, damage, .. } = looked;
+    match damage {
+        Some(damage) => Finding::problem(
+            "store",
+            format!("it is damaged: {damage}"),
+            "restore it from a backup",
+        ),
+        None if version > known => {
+            let said = format!("it has version {version}, this program knows {known}");
+            Finding::problem("store", said, "start the newer program")
+        }
+        None if version < known => {
+            let said = format!("it has version {version}, the next start makes it {known}");
+            Finding::warning("store", said, "back it up first: it does not go back")
+        }
+        None => Finding::ok("store", format!("sound, of version {version}")),
+    }
+}
+
+fn clock(head: &Head, wall: u64) -> Finding {
+    let behind = head.ts.saturating_sub(wall);
+    let said = format!("it is {} s behind the store's log", behind / 1_000_000);
+    match behind {
+        behind if behind <= BEHIND => Finding::ok("clock", "it is not behind the store's log"),
+        behind if behind <= CLOCK_SLACK => {
+            Finding::warning("clock", said, "compare it with another, and set it right")
+        }
+        _ => Finding::problem("clock", said, "set it right: the authority does not start so"),
+    }
+}
+
+fn judge(marker: Option<&Marker>, head: &Head) -> Finding {
+    match marker {
+        None => {
+            let todo = "the next commit or stop of the authority writes it";
+            let said = "it is not there: an older copy of the store would not be noticed";
+            Finding::warning("marker", said, todo)
+        }
+        Some(marker) if marker.is_ahead_of(head) => {
+            let said = format!(
+                "it has seen the log at {}, and the store stands at {}: the store is older than it was",
+                marker.pos, head.pos
+            );
+            let todo = "put the newest store back; otherwise the next start signs everybody out";
+            Finding::problem("marker", said, todo)
+        }
+        Some(_) => Finding::ok("marker", "it is not ahead of the store"),
+    }
+}
+
+fn master_key(config: &Config, seen: &Seen) -> Finding {
+    const CHECK: &str = "master key";
+    let master = match keys::master(&config.master, &config.keys, false) {
+        Ok(master) => master,
+        Err(error) => return Finding::told(CHECK, error),
+    };
+    if config.settings.issuer != seen.issuer {
+        let said = format!("the store belongs to the issuer {}", seen.issuer);
+        return Finding::problem(CHECK, said, "set that issuer, or point --data elsewhere");
+    }
+    if master.name().ok().as_ref() != Some(&seen.master) {
+        let todo = "point --keys, or --master-key-file, to the one that the store was made with";
+        return Finding::problem(CHECK, "it is another realm's", todo);
+    }
+    match Keyring::open(&master, &seen.issuer, &seen.keys) {
+        Ok(_) => Finding::ok(CHECK, "it opens the keys in the store"),
+        Err(_) => {
+            let said = "it does not open the keys in the store: they are damaged";
+            Finding::problem(CHECK, said, "restore the store from a backup")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::doctor::State;
+    use rescind_authority::keys::StoredKeys;
+    use rescind_wire::id::Epoch;
+    use rescind_wire::revocation::Digest;
+
+    fn head(pos: u64, ts: u64) -> Head {
+        let (epoch, digest) = (Epoch::from_bytes([1; 16]), Digest([0; 32]));
+        Head { epoch, pos, ts, digest, longest_life: 300, iat_limit: 0 }
+    }
+
+    #[test]
+    fn a_clock_far_behind_the_log_is_a_problem_and_a_little_behind_is_none() {
+        let log = 10 * CLOCK_SLACK;
+        for (wall, state) in [
+            (log, State::Ok),
+            (log - BEHIND, State::Ok),
+            (log - BEHIND - 1, State::Warning),
+            (log - CLOCK_SLACK, State::Warning),
+            (log - CLOCK_SLACK - 1, State::Problem),
+        ] {
+            assert_eq!(clock(&head(1, log), wall).state, state, "{wall}");
+        }
+    }
+
+    #[test]
+    fn a_marker_that_is_ahead_tells_that_the_store_is_older() {
+        let marker = Marker::of(&head(5, 500), &StoredKeys::default());
+        assert_eq!(judge(Some(&marker), &head(4, 400)).state, State::Problem);
+        assert_eq!(judge(Some(&marker), &head(5, 500)).state, State::Ok);
+        assert_eq!(judge(None, &head(5, 500)).state, State::Warning);
+    }
+
+    #[test]
+    fn a_store_of_another_version_or_with_damage_is_told_apart() {
+        let look = |version, damage: Option<&str>| {
+            store(&Look { version, known: 2, damage: damage.map(Into::into), realm: None }).state
+        };
+        assert_eq!(look(2, None), State::Ok);
+        assert_eq!(look(1, None), State::Warning);
+        assert_eq!(look(3, None), State::Problem);
+        assert_eq!(look(2, Some("a page is missing")), State::Problem);
+    }
+}

@@ -1,0 +1,138 @@
+//! What is printed, and what happens when it cannot be.
+
+use crate::realm::Realm;
+use std::fs::OpenOptions;
+use std::process::Stdio;
+
+/// Outputs that take nothing: a pipe that nobody reads, and a full disk.
+fn deaf() -> [Stdio; 2] {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    [writer.into(), full.into()]
+}
+
+#[test]
+fn what_was_drawn_and_cannot_be_printed_is_not_lost_without_a_word() {
+    let realm = Realm::new();
+    for (n, output) in (0..).zip(deaf()) {
+        let name = format!("bob{n}");
+        let said = realm.program(&["user", "add", &name]).stdout(output).output().unwrap();
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(said.contains(&format!("{name} is made")), "{said}");
+        assert!(said.contains(&format!("rescind user delete {name}")), "{said}");
+        realm.does(&["user", "delete", &name, "--yes"]);
+    }
+    for (args, advice) in [
+        (&["client", "add", "c", "--audience", "c"][..], "rescind client secret c"),
+        (&["client", "secret", "posts-api"], "rescind client secret posts-api"),
+        (&["keys", "share", "posts-api"], "rescind keys retire "),
+    ] {
+        let [deaf, _] = deaf();
+        let said = realm.program(args).stdout(deaf).output().unwrap();
+        assert_eq!(said.status.code(), Some(1), "{args:?}: {said:?}");
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(said.contains("that nobody has seen") && said.contains(advice), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    assert!(realm.does(&["client", "list"]).contains("\nc "), "it is registered all the same");
+}
+
+#[test]
+fn an_act_whose_word_is_not_heard_says_that_it_is_done() {
+    let realm = Realm::new();
+    for output in deaf() {
+        let said = realm.program(&["user", "ban", "alice"]).stdout(output).output().unwrap();
+        assert_eq!(said.status.code(), Some(1));
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(said.contains("but it is done: alice is banned"), "{said}");
+    }
+    for args in [&["user", "list"][..], &["keys", "list"], &["audit", "export"], &["doctor"]] {
+        let [deaf, _] = deaf();
+        let said = realm.program(args).stdout(deaf).output().unwrap();
+        assert_eq!(said.status.code(), Some(1), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_tables_for_people_and_json_for_programs() {
+    let realm = Realm::new();
+    let process = realm.start().await;
+    realm.sign_in().await;
+    for (args, heading, cell) in [
+        (&["user", "list"][..], "NAME", "alice"),
+        (&["session", "list", "alice"], "ID", "first-party"),
+        (&["user", "sessions", "alice"], "ID", "first-party"),
+        (&["client", "list"], "ID", "posts-api"),
+        (&["keys", "list"], "PURPOSE", "token"),
+        (&["audit", "list"], "AT", "client_made"),
+    ] {
+        let table = realm.does(args);
+        assert!(table.starts_with(heading) && table.contains(cell), "{args:?}: {table}");
+        let list = realm.json(args);
+        assert!(list.as_array().is_some_and(|list| !list.is_empty()), "{args:?}: {list}");
+    }
+    let sid = realm.json(&["session", "list", "alice"])[0]["id"].as_str().unwrap().to_owned();
+    let shown = realm.json(&["session", "show", &sid]);
+    assert_eq!((&shown["username"], &shown["state"]), (&"alice".into(), &"live".into()));
+    let done = realm.json(&["session", "end", &sid]);
+    assert!(done["pos"].as_u64() >= Some(1), "{done}");
+    let shown = realm.does(&["session", "show", &sid]);
+    assert!(shown.contains("administrator"), "{shown}");
+    drop(process);
+    // The same without an authority.
+    assert_eq!(realm.json(&["session", "list", "alice"]), serde_json::json!([]));
+    let made = realm.json(&["user", "add", "bob"]);
+    assert_eq!(made["password"].as_str().map(str::len), Some(20), "{made}");
+    let roles = realm.does(&["user", "roles", "bob", "--role", "editor", "--role", "owner"]);
+    assert!(roles.starts_with("bob has the roles editor, owner; durable at "), "{roles}");
+}
+
+#[test]
+fn a_refusal_names_the_next_step() {
+    let realm = Realm::new();
+    let (no_id, long) = ("AAAAAAAAAAAAAAAAAAAAAA", "a".repeat(256));
+    for (args, step) in [
+        (&["user", "ban", "nobody"][..], "rescind user list"),
+        (&["user", "delete", "nobody"], "rescind user list"),
+        (&["session", "list", "nobody"], "rescind user list"),
+        (&["session", "end", no_id], "rescind session list"),
+        (&["session", "show", no_id], "rescind session list"),
+        (&["session", "show", "x"], "22 base64url characters"),
+        (&["client", "secret", "nope"], "rescind client list"),
+        (&["client", "remove", "nope"], "rescind client list"),
+        (&["revoke", "--audience", "nope"], "rescind client list"),
+        (&["keys", "retire", "nope", "--compromised"], "rescind keys list"),
+        (&["keys", "share", "nope"], "rescind client list"),
+        (&["audit", "list", "--user", "nobody"], "rescind user list"),
+        (&["user", "add", "alice"], "rescind user list"),
+        (&["user", "add", &long], "at most 255 bytes"),
+    ] {
+        let said = realm.fails(args, 1);
+        assert!(said.contains(step), "{args:?}: {said}");
+    }
+    for args in [&["audit", "list", "--action", "sleep"][..], &["audit", "list", "--since", "now"]]
+    {
+        realm.fails(args, 2);
+    }
+}
+
+#[test]
+fn a_place_that_holds_no_store_is_called_by_its_name() {
+    let realm = Realm::new();
+    let database = realm.at("data").join("rescind.db");
+    let kept = realm.at("kept");
+    std::fs::rename(&database, &kept).unwrap();
+    assert!(realm.fails(&["user", "list"], 1).contains("--issuer"), "nothing is there yet");
+    std::fs::write(&database, "").unwrap();
+    let said = realm.fails(&["user", "list"], 1);
+    assert!(said.contains("is empty") && !said.contains("--issuer"), "{said}");
+    std::fs::write(&database, "damaged beyond a doubt, but not empty".repeat(100)).unwrap();
+    let said = realm.fails(&["user", "list"], 1);
+    assert!(said.contains("is damaged") && said.contains("backup"), "{said}");
+    std::fs::remove_dir_all(realm.at("data")).unwrap();
+    std::fs::write(realm.at("data"), "a file").unwrap();
+    let said = realm.fails(&["user", "list"], 1);
+    assert!(said.contains("--data names the folder") && !said.contains("--issuer"), "{said}");
+}
