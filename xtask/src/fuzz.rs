@@ -17,6 +17,8 @@ const FLAGS: &str = "--cfg fuzzing --cfg fuzzing_libfuzzer -Cpasses=sancov-modul
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 /// A single input may take so many seconds, and the program so many MiB.
 const BOUNDS: &str = "-timeout=10 -rss_limit_mb=2048";
+/// Its schedule by rare features takes more time than a target itself.
+const SCHEDULE: &str = "-entropic=0";
 
 /// What the person who started the command asked for.
 #[derive(Debug)]
@@ -103,8 +105,10 @@ fn fuzz(program: &Path, folder: &Path, test: &str, minutes: u64) -> Result<Repor
     let folder = folder.join(target);
     std::fs::create_dir_all(folder.join("found"))
         .map_err(|error| format!("{}: {error}", folder.display()))?;
-    let arguments =
-        format!("found seeds {BOUNDS} -max_total_time={} -print_final_stats=1", minutes * 60);
+    let arguments = format!(
+        "found seeds {BOUNDS} {SCHEDULE} -max_total_time={} -print_final_stats=1",
+        minutes * 60
+    );
     let mut command = Command::new(program);
     command.args([test, "--exact", "--nocapture", "--test-threads", "1"]);
     command.current_dir(&folder).env("BOLERO_LIBFUZZER_ARGS", arguments);
