@@ -31,7 +31,7 @@ pub struct Demo {
 
 /// The command `rescind` with these arguments. It finds posts-api beside itself, not by cargo.
 pub fn rescind(arguments: &[&str]) -> Command {
-    let mut command = Command::new(program("RESCIND_BIN"));
+    let mut command = Command::new(program("E2E_RESCIND"));
     command.args(arguments).env_remove("CARGO").stdin(Stdio::null());
     command
 }

@@ -218,7 +218,7 @@ impl Page {
     pub async fn picture(&self, name: &str) {
         let text = self.ask(Method::GET, "/screenshot", Value::Null).await.unwrap();
         // The program lies in target/release.
-        let folder = program("RESCIND_BIN").parent().unwrap().with_file_name("e2e");
+        let folder = program("E2E_RESCIND").parent().unwrap().with_file_name("e2e");
         std::fs::create_dir_all(&folder).unwrap();
         let bytes = rescind_wire::b64::decode_standard(text.as_str().unwrap()).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();

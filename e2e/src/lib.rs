@@ -1,7 +1,7 @@
 //! What the end-to-end tests are made with: the programs as their users start them, a real browser, and
 //! other people's libraries.
 //!
-//! The tests take the programs from the environment: `RESCIND_BIN` (with `posts-api` beside it),
+//! The tests take the programs from the environment: `E2E_RESCIND` (with `posts-api` beside it),
 //! `POSTS_API_BIN`, `CHROMEDRIVER`, `CHROMIUM`, `JOSE_DIR` and `PYJWT_PYTHON`. `cargo xtask test` builds,
 //! finds and names them. Never shipped.
 #![expect(

@@ -47,7 +47,7 @@ impl Realm {
         let place = ["serve", "--data", text(&data), "--keys", text(&keys)];
         let own = ["--issuer", &issuer, "--listen", &listen, "--log", "warn"];
         let arguments = [&place[..], &own, options].concat();
-        let binary = program("RESCIND_BIN");
+        let binary = program("E2E_RESCIND");
         let log = folder.path().join("serve.log");
         let process = Process::start(text(&binary), &arguments, &[], &log);
         let (password, secret) = Default::default();

@@ -76,7 +76,7 @@ async fn judged_by_our_verifier(realm: &Realm, algorithm: &str, token: &str) {
 }
 
 async fn verified_everywhere(algorithm: &str) {
-    let realm = Realm::start(&["--token-alg", algorithm]).await;
+    let realm = Realm::start(&["--set", &format!("tokens.alg={algorithm}")]).await;
     let token = sign_in(&realm, AUDIENCE).await;
     judged_by_libraries(&realm, algorithm, None, (&token, AUDIENCE));
     judged_by_our_verifier(&realm, algorithm, &token).await;

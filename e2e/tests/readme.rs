@@ -57,7 +57,7 @@ fn stage(folder: &Path, ports: [u16; 2]) {
     let tools = folder.join("tools");
     fs::create_dir_all(&release).unwrap();
     fs::create_dir(&tools).unwrap();
-    symlink(program("RESCIND_BIN"), release.join("rescind")).unwrap();
+    symlink(program("E2E_RESCIND"), release.join("rescind")).unwrap();
     let app = env!("CARGO_BIN_EXE_first-route");
     let cargo = format!(
         "#!/bin/sh\ncase \"$1\" in\n  build) ;;\n  run) exec '{app}' http://localhost:{} 127.0.0.1:{} ;;\n  *) exit 1 ;;\nesac\n",

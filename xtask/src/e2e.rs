@@ -49,7 +49,7 @@ fn all(run: &mut Run) -> Result<Findings, String> {
     let (rescind, posts_api) = (release.join("rescind"), release.join("posts-api"));
 
     let variables: [(&str, &Path); 6] = [
-        ("RESCIND_BIN", &rescind),
+        ("E2E_RESCIND", &rescind),
         ("POSTS_API_BIN", &posts_api),
         ("CHROMEDRIVER", &chromedriver),
         ("CHROMIUM", &chromium),

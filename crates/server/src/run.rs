@@ -6,6 +6,7 @@ use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
 use crate::marker::{self, Marker, Stolen};
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
+use crate::tls::{self, Certificates, TlsError};
 use crate::{admin, http, serve};
 use rescind_authority::clock::{Clock, Entropy};
 use rescind_authority::keys::StoredKey;
@@ -39,10 +40,31 @@ pub struct Config {
     pub master: MasterSource,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// What one caller may take.
+    pub limits: serve::Limits,
+    /// Certificate and key, if TLS is done here.
+    pub tls: Option<tls::Files>,
     /// Origin of the demo's API server, if the demo page is served.
     pub demo_api: Option<String>,
     /// Goes on although the wall clock is behind the log.
     pub accept_clock: bool,
+}
+
+impl Config {
+    /// One with nothing in front of it and nothing special.
+    pub fn new(settings: Settings, data: PathBuf, keys: PathBuf) -> Self {
+        Self {
+            settings,
+            data,
+            keys,
+            master: MasterSource::default(),
+            trusted_proxies: Vec::new(),
+            limits: serve::Limits::default(),
+            tls: None,
+            demo_api: None,
+            accept_clock: false,
+        }
+    }
 }
 
 /// Why an authority does not start.
@@ -76,6 +98,9 @@ pub enum StartError {
         /// Seconds.
         behind: u64,
     },
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The administrator's socket.
     #[error("cannot open the administrator's socket {path}: {error}")]
     Socket {
@@ -133,6 +158,7 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
     }
     let feed = FeedHub::new(Arc::clone(&authority)).await?;
     let mut app = App::new(authority, feed)?;
+    app.limits = config.limits;
     app.trusted_proxies = config.trusted_proxies.clone().into();
     app.keys = config.keys.clone().into();
     app.demo_api = config.demo_api.as_deref().map(Into::into);
@@ -182,6 +208,11 @@ pub async fn run(
     listener: TcpListener,
     stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
+    let certificates = match &config.tls {
+        Some(files) => Some(Certificates::open(files.clone(), &config.settings.issuer)?),
+        None => None,
+    };
+    let tls = certificates.as_ref().map(Certificates::config).transpose()?;
     let path = socket_path(&config.data);
     let socket = admin::socket::bind(&path)
         .map_err(|error| StartError::Socket { path: path.clone(), error })?;
@@ -191,7 +222,11 @@ pub async fn run(
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), stop.clone()));
     tasks.spawn(sweep(Arc::clone(&app.authority), stop.clone()));
     tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, stop.clone()));
-    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, stop.clone()));
+    let router = http::router(app.clone());
+    tasks.spawn(serve::tcp(listener, router, app.limits, tls, stop.clone()));
+    if let Some(certificates) = certificates {
+        tasks.spawn(certificates.keep(stop.clone()));
+    }
 
     stopped(stop).await;
     app.feed.close();

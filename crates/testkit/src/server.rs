@@ -9,7 +9,6 @@ use rescind_authority::clients::Permission;
 use rescind_authority::name::Name;
 use rescind_authority::password::Password;
 use rescind_server::app::App;
-use rescind_server::keys::MasterSource;
 use rescind_server::run::{Config, World, open, run};
 use rescind_verifier::{Builder, ClientSecret, Verifier};
 use rescind_wire::id::Sub;
@@ -65,15 +64,8 @@ impl TestAuthority {
         let mut settings = Settings::new(issuer);
         // Time stands still here: stories are refused more often at once than anybody is.
         settings.throttle.refusals.free = u32::MAX;
-        let mut config = Config {
-            settings,
-            data: folder.path().join("data"),
-            keys: folder.path().join("keys"),
-            master: MasterSource::Folder,
-            trusted_proxies: Vec::new(),
-            demo_api: None,
-            accept_clock: false,
-        };
+        let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
+        let mut config = Config::new(settings, data, keys);
         change(&mut config);
         let clock = Arc::new(ManualClock::default());
         let mut started = Self::launch(config, clock, folder, listener).await;

@@ -32,7 +32,7 @@ fn a_port_in_use_is_named_with_the_option_that_helps() {
 #[test]
 fn the_demo_without_its_api_server_says_where_it_looked() {
     // A link, not a copy: a file that was just written may still be open in a child of another test.
-    let there = program("RESCIND_BIN");
+    let there = program("E2E_RESCIND");
     let folder = tempfile::tempdir_in(there.parent().unwrap()).unwrap();
     let alone = folder.path().join("rescind");
     std::fs::hard_link(&there, &alone).unwrap();
@@ -51,7 +51,6 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_write() {
         (&["demo", "--ports", "1"][..], "--port"),
         (&["demo", "--port", "http"], "--port"),
         (&["demo", "--port", "0"], "1..=65535"),
-        (&["serve", "--staleness", "1"], "3..=300"),
         (&["revoke"], "--user"),
         (&["sevre"], "serve"),
         (&[], "Usage"),
@@ -69,13 +68,20 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_write() {
     let open = ["--issuer", "http://localhost:4000", "--listen", "0.0.0.0:0"];
     let (code, said) = fails(&[&["serve"][..], &place, &open].concat());
     assert_eq!(code, Some(1));
-    assert!(said.contains("--trusted-proxy"), "{said}");
+    assert!(said.contains("listen on 127.0.0.1"), "{said}");
+    let stale = ["--issuer", "http://localhost:4000", "--set", "tokens.staleness=1"];
+    let (code, said) = fails(&[&["serve"][..], &place, &stale].concat());
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("--set: tokens.staleness must be a time with its unit from 3s to 5m"),
+        "{said}"
+    );
     assert!(!data.exists(), "a wrong configuration makes no store");
 }
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for command in ["demo", "serve", "user", "client", "keys", "revoke"] {
+    for command in ["demo", "serve", "user", "client", "keys", "revoke", "config"] {
         let output = rescind(&[command, "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());

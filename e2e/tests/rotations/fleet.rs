@@ -20,7 +20,9 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) async fn start() -> Self {
-        let realm = Realm::start(&["--jwks-max-age", "1", "--access-life", "900"]).await;
+        let realm =
+            Realm::start(&["--set", "tokens.jwks_max_age=1s", "--set", "tokens.access_life=15m"])
+                .await;
         let (steady, restarted) = (Api::start(&realm).await, Api::start(&realm).await);
         let checker = Checker::start(&realm.issuer, AUDIENCE);
         Self { realm: Arc::new(realm), steady, restarted, checker }

@@ -1,10 +1,10 @@
 //! `rescind demo`: a parent with two children. The authority with its pages, and the posts API as a
 //! process of its own. Killing one leaves the other; Ctrl-C ends all three.
 
-use super::{asked_to_stop, manage::draw_password, posts_api};
+use super::{asked_to_stop, manage::draw_password, place::own_variables, posts_api};
 use crate::admin::client::Door;
 use crate::http::DEMO_AUDIENCE;
-use crate::keys::{MasterSource, write_private};
+use crate::keys::write_private;
 use crate::run::Config;
 use clap::Args;
 use http::Method;
@@ -141,15 +141,7 @@ impl Stage {
 
     /// Makes the store, two people with random passwords, and the API server's client.
     async fn prepare(&mut self) -> Result<(), String> {
-        let config = Config {
-            settings: Settings::new(self.issuer()),
-            data: self.data(),
-            keys: self.keys(),
-            master: MasterSource::Folder,
-            trusted_proxies: Vec::new(),
-            demo_api: None,
-            accept_clock: false,
-        };
+        let config = Config::new(Settings::new(self.issuer()), self.data(), self.keys());
         let call = async |path: &'static str, body: Value| {
             let door = Door::find(&config).await.map_err(|error| error.to_string())?;
             door.call(Method::POST, path, body).await.map_err(|error| error.to_string())
@@ -186,10 +178,11 @@ impl Stage {
             std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
         let mut command = Command::new(own);
         command.arg("serve").args(self.serve_arguments());
-        // The demo's store has a master key of its own.
-        for name in ["RESCIND_MASTER_KEY", "RESCIND_MASTER_KEY_FILE", "CREDENTIALS_DIRECTORY"] {
+        // The demo's realm has settings and a master key of its own.
+        for (name, _) in own_variables()? {
             command.env_remove(name);
         }
+        command.env_remove("CREDENTIALS_DIRECTORY");
         self.start(command, "authority.log")
     }
 

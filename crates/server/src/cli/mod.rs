@@ -1,21 +1,19 @@
 //! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod config;
 mod demo;
 mod keys;
 mod manage;
+mod place;
 mod posts_api;
 mod serve;
 
-use crate::keys::MasterSource;
-use crate::run::Config;
-use crate::store::sqlite::{FILE_NAME, peek::stored_issuer};
+use crate::config::Format;
 use crate::telemetry;
-use clap::{Args, Parser, Subcommand};
-use rescind_authority::Settings;
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
+pub(crate) use place::Place;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-use zeroize::Zeroizing;
 
 /// Sign people in, check them anywhere, take it back at once.
 #[derive(Parser)]
@@ -48,82 +46,18 @@ enum Command {
     /// List, rotate and retire keys; share a secret with one audience.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-}
-
-/// Where a realm lives.
-#[derive(Args, Clone)]
-pub(crate) struct Place {
-    /// Folder of the store.
-    #[arg(long, env = "RESCIND_DATA", default_value = "rescind-data", value_name = "DIR")]
-    data: PathBuf,
-    /// Folder of the master key and the marker; keep it apart from the store and out of its backups.
-    #[arg(long, env = "RESCIND_KEYS", default_value = "rescind-keys", value_name = "DIR")]
-    keys: PathBuf,
-    /// File of the master key, if it is not master.key in the key folder. RESCIND_MASTER_KEY may hold the
-    /// key itself, in base64; a systemd credential named rescind-master-key is found by itself.
-    #[arg(long, env = "RESCIND_MASTER_KEY_FILE", value_name = "FILE")]
-    master_key_file: Option<PathBuf>,
-    /// URL of this authority, as browsers and API servers see it. Needed until the store is made.
-    #[arg(long, env = "RESCIND_ISSUER", value_name = "URL")]
-    issuer: Option<String>,
-}
-
-impl Place {
-    /// The configuration with defaults; the issuer from the store if it was not given.
-    fn config(&self) -> Result<Config, String> {
-        let stored = || stored_issuer(&self.data.join(FILE_NAME));
-        let issuer = self.issuer.clone().or_else(stored).ok_or(
-            "this store has no realm yet: say which by --issuer, like --issuer http://localhost:4000",
-        )?;
-        Ok(Config {
-            settings: Settings::new(issuer),
-            data: self.data.clone(),
-            keys: self.keys.clone(),
-            master: self.master()?,
-            trusted_proxies: Vec::new(),
-            demo_api: None,
-            accept_clock: false,
-        })
-    }
-}
-
-impl Place {
-    /// Where the master key comes from: what is named, else the environment, else systemd, else the folder.
-    fn master(&self) -> Result<MasterSource, String> {
-        let text = environment("RESCIND_MASTER_KEY").map(Zeroizing::new);
-        match (&self.master_key_file, text) {
-            (Some(_), Some(_)) => {
-                Err("both --master-key-file and RESCIND_MASTER_KEY name a master key: \
-                                       give one of them"
-                    .into())
-            }
-            (Some(path), None) => Ok(MasterSource::File(path.clone())),
-            (None, Some(text)) => Ok(MasterSource::Text(text)),
-            (None, None) => Ok(credential().map_or(MasterSource::Folder, MasterSource::Credential)),
-        }
-    }
-}
-
-/// The credential that systemd has handed to this service, if it has (`LoadCredential=`).
-fn credential() -> Option<PathBuf> {
-    let folder = environment("CREDENTIALS_DIRECTORY")?;
-    let path = PathBuf::from(folder).join("rescind-master-key");
-    path.is_file().then_some(path)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the configuration is read once, here")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
+    /// Check, show and begin the configuration; print the reference of all settings.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
 }
 
 /// Runs the command line; gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = match &cli.command {
-        Command::Serve(args) => &args.log,
-        _ => "error",
-    };
-    if let Err(error) = telemetry::start(filter) {
+    // `serve` begins to log once it knows what.
+    if !matches!(cli.command, Command::Serve(_))
+        && let Err(error) = telemetry::start("error", Format::Auto)
+    {
         return fail(&error);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -138,6 +72,7 @@ pub fn main() -> ExitCode {
             Command::Client(command) => manage::client(command).await,
             Command::Revoke(args) => manage::revoke(args).await,
             Command::Keys(command) => keys::run(command).await,
+            Command::Config(command) => config::run(command).map(|text| print!("{text}")),
         }
     });
     match outcome {

@@ -1,12 +1,12 @@
 //! `rescind serve`.
 
-use super::{Place, asked_to_stop};
+use super::asked_to_stop;
+use super::place::{Place, config, flag};
 use crate::app::parse_issuer;
 use crate::run::{Config, World, open, run as run_authority};
+use crate::telemetry;
 use clap::Args;
-use rescind_wire::jws::Alg;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -14,37 +14,27 @@ use tokio::sync::watch;
 #[derive(Args)]
 #[command(after_help = "Examples:
   rescind serve --issuer http://localhost:4000 --listen 127.0.0.1:4000
-  rescind serve --issuer https://auth.example.com --listen 10.0.0.5:4000 --trusted-proxy 10.0.0.2")]
+  rescind serve --config /etc/rescind/rescind.toml
+  rescind serve --issuer https://auth.example.com --listen 0.0.0.0:443 \\
+      --set tls.certificate=fullchain.pem --set tls.key=privkey.pem
+  rescind serve --issuer https://auth.example.com --listen 10.0.0.5:4000 --trusted-proxy 10.0.0.2
+
+All settings: rescind config reference")]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     place: Place,
-    /// Address to listen on. Beyond this machine only behind a proxy that does TLS.
-    #[arg(long, env = "RESCIND_LISTEN", default_value = "127.0.0.1:4000", value_name = "ADDR")]
-    listen: SocketAddr,
-    /// A proxy in front, whose X-Forwarded-For is believed. May be given several times.
-    #[arg(long, env = "RESCIND_TRUSTED_PROXY", value_delimiter = ',', value_name = "IP")]
-    trusted_proxy: Vec<IpAddr>,
-    /// Life of access tokens, in seconds.
-    #[arg(long, env = "RESCIND_ACCESS_LIFE", default_value_t = 300, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u64).range(15..=86_400))]
-    access_life: u64,
-    /// What new token keys sign with, if it is to change; a new realm begins with ES256. A key that has
-    /// signed goes on until it is rotated. EdDSA is Ed25519 by its older name, for libraries that know no
-    /// other.
-    #[arg(long, env = "RESCIND_TOKEN_ALG", value_name = "ALG",
-          value_parser = ["ES256", "Ed25519", "RS256", "EdDSA"])]
-    token_alg: Option<String>,
-    /// How long anybody may cache the keys, in seconds: a new one is published for longer before it signs.
-    #[arg(long, env = "RESCIND_JWKS_MAX_AGE", default_value_t = 60, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    jwks_max_age: u64,
-    /// How long an API server may go on without hearing from here, in seconds.
-    #[arg(long, env = "RESCIND_STALENESS", default_value_t = 10, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u64).range(3..=300))]
-    staleness: u64,
-    /// What to log: error, warn, info, debug, or a filter like rescind_server=debug.
-    #[arg(long, env = "RESCIND_LOG", default_value = "info", value_name = "FILTER")]
-    pub(super) log: String,
+    /// Address to listen on; beyond this machine only with TLS, here or in a proxy in front
+    /// [env: RESCIND_LISTEN] [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// A proxy in front, whose X-Forwarded-For is believed. May be given several times
+    /// [env: RESCIND_TRUSTED_PROXIES]
+    #[arg(long, value_name = "IP")]
+    trusted_proxy: Vec<String>,
+    /// What to log: error, warn, info, debug, or a filter like rescind_server=debug
+    /// [env: RESCIND_LOG_FILTER] [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
     /// Start although the wall clock is behind the store's log.
     #[arg(long)]
     accept_clock: bool,
@@ -53,40 +43,40 @@ pub(crate) struct ServeArgs {
     demo_api: Option<String>,
 }
 
-impl ServeArgs {
-    fn config(&self) -> Result<Config, String> {
-        let mut config = self.place.config()?;
-        config.settings.access_life = Duration::from_secs(self.access_life);
-        config.settings.token_alg = self.token_alg.as_deref().and_then(Alg::from_name);
-        config.settings.jwks_max_age = Duration::from_secs(self.jwks_max_age);
-        config.settings.staleness = Duration::from_secs(self.staleness);
-        config.trusted_proxies = self.trusted_proxy.iter().map(IpAddr::to_canonical).collect();
-        config.accept_clock = self.accept_clock;
-        config.demo_api = self.demo_api.clone();
-        Ok(config)
-    }
-}
-
-pub(super) async fn run(args: ServeArgs) -> Result<(), String> {
-    let config = args.config()?;
-    if !args.listen.ip().is_loopback() && config.trusted_proxies.is_empty() {
-        return Err(format!(
-            "{} can be reached from other machines, and this server does no TLS: put a proxy in \
-             front and name it by --trusted-proxy, or listen on 127.0.0.1",
-            args.listen
-        ));
-    }
+/// What must be so between address, issuer, TLS and proxies.
+pub(super) fn judge(config: &Config, listen: SocketAddr) -> Result<(), String> {
     let secure = parse_issuer(&config.settings.issuer).map_err(|error| error.to_string())?.1.secure;
-    if secure && config.trusted_proxies.is_empty() {
+    let (here, behind) = (config.tls.is_some(), !config.trusted_proxies.is_empty());
+    if !secure && here {
+        return Err("with TLS the issuer begins with https://: name it so by --issuer".into());
+    }
+    if !secure && !listen.ip().is_loopback() {
+        return Err("a plain http issuer is for this machine alone: listen on 127.0.0.1".into());
+    }
+    if secure && !here && !behind {
         return Err(
-            "an https issuer has a proxy in front that does TLS: name it by --trusted-proxy, \
-             like --trusted-proxy 127.0.0.1, or everybody counts as one address"
+            "an https issuer needs TLS: set tls.certificate and tls.key, or, with a proxy in front that \
+             does TLS, name it by --trusted-proxy, like --trusted-proxy 127.0.0.1"
                 .into(),
         );
     }
-    if !secure && !args.listen.ip().is_loopback() {
-        return Err("a plain http issuer is for this machine alone: listen on 127.0.0.1".into());
-    }
+    Ok(())
+}
+
+pub(super) async fn run(args: ServeArgs) -> Result<(), String> {
+    let proxies = (!args.trusted_proxy.is_empty()).then(|| args.trusted_proxy.join(","));
+    let flags = [
+        flag("listen", "--listen", args.listen.as_ref()),
+        flag("trusted_proxies", "--trusted-proxy", proxies.as_ref()),
+        flag("log.filter", "--log", args.log.as_ref()),
+    ];
+    let loaded = args.place.load(flags.into_iter().flatten().collect())?;
+    telemetry::start(&loaded.tree.log.filter.0, loaded.tree.log.format)?;
+    let mut config = config(&loaded)?;
+    config.accept_clock = args.accept_clock;
+    config.demo_api = args.demo_api;
+    let listen = loaded.tree.main.listen;
+    judge(&config, listen)?;
     // Bad configuration ends here, before a port opens.
     let app = open(&config, &World::system()).await.map_err(|error| error.to_string())?;
     if !app.cookies.secure {
@@ -95,10 +85,10 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), String> {
             "the issuer is plain HTTP on this machine: cookies are not bound to TLS"
         );
     }
-    let listener = TcpListener::bind(args.listen)
+    let listener = TcpListener::bind(listen)
         .await
-        .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
-    tracing::info!(event = "serving", issuer = config.settings.issuer, listen = %args.listen);
+        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    tracing::info!(event = "serving", issuer = config.settings.issuer, listen = %listen);
     let (stop, stopped) = watch::channel(false);
     let serving = run_authority(&config, app, listener, stopped);
     tokio::pin!(serving);

@@ -99,15 +99,7 @@ impl Realm {
     /// Runs the authority in this process on the same store, its clock `later` than now, for as long as
     /// `story` takes.
     pub(crate) async fn later(&self, later: Duration, story: impl Future<Output = ()>) {
-        let config = Config {
-            settings: Settings::new(self.issuer()),
-            data: self.data(),
-            keys: self.keys(),
-            master: Default::default(),
-            trusted_proxies: Vec::new(),
-            demo_api: None,
-            accept_clock: false,
-        };
+        let config = Config::new(Settings::new(self.issuer()), self.data(), self.keys());
         let wall = SystemClock::default().now().wall + u64::try_from(later.as_micros()).unwrap();
         let clock = Arc::new(ManualClock::new(wall));
         let world = World { clock, entropy: Arc::new(SeededEntropy::new(7)) };

@@ -161,11 +161,13 @@ pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
 pub(crate) async fn impatient(authority: &rescind_testkit::server::TestAuthority) -> Door {
     let mut app = authority.app.clone();
     let ten = Duration::from_secs(10);
-    assert_eq!(app.limits, Limits { headers: ten, body: ten, write: 3 * ten });
+    let waits = (app.limits.headers, app.limits.body, app.limits.write);
+    assert_eq!(waits, (ten, ten, 3 * ten));
     app.limits = Limits {
         headers: Duration::from_millis(200),
         body: Duration::from_millis(200),
         write: Duration::from_millis(200),
+        ..app.limits
     };
     Door::to(app).await
 }

@@ -76,7 +76,7 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve::tcp(listener, router, limits, stopped));
+        tokio::spawn(serve::tcp(listener, router, limits, None, stopped));
         Self { http: Http::new(&format!("http://{address}")), address, _stop: stop }
     }
 }

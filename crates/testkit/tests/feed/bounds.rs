@@ -34,7 +34,7 @@ async fn impatient(authority: &TestAuthority) -> (String, watch::Sender<bool>) {
     let (stop, stopped) = watch::channel(false);
     let limits = Limits { write: Duration::from_millis(300), ..Limits::default() };
     let router = rescind_server::http::router(authority.app.clone());
-    tokio::spawn(serve::tcp(listener, router, limits, stopped));
+    tokio::spawn(serve::tcp(listener, router, limits, None, stopped));
     (address, stop)
 }
 
