@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken test tool must stop the test")]
 
 mod body;
+mod configuration;
 mod cookie;
 #[cfg(not(feature = "guided"))]
 mod edit;
@@ -35,6 +36,7 @@ pub struct Target {
 }
 
 pub use body::TARGET as BODY;
+pub use configuration::TARGET as CONFIGURATION;
 pub use cookie::TARGET as COOKIE;
 pub use follow::{HEAD, SNAPSHOT};
 pub use frame::TARGET as FRAME;

@@ -5,7 +5,7 @@ use rescind_authority::line::{Carrier, Line, LineKey, REFRESH_PREFIX};
 use rescind_wire::id::Sid;
 
 /// The target.
-pub const TARGET: Target = Target { name: "line", seeds, holds, short: 40_000 };
+pub const TARGET: Target = Target { name: "line", seeds, holds, short: 150_000 };
 
 /// The sessions whose lines the seeds hold.
 const GENERATIONS: [u32; 3] = [0, 7, u32::MAX];

@@ -61,3 +61,10 @@ mod body {
         rescind_fuzz::BODY.run();
     }
 }
+
+mod configuration {
+    #[test]
+    fn settings_mean_the_same_written_anew_and_no_problem_shows_a_value() {
+        rescind_fuzz::CONFIGURATION.run();
+    }
+}
