@@ -8,7 +8,7 @@ use rescind_wire::jws::Alg;
 use serde_json::{Value, json};
 
 /// The target.
-pub const TARGET: Target = Target { name: "key-set", seeds, holds, short: 30_000 };
+pub const TARGET: Target = Target { name: "key_set", seeds, holds, short: 30_000 };
 
 fn holds(input: &[u8]) {
     let Ok((set, refused)) = KeySet::from_jwks(input, &Alg::ALL) else { return };
@@ -20,38 +20,27 @@ fn holds(input: &[u8]) {
         let Some(found) = jwk["kid"].as_str().and_then(|kid| set.find(kid)) else { continue };
         let VerifyingKey::Public(key) = found else { panic!("a secret came from a document") };
         faithful(key, jwk);
-        kept.push(key.clone());
+        kept.push(key.alg());
     }
     assert_eq!(kept.len(), set.len());
     let (one, _) = KeySet::from_jwks(input, &[Alg::Es256]).unwrap();
-    assert_eq!(one.len(), kept.iter().filter(|key| key.alg() == Alg::Es256).count());
-    // Written anew under their thumbprints, they are the same keys; of two with one thumbprint, one.
-    let again = KeySet::new(kept, []);
-    let held: Vec<PublicKey> = listed.iter().filter_map(|jwk| public_of(&again, jwk)).collect();
-    let document = jwks(&held[..held.len().min(1)]);
-    assert!(KeySet::from_jwks(document.as_bytes(), &Alg::ALL).unwrap().1.is_empty());
+    assert_eq!(one.len(), kept.iter().filter(|alg| **alg == Alg::Es256).count());
 }
 
 /// A key says what its document says, and verifies nothing that it did not sign.
 fn faithful(key: &PublicKey, jwk: &Value) {
     let written = key.to_jwk();
-    for name in ["kty", "crv", "x", "y", "n", "e"] {
-        assert_eq!(written.get(name), jwk.get(name), "{name}");
+    // Members of other kinds of keys are passed over, as RFC 7517 §4 says.
+    let own = written.as_object().unwrap().iter();
+    for (name, value) in own.filter(|(name, _)| !["kid", "alg", "use"].contains(&name.as_str())) {
+        assert_eq!(jwk.get(name), Some(value), "{name}");
     }
     assert!(jwk.get("d").is_none(), "a private key was taken for a public one");
     assert!(jwk.get("alg").is_none_or(|alg| alg == key.alg().name()));
-    let again = PublicKey::from_jwk(written.as_object().unwrap()).unwrap();
-    assert_eq!(again.thumbprint(), key.thumbprint());
+    let (again, refused) = KeySet::from_jwks(jwks([key]).as_bytes(), &Alg::ALL).unwrap();
+    assert!(refused.is_empty() && again.find(&key.thumbprint()).is_some(), "written anew");
     for signature in [&[][..], &[0; 64], &[0xff; 64], &[1; 256]] {
         assert!(!key.verify(b"message", signature), "a signature that nobody made");
-    }
-}
-
-fn public_of(set: &KeySet, jwk: &Value) -> Option<PublicKey> {
-    let key = PublicKey::from_jwk(jwk.as_object()?).ok()?;
-    match set.find(&key.thumbprint())? {
-        VerifyingKey::Public(key) => Some(key.clone()),
-        VerifyingKey::Shared(_) => panic!("a secret came from a document"),
     }
 }
 

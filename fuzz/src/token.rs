@@ -117,10 +117,17 @@ fn seeds() -> Vec<Vec<u8>> {
         signed(&ed25519, header("ES256", ed25519.kid()).as_bytes(), &payload),
     ];
     seeds.iter_mut().for_each(|token| token.insert(0, 'T'));
-    let kid = ed25519.kid();
+    seeds.extend(to_be_signed(ed25519.kid()));
+    seeds.into_iter().map(String::into_bytes).collect()
+}
+
+/// Headers and payloads.
+fn to_be_signed(kid: &str) -> Vec<String> {
+    let mut seeds = Vec::new();
+    let text = serde_json::to_string(&claims()).unwrap();
     for member in ["", r#","crit":["b64"],"b64":false"#, r#","jwk":{}"#, r#","\u0061lg":"none""#] {
         let header = format!(r#"{{"alg":"Ed25519","typ":"at+jwt","kid":"{kid}"{member}}}"#);
-        seeds.push(format!("S{header}\n{}", String::from_utf8_lossy(&payload)));
+        seeds.push(format!("S{header}\n{text}"));
     }
     let good = format!(r#"S{{"alg":"Ed25519","typ":"application/AT+JWT","kid":"{kid}"}}"#);
     for change in [
@@ -134,10 +141,9 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.push(format!("{good}\n{claims}"));
     }
     let without = [r#","scope":"read write""#, r#","roles":["user"]"#, r#","amr":["pwd"]"#];
-    let text = String::from_utf8(payload).unwrap();
     let short = without.iter().fold(text.clone(), |text, member| text.replace(member, ""));
     seeds.push(format!("{good}\n{short}"));
     seeds.push(format!("{good}\n{}", text.replace("{", "{\"rv\":1,")));
     seeds.push(format!("{good}\n{}", "[".repeat(2000)));
-    seeds.into_iter().map(String::into_bytes).collect()
+    seeds
 }

@@ -37,7 +37,7 @@ pub struct TestAuthority {
     /// The secret of the API server `posts-api`.
     pub secret: String,
     /// Where it listens: the issuer's address, unless a proxy stands there.
-    address: SocketAddr,
+    pub address: SocketAddr,
     folder: Arc<TempDir>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,

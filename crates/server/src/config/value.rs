@@ -86,7 +86,7 @@ impl Value for Duration {
     fn write(&self) -> String {
         let seconds = self.as_secs();
         let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-        match units.iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0) {
+        match units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {
             Some((unit, name)) => format!("{}{name}", seconds / unit),
             None => format!("{seconds}s"),
         }

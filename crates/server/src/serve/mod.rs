@@ -51,8 +51,9 @@ impl Default for Limits {
 
 /// Largest request line with headers, in bytes; larger ones get 431.
 const MAX_HEADERS: usize = 32 * 1024;
-/// Requests that may be open at once on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 64;
+/// Requests that may be open at once on one HTTP/2 connection: no fewer than 100, since a client may begin
+/// with so many before it has heard of a limit (RFC 9113 §6.5.2).
+const MAX_STREAMS: u32 = 128;
 /// What of one answer is kept ready for a slow reader of HTTP/2.
 const SEND_BUFFER: usize = 16 * 1024;
 /// How often an HTTP/2 connection is asked whether it is alive.

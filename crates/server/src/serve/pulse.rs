@@ -3,13 +3,21 @@
 //! either, since the other side may go on with pings.
 
 use axum::body::{Body, Bytes, HttpBody};
-use hyper::body::Frame;
+use hyper::body::{Frame, SizeHint};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Largest piece of an answer that is handed over at once.
+const PIECE: usize = 16 * 1024;
+
+#[expect(clippy::disallowed_methods, reason = "deadlines of a socket, counted as its timers count")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 /// What is open on a connection, and since when nothing has moved there.
 pub(super) struct Pulse {
@@ -25,7 +33,7 @@ struct State {
 
 impl Pulse {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { next: 0, open: HashMap::new(), rests: Instant::now() };
+        let state = State { next: 0, open: HashMap::new(), rests: now() };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -38,7 +46,7 @@ impl Pulse {
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
-        state.open.insert(id, Instant::now());
+        state.open.insert(id, now());
         Beat { pulse: Arc::clone(self), id }
     }
 
@@ -50,7 +58,7 @@ impl Pulse {
                 let first = state.open.values().min().map(|at| *at + stuck);
                 first.unwrap_or(state.rests + idle)
             };
-            if ends <= Instant::now() {
+            if ends <= now() {
                 return;
             }
             tokio::time::sleep_until(ends).await;
@@ -66,13 +74,16 @@ pub(super) struct Beat {
 
 impl Beat {
     fn moved(&self) {
-        self.pulse.state().open.insert(self.id, Instant::now());
+        self.pulse.state().open.insert(self.id, now());
     }
 
     /// An answer that keeps this request open until it was taken.
     pub(super) fn watch(self, body: Body) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
         self.moved();
-        Body::new(Watched { body, beat: self })
+        Body::new(Watched { body, rest: Bytes::new(), beat: self })
     }
 }
 
@@ -80,13 +91,23 @@ impl Drop for Beat {
     fn drop(&mut self) {
         let mut state = self.pulse.state();
         state.open.remove(&self.id);
-        state.rests = Instant::now();
+        state.rests = now();
     }
 }
 
+/// A body in pieces, whose last byte is handed over only when all before it was taken: what is handed over is
+/// out of sight.
 struct Watched {
     body: Body,
+    rest: Bytes,
     beat: Beat,
+}
+
+impl Watched {
+    fn piece(&mut self) -> Frame<Bytes> {
+        let most = self.rest.len().saturating_sub(1).clamp(1, PIECE);
+        Frame::data(self.rest.split_to(most))
+    }
 }
 
 impl HttpBody for Watched {
@@ -97,18 +118,25 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if polled.is_ready() {
-            self.beat.moved();
+        if self.rest.is_empty() {
+            let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match polled.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) if !data.is_empty() => self.rest = data,
+                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
         }
-        polled
+        self.beat.moved();
+        Poll::Ready(Some(Ok(self.piece())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        self.body.size_hint()
+    fn size_hint(&self) -> SizeHint {
+        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
     }
 }

@@ -63,6 +63,34 @@ async fn a_target_that_names_another_host_changes_nothing_of_the_answer() {
 
 // H06
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bare_line_feed_ends_a_line_and_hides_nothing() {
+    let authority = quick().await;
+    authority.person("alice").await;
+    let http = authority.http();
+    let browser = signed_in(&http, "alice").await;
+    let cookie = format!("rescind-dev={}", browser.session_cookie());
+    let hidden = hidden(&cookie, &browser.jar["XSRF-TOKEN"]);
+    let before = stakes(&authority, "alice").await;
+    // RFC 9112 §2.2 lets a server read it so; what stands behind it then counts like any other line.
+    let length = format!("Content-Length: {}\r\n", hidden.len());
+    for (head, status) in [
+        (format!("X-A: b\n{length}"), "401"),
+        (format!("Content-Length: 0\n{length}"), "400"),
+        ("X-A: b\nTransfer-Encoding: xchunked\r\n".into(), "400"),
+        ("X-A: b\n X-B: c\r\n".into(), "400"),
+        ("X-A: b\nHost: c\r\n".into(), "400"),
+    ] {
+        let raw =
+            format!("GET /whoami HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{head}\r\n{hidden}");
+        let answer = within(http.raw(raw.as_bytes())).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head:?}: {answer}");
+        assert_eq!(answers(&answer), 1, "{head:?}: {answer}");
+        assert_eq!(stakes(&authority, "alice").await, before, "{head:?}");
+    }
+}
+
+// H06
+#[tokio::test(flavor = "multi_thread")]
 async fn however_chunks_are_written_no_second_request_comes_out_of_them() {
     let authority = quick().await;
     authority.person("alice").await;

@@ -1,0 +1,65 @@
+//! Certificates that change, and those that cannot be used.
+
+use crate::realm::{Realm, Signer, files, put};
+use rescind_server::tls::Certificates;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+/// Waits until the certificate that is shown is the one that is wanted, for as long as the files may take.
+async fn until_shown(realm: &Realm, wanted: &[u8]) {
+    let looked = async {
+        while realm.shown().await.as_ref() != wanted {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), looked)
+        .await
+        .expect("the old one is still shown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_never() {
+    let realm = Realm::start(|_| {}).await;
+    assert_eq!(realm.shown().await, realm.first);
+    let mut open = realm.http1().await;
+    // A broken certificate, then a good one: when the good one is shown, the broken one was passed over.
+    put(
+        &realm.files.certificate,
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        0o644,
+    );
+    assert_eq!(realm.shown().await, realm.first);
+    let second = realm.signer.write(&realm.files, "localhost");
+    until_shown(&realm, &second).await;
+    let answer = open.send_request(realm.get("/.well-known/jwks.json")).await.unwrap();
+    assert_eq!(answer.status(), 200, "what was open goes on");
+}
+
+#[test]
+fn a_pair_that_cannot_be_used_is_refused_with_what_to_do() {
+    let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new());
+    let files = files(&folder);
+    let refused = |issuer: &str| Certificates::open(files.clone(), issuer).unwrap_err().to_string();
+    let issuer = "https://auth.example.com:8443";
+    assert!(refused(issuer).contains("key.pem"), "missing");
+
+    signer.write(&files, "auth.example.com");
+    Certificates::open(files.clone(), issuer).unwrap();
+    assert!(refused("https://example.com").contains("is not for example.com"));
+
+    std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(refused(issuer).contains("chmod o-rwx"));
+    std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    let key = std::fs::read_to_string(&files.key).unwrap();
+    signer.write(&files, "auth.example.com");
+    put(&files.key, &key, 0o600);
+    assert!(refused(issuer).contains("cannot be used together"), "the key of another certificate");
+
+    let canary = "canary-that-is-no-key";
+    put(&files.key, canary, 0o600);
+    let said = refused(issuer);
+    assert!(said.contains("no private key in PEM") && !said.contains(canary), "{said}");
+    put(&files.certificate, "", 0o644);
+    assert!(refused(issuer).contains("no certificate"));
+}
