@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use rescind_wire::frame::{self, Frame};
 use rescind_wire::jwk::PublicKey;
 use rescind_wire::jws::Alg;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -26,6 +27,7 @@ pub struct Authority {
     pub(crate) keeper: Keeper,
     keyring: ArcSwap<Keyring>,
     changed: watch::Sender<u64>,
+    pub(crate) tended: AtomicBool,
     feed_ever: OnceLock<Vec<PublicKey>>,
     pub(crate) hasher: HashPool,
     pub(crate) throttle: Throttle,
@@ -73,6 +75,7 @@ impl Authority {
             throttle: Throttle::new(keeper.settings.throttle),
             keyring: ArcSwap::from_pointee(keyring),
             changed: watch::Sender::new(0),
+            tended: AtomicBool::new(true),
             feed_ever: OnceLock::new(),
             keeper,
         }
@@ -135,6 +138,20 @@ impl Authority {
     /// Rises whenever keys or clients were changed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Makes something durable that changes nothing else: no token gets a later `iat` than it would have.
+    pub async fn try_store(&self) -> Result<(), StoreError> {
+        let rule = |loaded: &Loaded| {
+            let limit = loaded.head.iat_limit.saturating_add(1);
+            (vec![Write::RaiseIatLimit(limit)], ())
+        };
+        transact(&*self.store, Load::default(), rule).await
+    }
+
+    /// Whether the keys in use were those that the store held when they were last looked after.
+    pub fn keys_tended(&self) -> bool {
+        self.tended.load(Ordering::Relaxed)
     }
 
     /// The threads that hash passwords.

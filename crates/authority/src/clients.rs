@@ -169,7 +169,7 @@ impl Authority {
             StoreError::Conflict => AddClientError::Taken,
             other => AddClientError::Store(other),
         })?;
-        tracing::info!(event = "client_made", client_id);
+        tracing::info!(event = "client_made", by = operator.actor.text(), client_id);
         self.changed();
         Ok(secret)
     }
@@ -188,7 +188,7 @@ impl Authority {
             (vec![Write::SetClientSecret { client_id: id, secret_hash }, record.write()], ())
         })
         .await?;
-        tracing::info!(event = "client_secret", client_id);
+        tracing::info!(event = "client_secret", by = operator.actor.text(), client_id);
         self.changed();
         Ok(secret)
     }
@@ -217,9 +217,10 @@ impl Authority {
             (writes, ())
         })
         .await?;
-        tracing::info!(event = "client_removed", client_id, pos = head.pos);
+        let by = operator.actor.text();
+        tracing::info!(event = "client_removed", by, client_id, pos = head.pos);
         if let Err(error) = self.reload_keys().await {
-            tracing::error!(event = "keys_not_tended", %error);
+            tracing::error!(event = "keys_not_tended", alarm = true, %error);
         }
         Ok(head)
     }

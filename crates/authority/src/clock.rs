@@ -20,6 +20,11 @@ impl Now {
 pub trait Clock: Send + Sync + 'static {
     /// Both clocks now.
     fn now(&self) -> Now;
+
+    /// Whether the wall clock has jumped, so that time goes on without it.
+    fn stepped(&self) -> bool {
+        false
+    }
 }
 
 /// Where randomness comes from: the operating system's generator, or a seed in tests.

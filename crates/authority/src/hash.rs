@@ -8,7 +8,7 @@ use crate::settings::{Argon2Cost, Settings};
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rescind_wire::equal_in_constant_time;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -40,31 +40,73 @@ enum Work {
 struct Job {
     password: Zeroizing<Vec<u8>>,
     work: Work,
+    waiting: One,
+}
+
+/// How the threads that hash are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// Threads that live.
+    pub threads: usize,
+    /// Those that hash now.
+    pub busy: usize,
+    /// Passwords that wait for a thread.
+    pub waiting: usize,
+    /// Passwords that were turned away since the start.
+    pub refused: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    threads: Arc<AtomicUsize>,
+    busy: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
+    refused: AtomicU64,
+    computed: AtomicU64,
+}
+
+/// Counts for one as long as it lives, also where a thread panics.
+struct One(Arc<AtomicUsize>);
+
+impl One {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The threads that hash. They end when this is dropped.
 pub struct HashPool {
     queue: mpsc::SyncSender<Job>,
-    computed: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 }
 
 impl HashPool {
     pub(crate) fn new(settings: &Settings, entropy: &dyn Entropy) -> Self {
         let (queue, jobs) = mpsc::sync_channel(settings.hash_queue);
         let jobs = Arc::new(Mutex::new(jobs));
-        let computed = Arc::new(AtomicU64::new(0));
+        let counts = Arc::<Counts>::default();
         let dummy = dummy(settings.argon2, entropy);
         for _ in 0..settings.hash_threads.max(1) {
             let worker = Worker {
                 cost: settings.argon2,
                 dummy: dummy.clone(),
                 memory: Vec::new(),
-                computed: Arc::clone(&computed),
+                counts: Arc::clone(&counts),
             };
-            let jobs = Arc::clone(&jobs);
-            std::thread::spawn(move || worker.run(&jobs));
+            let (jobs, living) = (Arc::clone(&jobs), One::of(&counts.threads));
+            std::thread::spawn(move || {
+                worker.run(&jobs);
+                drop(living);
+            });
         }
-        Self { queue, computed }
+        Self { queue, counts }
     }
 
     /// Verifies a password against a stored hash. Without one, a dummy hash of the same cost is
@@ -88,12 +130,24 @@ impl HashPool {
 
     /// How many hashes were computed since the start.
     pub fn computed(&self) -> u64 {
-        self.computed.load(Ordering::Relaxed)
+        self.counts.computed.load(Ordering::Relaxed)
+    }
+
+    /// How the threads are doing.
+    pub fn state(&self) -> PoolState {
+        let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+        let Counts { threads, busy, waiting, refused, .. } = &*self.counts;
+        let refused = refused.load(Ordering::Relaxed);
+        PoolState { threads: count(threads), busy: count(busy), waiting: count(waiting), refused }
     }
 
     fn submit(&self, password: &Password, work: Work) -> Result<(), Busy> {
         let password = Zeroizing::new(password.expose().to_vec());
-        self.queue.try_send(Job { password, work }).map_err(|_| Busy)
+        let waiting = One::of(&self.counts.waiting);
+        self.queue.try_send(Job { password, work, waiting }).map_err(|_| {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            Busy
+        })
     }
 }
 
@@ -101,22 +155,24 @@ struct Worker {
     cost: Argon2Cost,
     dummy: Option<String>,
     memory: Vec<Block>,
-    computed: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 }
 
 impl Worker {
     fn run(mut self, jobs: &Mutex<mpsc::Receiver<Job>>) {
         loop {
             let next = jobs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
-            let Ok(job) = next else { return };
-            match job.work {
+            let Ok(Job { password, work, waiting }) = next else { return };
+            drop(waiting);
+            let _busy = One::of(&self.counts.busy);
+            match work {
                 // Whoever asked may have gone: then nobody needs the answer.
                 Work::Verify { answer, .. } if answer.is_closed() => {}
                 Work::Verify { stored, answer } => {
-                    let _ = answer.send(self.verify(stored, &job.password));
+                    let _ = answer.send(self.verify(stored, &password));
                 }
                 Work::Hash { salt, answer } => {
-                    let output = self.compute(self.cost, &salt, &job.password, OUTPUT);
+                    let output = self.compute(self.cost, &salt, &password, OUTPUT);
                     let _ = answer.send(output.and_then(|o| phc(self.cost, &salt, &o)));
                 }
             }
@@ -127,7 +183,7 @@ impl Worker {
         let known = stored.is_some();
         let Some(text) = stored.or_else(|| self.dummy.clone()) else { return Verdict::Wrong };
         if let Some(foreign) = Foreign::parse(&text) {
-            self.computed.fetch_add(1, Ordering::Relaxed);
+            self.counts.computed.fetch_add(1, Ordering::Relaxed);
             return match foreign.fits(password) {
                 true => Verdict::Right { outdated: true },
                 false => Verdict::Wrong,
@@ -161,7 +217,7 @@ impl Worker {
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into_with_memory(password, salt, &mut output, &mut self.memory[..blocks])
             .ok()?;
-        self.computed.fetch_add(1, Ordering::Relaxed);
+        self.counts.computed.fetch_add(1, Ordering::Relaxed);
         Some(output)
     }
 }

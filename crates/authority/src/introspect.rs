@@ -10,6 +10,7 @@ use crate::refresh::end;
 use crate::secret::Secret;
 use crate::session::{SessionState, Why};
 use crate::store::{Load, Loaded, StoreError, Write};
+use rescind_wire::id::{Sid, Sub};
 use rescind_wire::revocation::{Target, TokenKeys, kills};
 use rescind_wire::token::{self, Claims, Verified};
 
@@ -104,10 +105,18 @@ impl Authority {
         caller: Caller,
         text: &Secret,
     ) -> Result<(), RevokeTokenError> {
+        let by = format!("client:{}", caller.client_id());
+        let taken_back = |sub: Sub, sid: Sid| {
+            tracing::info!(event = "token_revoked", by, %sub, %sid);
+        };
         if let Some(line) = self.keyring().open_line(Carrier::Token, text.expose()) {
             let now = self.clock.now().wall;
             let rule = move |loaded: &Loaded| revoke_session(loaded, &caller, now);
-            return transact(&*self.store, Load::session(line.sid), rule).await?;
+            let ended = transact(&*self.store, Load::session(line.sid), rule).await??;
+            if let Some(sub) = ended {
+                taken_back(sub, line.sid);
+            }
+            return Ok(());
         }
         let Some(Verified { claims, kid }) = self.ours(text) else { return Ok(()) };
         let shared = self.keyring().sharer(&kid).is_some();
@@ -125,21 +134,24 @@ impl Authority {
         if !own && !addressed {
             return Err(RevokeTokenError::NotYours);
         }
-        let now = self.clock.now();
-        transact(&*self.store, of_token(&claims, &kid), move |loaded| {
+        let (now, sub, sid) = (self.clock.now(), claims.sub, claims.sid);
+        let done = transact(&*self.store, of_token(&claims, &kid), move |loaded| {
             // A verifier may have as much leeway, no more. What is of no living session is dead already.
             let over = now.seconds() >= claims.exp.saturating_add(token::MAX_LEEWAY);
             if over || killed(loaded, &claims) || !of_living_session(loaded, &claims, now.wall) {
-                return (Vec::new(), ());
+                return (Vec::new(), false);
             }
             let mut writes = vec![Write::Revoke(Target::Token(claims.jti))];
             if let Some(actor) = caller.actor() {
                 let record = Record::by(&actor, Action::Revoked, now.wall).about(claims.sub);
                 writes.push(record.to(format!("token {}", claims.jti)).write());
             }
-            (writes, ())
+            (writes, true)
         })
         .await?;
+        if done {
+            taken_back(sub, sid);
+        }
         Ok(())
     }
 }
@@ -163,23 +175,24 @@ fn killed(loaded: &Loaded, claims: &Claims) -> bool {
     loaded.revocations.iter().any(|c| kills(c.scope, c.ts, claims.rv))
 }
 
+/// Ends the session; says whose it was, if it was not over already.
 fn revoke_session(
     loaded: &Loaded,
     caller: &Caller,
     now: u64,
-) -> (Vec<Write>, Result<(), RevokeTokenError>) {
-    let Some(judged) = &loaded.session else { return (Vec::new(), Ok(())) };
+) -> (Vec<Write>, Result<Option<Sub>, RevokeTokenError>) {
+    let Some(judged) = &loaded.session else { return (Vec::new(), Ok(None)) };
     let session = &judged.session;
     if session.client_id != caller.client_id() {
         return (Vec::new(), Err(RevokeTokenError::NotYours));
     }
     if session.state != SessionState::Live {
-        return (Vec::new(), Ok(()));
+        return (Vec::new(), Ok(None));
     }
     let mut writes = end(session, now, Why::SignedOut);
     if let Some(actor) = caller.actor() {
         let record = Record::by(&actor, Action::SessionEnded, now);
         writes.push(record.about(session.sub).to(session.sid).write());
     }
-    (writes, Ok(()))
+    (writes, Ok(Some(session.sub)))
 }

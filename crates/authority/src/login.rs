@@ -90,6 +90,20 @@ pub enum LoginError {
     Unavailable(#[source] StoreError),
 }
 
+impl LoginError {
+    /// Its name in the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            LoginError::Credentials => "credentials",
+            LoginError::Throttled { .. } => "throttled",
+            LoginError::Busy => "busy",
+            LoginError::Client => "client",
+            LoginError::Audience => "audience",
+            LoginError::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 impl From<Busy> for LoginError {
     fn from(_: Busy) -> Self {
         LoginError::Busy
@@ -106,6 +120,18 @@ pub(crate) struct Checked {
 impl Authority {
     /// Signs in.
     pub async fn login(self: &Arc<Self>, command: LoginCommand) -> Result<LoggedIn, LoginError> {
+        let address = command.source.text();
+        let outcome = self.try_login(command).await;
+        match &outcome {
+            Ok(LoggedIn { session, .. }) => {
+                tracing::info!(event = "signed_in", sub = %session.sub, sid = %session.sid);
+            }
+            Err(error) => tracing::info!(event = "sign_in_failed", why = error.name(), address),
+        }
+        outcome
+    }
+
+    async fn try_login(self: &Arc<Self>, command: LoginCommand) -> Result<LoggedIn, LoginError> {
         if command.client_id != FIRST_PARTY {
             return Err(LoginError::Client);
         }
@@ -125,15 +151,8 @@ impl Authority {
             .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
         let outcome = self.login_charged(command, audiences).await;
         match &outcome {
-            Ok(done) => {
-                charge.succeed(&self.throttle, self.clock.now().boot);
-                let session = &done.session;
-                tracing::info!(event = "signed_in", sub = %session.sub, sid = %session.sid);
-            }
-            Err(LoginError::Credentials) => {
-                tracing::info!(event = "sign_in_failed", address = %charge.address());
-                Charge::keep(charge);
-            }
+            Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
+            Err(LoginError::Credentials) => Charge::keep(charge),
             Err(_) => charge.give_back(&self.throttle),
         }
         outcome

@@ -9,7 +9,7 @@ use crate::present::Present;
 use crate::refresh::end;
 use crate::secret::Secret;
 use crate::session::{SessionState, Why};
-use crate::store::{Head, Load, StoreError, Write};
+use crate::store::{Head, Load, Loaded, StoreError, Write};
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Target;
 
@@ -28,17 +28,16 @@ impl Authority {
     ) -> Result<Option<Head>, StoreError> {
         let Some(sid) = self.session_of(carrier, credential) else { return Ok(None) };
         let now = self.clock.now().wall;
-        let ((), head) = transact_at(&*self.store, Load::session(sid), move |loaded| {
-            let writes = match &loaded.session {
-                Some(j) if j.session.state == SessionState::Live => {
-                    tracing::info!(event = "signed_out", %sid, sub = %j.session.sub);
-                    end(&j.session, now, Why::SignedOut)
-                }
-                _ => Vec::new(),
-            };
-            (writes, ())
-        })
-        .await?;
+        let rule = move |loaded: &Loaded| match &loaded.session {
+            Some(j) if j.session.state == SessionState::Live => {
+                (end(&j.session, now, Why::SignedOut), Some(j.session.sub))
+            }
+            _ => (Vec::new(), None),
+        };
+        let (ended, head) = transact_at(&*self.store, Load::session(sid), rule).await?;
+        if let Some(sub) = ended {
+            tracing::info!(event = "signed_out", %sid, %sub);
+        }
         Ok(Some(head))
     }
 

@@ -8,10 +8,11 @@ use crate::authority::transact;
 use crate::line::{Carrier, Line};
 use crate::mint::{AccessToken, MintError, Reading};
 use crate::secret::Secret;
-use crate::session::{Session, Why};
+use crate::session::{Dead, Session, Why};
 use crate::settings::micros;
 use crate::store::{Load, Loaded, StoreError, Write};
 use rescind_wire::equal_in_constant_time;
+use rescind_wire::id::Sub;
 use rescind_wire::revocation::Target;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,20 @@ pub enum Worth {
     FromTheFuture,
 }
 
+impl Worth {
+    /// Its name in the log.
+    fn name(self) -> &'static str {
+        match self {
+            Worth::Move => "move",
+            Worth::Repeat => "repeat",
+            Worth::Superseded => "superseded",
+            Worth::SpentKey => "spent_key",
+            Worth::Theft => "theft",
+            Worth::FromTheFuture => "from_the_future",
+        }
+    }
+}
+
 /// Judges a generation of a live session's refresh token. First matching row of the table in
 /// `docs/architecture.md`. `now` is the wall clock in microseconds.
 pub fn judge(
@@ -145,26 +160,42 @@ impl Authority {
         command: RefreshCommand,
     ) -> Result<Refreshed, RefreshError> {
         let opened = self.keyring().open_line(Carrier::Token, command.refresh_token.expose());
-        let line = opened.ok_or(RefreshError::InvalidGrant)?;
+        let sid = opened.map(|line| tracing::field::display(line.sid));
+        let done = match opened {
+            Some(line) => self.refresh_line(command, line).await,
+            None => Err((RefreshError::InvalidGrant, "unknown")),
+        };
+        match done {
+            Ok((refreshed, sub, worth)) => {
+                tracing::info!(event = "refreshed", sid, %sub, worth = worth.name());
+                Ok(refreshed)
+            }
+            Err((error, why)) => {
+                tracing::info!(event = "refresh_refused", sid, why);
+                if let RefreshError::Reuse(session, why) = &error {
+                    alarm(session, *why);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn refresh_line(self: &Arc<Self>, command: RefreshCommand, line: Line) -> Outcome {
+        let unavailable = |error| because(RefreshError::Unavailable(error));
         let move_key = match &command.idempotency_key {
             None => None,
             Some(key) if usable_idempotency_key(key.expose()) => {
                 Some(self.keyring().move_key(line.sid, key.expose()))
             }
-            Some(_) => return Err(RefreshError::BadIdempotencyKey),
+            Some(_) => return Err(because(RefreshError::BadIdempotencyKey)),
         };
-        let all = self.audiences().await.map_err(RefreshError::Unavailable)?;
+        let all = self.audiences().await.map_err(unavailable)?;
         let me = Arc::clone(self);
         transact(&*self.store, Load::session(line.sid), move |loaded| {
             me.refresh_in(loaded, line, &command, move_key, &all)
         })
         .await
-        .map_err(RefreshError::Unavailable)?
-        .inspect_err(|error| {
-            if let RefreshError::Reuse(session, why) = error {
-                alarm(session, *why);
-            }
-        })
+        .map_err(unavailable)?
     }
 
     fn refresh_in(
@@ -174,19 +205,19 @@ impl Authority {
         command: &RefreshCommand,
         move_key: Option<[u8; 32]>,
         all: &[String],
-    ) -> (Vec<Write>, Result<Refreshed, RefreshError>) {
+    ) -> (Vec<Write>, Outcome) {
         let now = self.clock.now();
-        let refused = || (Vec::new(), Err(RefreshError::InvalidGrant));
-        let Some(judged) = &loaded.session else { return refused() };
+        let refused = |error| (Vec::new(), Err(because(error)));
+        let invalid = |why| (Vec::new(), Err((RefreshError::InvalidGrant, why)));
+        let Some(judged) = &loaded.session else { return invalid("gone") };
         let session = &judged.session;
         if session.client_id != command.client_id || session.carrier != Carrier::Token {
-            return refused();
+            return invalid("client");
         }
-        if let Err(reason) = session.check(loaded.account.as_ref(), &judged.cutoffs, now.wall) {
-            tracing::info!(event = "refresh_refused", sid = %session.sid, ?reason);
-            return refused();
+        if let Err(dead) = session.check(loaded.account.as_ref(), &judged.cutoffs, now.wall) {
+            return invalid(dead.name());
         }
-        let Some(account) = &loaded.account else { return refused() };
+        let Some(account) = &loaded.account else { return invalid(Dead::Account.name()) };
 
         let worth =
             judge(session, line.generation, move_key.as_ref(), self.settings.grace, now.wall);
@@ -197,31 +228,45 @@ impl Authority {
                 (from + 1, vec![Write::MoveLine { sid, from, at: now.wall, move_key }])
             }
             Worth::Repeat => (session.generation, Vec::new()),
-            Worth::Superseded => return (Vec::new(), Err(RefreshError::Superseded)),
-            Worth::SpentKey => return (Vec::new(), Err(RefreshError::BadIdempotencyKey)),
+            Worth::Superseded => return refused(RefreshError::Superseded),
+            Worth::SpentKey => return refused(RefreshError::BadIdempotencyKey),
             Worth::Theft | Worth::FromTheFuture => {
                 let why = if worth == Worth::Theft { Why::Reuse } else { Why::Rollback };
                 let spent = RefreshError::Reuse(Box::new(session.clone()), why);
-                return (end_for_reuse(session, now.wall, why), Err(spent));
+                return (end_for_reuse(session, now.wall, why), Err(because(spent)));
             }
         };
         // After the judgement: a spent token is theft, whatever else the request asks for.
         let granted = Self::granted(all, session);
         let Ok(audiences) = self.narrow(&granted, &command.audiences) else {
-            return (Vec::new(), Err(RefreshError::Audience));
+            return refused(RefreshError::Audience);
         };
         let reading = Reading::of_store(&loaded.head, now);
         match self.mint(&reading, session, account, audiences) {
-            Err(error) => (Vec::new(), Err(minting_failed(error))),
+            Err(error) => refused(minting_failed(error)),
             Ok((access, more)) => {
                 writes.extend(more);
                 let next = Line { generation, ..line };
                 let refresh_token = self.keyring().seal(next);
-                tracing::info!(event = "refreshed", sid = %session.sid, sub = %session.sub, ?worth);
-                (writes, Ok(Refreshed { access, refresh_token }))
+                (writes, Ok((Refreshed { access, refresh_token }, session.sub, worth)))
             }
         }
     }
+}
+
+/// A refresh with what the log says of it: whose it was and what the token was worth, or why not.
+type Outcome = Result<(Refreshed, Sub, Worth), (RefreshError, &'static str)>;
+
+fn because(error: RefreshError) -> (RefreshError, &'static str) {
+    let why = match &error {
+        RefreshError::InvalidGrant => "unknown",
+        RefreshError::Reuse(..) => "reuse",
+        RefreshError::Superseded => "superseded",
+        RefreshError::BadIdempotencyKey => "idempotency_key",
+        RefreshError::Audience => "audience",
+        RefreshError::Unavailable(_) => "unavailable",
+    };
+    (error, why)
 }
 
 fn usable_idempotency_key(key: &str) -> bool {

@@ -84,6 +84,21 @@ impl Authority {
         password: &Password,
         source: &Source,
     ) -> Result<Checked, LoginError> {
+        let checked = self.try_present_password(present, password, source).await;
+        if let Err(error) = &checked {
+            let (why, address) = (error.name(), source.text());
+            let sub = present.session.sub;
+            tracing::info!(event = "reauthentication_failed", why, %sub, address);
+        }
+        checked
+    }
+
+    async fn try_present_password(
+        &self,
+        present: &Present,
+        password: &Password,
+        source: &Source,
+    ) -> Result<Checked, LoginError> {
         let name = &present.account.name;
         let charge = self
             .throttle
@@ -91,10 +106,7 @@ impl Authority {
             .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
         let outcome = self.check_password(name, password).await;
         match &outcome {
-            Err(LoginError::Credentials) => {
-                tracing::info!(event = "reauthentication_failed", sub = %present.session.sub);
-                Charge::keep(charge);
-            }
+            Err(LoginError::Credentials) => Charge::keep(charge),
             Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
             Err(_) => charge.give_back(&self.throttle),
         }

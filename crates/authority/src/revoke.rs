@@ -121,7 +121,7 @@ impl Authority {
             StoreError::Conflict => AddAccountError::Taken,
             other => AddAccountError::Store(other),
         })?;
-        tracing::info!(event = "account_made", sub = %account.sub);
+        tracing::info!(event = "account_made", by = operator.actor.text(), sub = %account.sub);
         Ok(account)
     }
 
@@ -129,7 +129,7 @@ impl Authority {
     /// A session is ended as well; it must exist.
     pub async fn revoke(&self, target: Target, operator: Operator) -> Result<Head, RevokeError> {
         let now = self.clock.now();
-        let scope = target.scope();
+        let (scope, by) = (target.scope(), operator.actor.text());
         let load = match target {
             Target::Session(sid) => Load::session(sid),
             _ => Load::default(),
@@ -143,7 +143,7 @@ impl Authority {
         };
         let (done, head) = transact_at(&*self.store, load, rule).await?;
         done?;
-        tracing::info!(event = "revoked", ?scope, pos = head.pos);
+        tracing::info!(event = "revoked", by, scope = scope.name(), pos = head.pos);
         Ok(head)
     }
 
@@ -155,7 +155,7 @@ impl Authority {
         (operator, action): (Operator, Action),
         rule: impl FnOnce(&Account, Record) -> (Vec<Write>, Record) + Send + 'static,
     ) -> Result<Head, RevokeError> {
-        let now = self.clock.now();
+        let (now, by) = (self.clock.now(), operator.actor.text());
         let (found, head) = transact_at(&*self.store, named(name), move |loaded| {
             let Some(account) = &loaded.account else { return (Vec::new(), None) };
             let record = Record::of(&operator, action, now).about(account.sub);
@@ -165,7 +165,7 @@ impl Authority {
         })
         .await?;
         let sub = found.ok_or(RevokeError::NotFound)?;
-        tracing::info!(event = action.name(), %sub, pos = head.pos);
+        tracing::info!(event = action.name(), by, %sub, pos = head.pos);
         Ok(head)
     }
 

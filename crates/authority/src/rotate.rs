@@ -19,6 +19,7 @@ use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
 use rules::{carry_out, condemn, put, refuse, retire, rotate};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use zeroize::Zeroizing;
 
 /// Why no key took over. Nothing was changed.
@@ -177,6 +178,12 @@ impl Authority {
     /// Makes what is missing and drops what has passed, by the clock; and takes up what is stored, if that
     /// has changed.
     pub async fn tend_keys(&self) -> Result<(), RotateError> {
+        let tended = self.tend().await;
+        self.tended.store(tended.is_ok(), Ordering::Relaxed);
+        tended
+    }
+
+    async fn tend(&self) -> Result<(), RotateError> {
         self.keeper.tend().await?;
         match self.stored_keys().await?.version == self.keyring().version() {
             true => Ok(()),
@@ -187,7 +194,8 @@ impl Authority {
     /// After a commit: what is stored comes into use.
     async fn take_up(&self) -> Result<(), RotateError> {
         self.reload_keys().await.map_err(|error| {
-            tracing::error!(event = "keys_not_tended", %error);
+            self.tended.store(false, Ordering::Relaxed);
+            tracing::error!(event = "keys_not_tended", alarm = true, %error);
             RotateError::Late
         })
     }
@@ -197,6 +205,7 @@ impl Authority {
     pub async fn rotate_key(&self, kind: Purpose, operator: Operator) -> Result<Head, RotateError> {
         let fresh = self.keeper.successor(&kind).await?;
         let (now, ripe) = (self.clock.now(), micros(overlap(&self.settings)));
+        let (by, purpose) = (operator.actor.text(), kind.name());
         let rule = move |loaded: &Loaded| {
             let (mut writes, done) = rotate(&loaded.keys, &kind, fresh, now.wall, ripe);
             if done.is_ok() {
@@ -208,7 +217,7 @@ impl Authority {
         };
         let (done, head) = transact_at(&*self.store, with_keys(), rule).await?;
         done?;
-        tracing::info!(event = "key_rotated");
+        tracing::info!(event = "key_rotated", by, purpose, pos = head.pos);
         self.take_up().await?;
         Ok(head)
     }
@@ -225,7 +234,7 @@ impl Authority {
         let kind = stored.find(kid).ok_or(RotateError::NotFound)?.purpose.clone();
         let fresh = self.keeper.successor(&kind).await?;
         let (now, ripe) = (self.clock.now(), micros(overlap(&self.settings)));
-        let id = kid.to_owned();
+        let (id, by) = (kid.to_owned(), operator.actor.text());
         let rule = move |loaded: &Loaded| {
             let Some(key) = loaded.keys.find(&id) else { return refuse(RotateError::NotFound) };
             let (mut writes, done) = match compromised {
@@ -244,7 +253,7 @@ impl Authority {
         let taken_up = self.take_up().await;
         done?;
         taken_up?;
-        tracing::warn!(event = "key_retired", kid, compromised, pos = head.pos);
+        tracing::warn!(event = "key_retired", by, kid, compromised, pos = head.pos);
         Ok(head)
     }
 
@@ -288,7 +297,7 @@ impl Authority {
         let kind = Purpose::Shared(audience.to_owned());
         let Fresh { stored, secret } =
             self.keeper.draw(kind.clone(), Alg::Hs256, KeyState::Next).await?;
-        let (kid, now) = (stored.kid.clone(), self.clock.now());
+        let (kid, now, by) = (stored.kid.clone(), self.clock.now(), operator.actor.text());
         let rule = move |loaded: &Loaded| {
             let first = loaded.keys.of(&kind, KeyState::Active).next().is_none();
             let state = if first { KeyState::Active } else { KeyState::Next };
@@ -300,6 +309,7 @@ impl Authority {
             (writes, state)
         };
         let state = transact(&*self.store, with_keys(), rule).await?;
+        tracing::info!(event = "key_made", by, kid, audience, state = state.name());
         if self.take_up().await.is_err() {
             // Its secret is told all the same: nobody can ask for it again.
             tracing::warn!(event = "key_late", kid);

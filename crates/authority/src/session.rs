@@ -140,6 +140,18 @@ pub enum Dead {
     Account,
 }
 
+impl Dead {
+    /// Its name in the log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Dead::Over => "over",
+            Dead::Expired => "expired",
+            Dead::CutOff => "cut_off",
+            Dead::Account => "account",
+        }
+    }
+}
+
 impl Session {
     /// The keys of the durable cut-offs that judge this session.
     pub fn cutoff_keys(&self, issuer: &str) -> [RevocationKey; 5] {

@@ -306,6 +306,24 @@ pub struct Swept {
     pub cutoffs: u64,
 }
 
+/// How a store is doing, as far as it knows without asking anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// Changes that wait for their turn.
+    pub waiting: usize,
+    /// The last time that something was to be made durable, nothing was.
+    pub failing: bool,
+}
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Accounts.
+    pub accounts: u64,
+    /// Sessions that nothing has ended; some of them may have expired since.
+    pub sessions: u64,
+}
+
 /// The store of one realm.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -349,4 +367,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// The head as of the last commit; changes wake the feed.
     fn committed(&self) -> watch::Receiver<Head>;
+
+    /// How it is doing. A store that never fails has nothing to say.
+    fn health(&self) -> StoreHealth {
+        StoreHealth::default()
+    }
+
+    /// How much it holds; `None` if that is not cheap to say.
+    async fn counts(&self) -> Result<Option<Counts>, StoreError> {
+        Ok(None)
+    }
 }

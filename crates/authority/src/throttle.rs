@@ -39,6 +39,11 @@ impl Source {
         self.0.map(|address| address.to_string())
     }
 
+    /// The same for the log, where the administrator's socket is `local`.
+    pub fn text(&self) -> String {
+        self.address_text().unwrap_or_else(|| "local".into())
+    }
+
     /// What is limited: an IPv4 address, or the /64 that one IPv6 subscriber has at least.
     fn key(&self) -> Key {
         match self.0 {
@@ -105,7 +110,6 @@ pub(crate) struct Charge {
     account: Option<Taken>,
     address: Taken,
     network: Option<Taken>,
-    from: Source,
 }
 
 impl Throttle {
@@ -139,7 +143,6 @@ impl Throttle {
             address: take(&mut state.addresses, place, now, forget),
             network: keys.network.map(|network| take(&mut state.networks, network, now, forget)),
             keys,
-            from: *source,
         })
     }
 
@@ -233,18 +236,16 @@ impl Charge {
 
     /// The attempt was a failure: its count stays.
     pub(crate) fn keep(self) {}
-
-    /// Where it came from, for the log.
-    pub(crate) fn address(&self) -> String {
-        self.from.address_text().unwrap_or_else(|| "local".into())
-    }
 }
 
 impl Authority {
     /// Counts a request that was refused for what it presented (a client's secret, a refresh token, a
     /// CSRF value). Past the free ones of its address: the seconds to wait.
     pub fn count_refusal(&self, source: &Source) -> Result<(), u64> {
-        self.throttle.refuse(source, self.clock.now().boot).map_err(retry_after)
+        self.throttle.refuse(source, self.clock.now().boot).map_err(|wait| {
+            tracing::info!(event = "refusal_throttled", address = source.text());
+            retry_after(wait)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::feed::FeedHub;
 use crate::http::cookies::CookieNames;
+use crate::readiness::Readiness;
 use crate::serve::Limits;
 use rescind_authority::{Authority, Settings};
 use std::net::IpAddr;
@@ -25,6 +26,8 @@ pub struct App {
     pub keys: Arc<Path>,
     /// Origin of the demo's API server, if the demo page is served.
     pub demo_api: Option<Arc<str>>,
+    /// Whether this process should be sent requests.
+    pub readiness: Arc<Readiness>,
     /// How long a request may take to arrive.
     pub limits: Limits,
 }
@@ -78,9 +81,11 @@ impl App {
     /// Puts the state together for an issuer that was judged by [`parse_issuer`].
     pub fn new(authority: Arc<Authority>, feed: Arc<FeedHub>) -> Result<Self, BadIssuer> {
         let (origin, cookies) = parse_issuer(&authority.settings().issuer)?;
+        let readiness = Arc::new(Readiness::new(authority.clock().now().wall));
         Ok(Self {
             authority,
             feed,
+            readiness,
             cookies,
             origin: origin.into(),
             trusted_proxies: Arc::new([]),

@@ -23,6 +23,7 @@ pub struct SystemClock {
 #[derive(Debug, Default)]
 struct State {
     last: Option<Now>,
+    stepped: bool,
     reported_at: Option<u64>,
 }
 
@@ -35,6 +36,7 @@ impl Clock for SystemClock {
             Some(last) => steady(last, machine),
         };
         state.last = Some(now);
+        state.stepped = stepped;
         let report = stepped
             && state.reported_at.is_none_or(|at| now.boot.saturating_sub(at) >= REPORT_EVERY);
         if report {
@@ -49,6 +51,11 @@ impl Clock for SystemClock {
             );
         }
         now
+    }
+
+    fn stepped(&self) -> bool {
+        self.now();
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stepped
     }
 }
 
@@ -108,6 +115,16 @@ mod tests {
     fn a_wall_clock_that_is_disciplined_is_followed_but_never_back() {
         assert_eq!(steady(at(10_000, 100), at(10_003, 102)), (at(10_003, 102), false));
         assert_eq!(steady(at(10_000, 100), at(9_999, 101)), (at(10_000, 101), false));
+    }
+
+    #[test]
+    fn a_clock_says_whether_it_goes_on_without_the_wall_clock() {
+        let clock = SystemClock::default();
+        assert!(!clock.stepped());
+        let hour = 3600 * SECOND;
+        let last = Now { wall: machine().wall + hour, ..machine() };
+        let state = State { last: Some(last), ..State::default() };
+        assert!(SystemClock { state: Mutex::new(state) }.stepped());
     }
 
     #[test]

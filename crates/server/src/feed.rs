@@ -15,6 +15,7 @@ use rescind_wire::frame::{Frame, Head, MAX_DELTA, Position, seal};
 use rescind_wire::id::Epoch;
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Mutex as Opening, OwnedSemaphorePermit, Semaphore, watch};
@@ -33,6 +34,8 @@ pub struct FeedHub {
     ring: Mutex<Ring>,
     tip: watch::Sender<Tip>,
     places: Arc<Semaphore>,
+    /// Boot time of the last beat; at first, of the beginning.
+    beat_at: AtomicU64,
     /// Held while an epoch is opened, so that verifiers that notice together open one.
     opening: Opening<()>,
 }
@@ -74,13 +77,32 @@ impl FeedHub {
         let tip = Tip { position, keys, allowed, beat, beat_pos: 0, closing: false };
         let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
         let places = Arc::new(Semaphore::new(FOLLOWERS));
+        let beat_at = AtomicU64::new(authority.clock().now().boot);
         Ok(Arc::new(Self {
             authority,
+            beat_at,
             ring,
             tip: watch::Sender::new(tip),
             places,
             opening: Opening::default(),
         }))
+    }
+
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        FOLLOWERS - self.places.available_permits()
+    }
+
+    /// How long ago the last beat was signed.
+    pub fn beat_age(&self) -> Duration {
+        let now = self.authority.clock().now().boot;
+        Duration::from_micros(now.saturating_sub(self.beat_at.load(Ordering::Relaxed)))
+    }
+
+    /// Whether heads can be signed, and the beat goes on.
+    pub fn is_alive(&self) -> bool {
+        let position = self.ring().position;
+        self.beat_age() <= 3 * BEAT && self.seal(&Frame::Beat(position)).is_ok()
     }
 
     fn store(&self) -> &dyn Store {
@@ -139,6 +161,9 @@ impl FeedHub {
             let (first, last) = (first.pos, *last);
             let digest = entries.iter().fold(from.digest, |digest, e| digest.then(e));
             let position = Position { epoch: from.epoch, pos: last.pos, ts: last.ts, digest };
+            for entry in &entries {
+                tracing::debug!(event = "entry", pos = entry.pos, scope = entry.scope.name());
+            }
             let frame = self.seal(&Frame::Delta { position, entries })?;
             {
                 let mut ring = self.ring();
@@ -165,6 +190,7 @@ impl FeedHub {
         let position = self.ring().position;
         let beat = self.seal(&Frame::Beat(position))?;
         let allowed = allowed(&self.authority).await?;
+        self.beat_at.store(self.authority.clock().now().boot, Ordering::Relaxed);
         self.tip.send_modify(|tip| {
             tip.beat = beat;
             tip.beat_pos = position.pos;
@@ -252,6 +278,16 @@ impl FeedHub {
         }
         let part = self.store().log(from, MAX_DELTA).await?;
         let head = part.head;
+        if head.epoch == epoch && from > head.pos {
+            let had = from;
+            tracing::error!(
+                event = "feed_ahead",
+                alarm = true,
+                had,
+                has = head.pos,
+                "a verifier has entries that the store does not: it was rolled back"
+            );
+        }
         match part.entries {
             // The store is ahead of the ring: whoever has its snapshot waits for what comes next.
             Some(_) if head.epoch == epoch && from == head.pos => Ok(Next::UpToDate),

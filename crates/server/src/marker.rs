@@ -139,7 +139,9 @@ pub(crate) async fn open_epoch_after(
 ) -> Result<Head, StoreError> {
     let head = store.head().await?;
     let ts = lost.max(head.ts).max(clock.now().wall) + EPOCH_MARGIN;
-    store.open_epoch(Epoch::from_bytes(random(entropy)), ts, true).await
+    let head = store.open_epoch(Epoch::from_bytes(random(entropy)), ts, true).await?;
+    tracing::warn!(event = "epoch_opened", pos = head.pos);
+    Ok(head)
 }
 
 /// One writer at a time, from the store's state to the file: none puts an older state over a newer one.

@@ -13,7 +13,7 @@ use rescind_authority::keys::StoredKey;
 use rescind_authority::rotate::RotateError;
 use rescind_authority::store::{Head, Store, StoreError};
 use rescind_authority::{Authority, Settings};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,12 @@ pub struct Config {
     pub demo_api: Option<String>,
     /// Goes on although the wall clock is behind the log.
     pub accept_clock: bool,
+    /// Where metrics are served beside the administrator's socket, in plain HTTP to whoever asks: on this
+    /// machine, or in a network of one's own.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long requests are still taken after `/readyz` says no, before the listener closes: longer than
+    /// a balancer in front takes to notice.
+    pub drain_delay: Duration,
 }
 
 impl Config {
@@ -63,6 +69,8 @@ impl Config {
             tls: None,
             demo_api: None,
             accept_clock: false,
+            metrics_listen: None,
+            drain_delay: Duration::ZERO,
         }
     }
 }
@@ -109,6 +117,17 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The listener for metrics.
+    #[error("cannot listen for metrics on {address}: {error}")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A part of the running authority has ended by itself.
+    #[error("a part of the authority has ended: see `panicked` in the log")]
+    PartEnded,
 }
 
 /// Time and randomness of a process; tests bring their own.
@@ -213,29 +232,44 @@ pub async fn run(
         None => None,
     };
     let tls = certificates.as_ref().map(Certificates::config).transpose()?;
+    let (close, closed) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    if let Some(address) = config.metrics_listen {
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.map_err(|error| StartError::Metrics { address, error })?;
+        let router = http::metrics_router(app.clone());
+        tasks.spawn(serve::tcp(listener, router, app.limits, None, closed.clone()));
+    }
     let path = socket_path(&config.data);
     let socket = admin::socket::bind(&path)
         .map_err(|error| StartError::Socket { path: path.clone(), error })?;
-    let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(&app.feed).run());
     let store = Arc::clone(app.authority.store());
-    tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), stop.clone()));
-    tasks.spawn(sweep(Arc::clone(&app.authority), stop.clone()));
-    tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, stop.clone()));
-    let router = http::router(app.clone());
-    tasks.spawn(serve::tcp(listener, router, app.limits, tls, stop.clone()));
+    tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), closed.clone()));
+    tasks.spawn(sweep(Arc::clone(&app.authority), closed.clone()));
+    tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, closed.clone()));
     if let Some(certificates) = certificates {
-        tasks.spawn(certificates.keep(stop.clone()));
+        tasks.spawn(certificates.keep(closed.clone()));
     }
+    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, tls, closed));
 
-    stopped(stop).await;
+    let ended = tokio::select! {
+        () = stopped(stop) => Ok(()),
+        _ = tasks.join_next() => {
+            tracing::error!(event = "part_ended", alarm = true, "the authority stops, to be started again");
+            Err(StartError::PartEnded)
+        }
+    };
+    app.readiness.drain();
+    tokio::time::sleep(config.drain_delay).await;
     app.feed.close();
-    tasks.join_all().await;
+    let _ = close.send(true);
+    while tasks.join_next().await.is_some() {}
     // Once more, after the requests under way have committed.
     let remembered = marker::remember(&config.keys, &**app.authority.store()).await;
     let _ = std::fs::remove_file(path);
     tracing::info!(event = "stopped", marker = remembered.is_ok());
-    Ok(())
+    ended
 }
 
 /// Resolves when the process is to stop, or nobody is left who could say so.
@@ -254,7 +288,7 @@ async fn sweep(authority: Arc<Authority>, stop: watch::Receiver<bool>) {
             Err(error) => tracing::error!(event = "sweep_failed", %error),
         }
         if let Err(error) = authority.tend_keys().await {
-            tracing::error!(event = "keys_not_tended", %error);
+            tracing::error!(event = "keys_not_tended", alarm = true, %error);
         }
     }
 }

@@ -2,23 +2,26 @@
 
 use rescind_authority::clock::{Clock, Entropy, Now};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A clock for authority and verifiers alike. Begins in 2026; moves by [`ManualClock::advance`] only.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<Now>);
+pub struct ManualClock(Mutex<Now>, AtomicBool);
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self(Mutex::new(Now { wall: 1_790_000_000_000_000, boot: 1_000_000_000 }))
+        Self(
+            Mutex::new(Now { wall: 1_790_000_000_000_000, boot: 1_000_000_000 }),
+            AtomicBool::new(false),
+        )
     }
 }
 
 impl ManualClock {
     /// A clock whose wall shows `wall` microseconds since 1970 UTC.
     pub fn new(wall: u64) -> Self {
-        Self(Mutex::new(Now { wall, boot: 1_000_000_000 }))
+        Self(Mutex::new(Now { wall, boot: 1_000_000_000 }), AtomicBool::new(false))
     }
 
     /// Sets the wall clock, forward or back, as an administrator or a time server does.
@@ -29,6 +32,11 @@ impl ManualClock {
     /// Sets the clock that never steps.
     pub fn set_boot(&self, boot: u64) {
         self.0.lock().unwrap().boot = boot;
+    }
+
+    /// Says from now on that the wall clock has jumped, or that it is right again.
+    pub fn set_stepped(&self, stepped: bool) {
+        self.1.store(stepped, Ordering::SeqCst);
     }
 
     /// Both clocks go on.
@@ -49,6 +57,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Now {
         *self.0.lock().unwrap()
+    }
+
+    fn stepped(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 }
 

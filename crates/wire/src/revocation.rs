@@ -46,6 +46,21 @@ impl Scope {
         Scope::Claims,
     ];
 
+    /// Its name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Token => "token",
+            Scope::Session => "session",
+            Scope::Key => "key",
+            Scope::Subject => "subject",
+            Scope::Grant => "grant",
+            Scope::Client => "client",
+            Scope::Audience => "audience",
+            Scope::Everything => "everything",
+            Scope::Claims => "claims",
+        }
+    }
+
     /// The scope of this number on the wire.
     pub fn from_u8(n: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|s| *s as u8 == n)

@@ -149,7 +149,7 @@ impl From<RotateError> for Failure {
                  to 30 seconds: see its log, and restart it if that does not help.",
             ),
             other => {
-                tracing::error!(event = "key_failed", error = %other);
+                tracing::error!(event = "key_failed", alarm = true, error = %other);
                 Failure::unavailable(1)
             }
         }

@@ -93,6 +93,8 @@ pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
     let mut config = Config::new(settings, tree.main.data.clone(), tree.main.keys.clone());
     config.master = master(loaded)?;
     config.trusted_proxies = tree.main.trusted_proxies.clone();
+    config.metrics_listen = tree.main.metrics_listen;
+    config.drain_delay = tree.main.drain_delay;
     config.limits = tree.limits();
     let files = tree.tls.certificate.clone().zip(tree.tls.key.clone());
     config.tls = files.map(|(certificate, key)| tls::Files { certificate, key });

@@ -12,6 +12,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("keys", r#""""#, r#""k""#),
     ("master_key_file", "true", r#""m""#),
     ("trusted_proxies", r#"["10.0.0.0/8"]"#, r#"["10.0.0.1", "::1"]"#),
+    ("metrics_listen", r#""9400""#, r#""127.0.0.1:2""#),
+    ("drain_delay", r#""6m""#, r#""5s""#),
     ("tls.certificate", "[]", r#""c""#),
     ("tls.key", r#""""#, r#""k""#),
     ("log.filter", r#""inof""#, r#""warn""#),

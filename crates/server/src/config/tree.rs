@@ -178,6 +178,12 @@ settings! {
         master_key_file: Option<PathBuf> = "", like "/run/secrets/rescind-master-key";
         /// Proxies in front, whose X-Forwarded-For is believed.
         trusted_proxies: Vec<IpAddr> = "", like "10.0.0.2";
+        /// Where metrics are served beside the administrator's socket, in plain HTTP to whoever asks: on
+        /// this machine, or in a network of one's own.
+        metrics_listen: Option<SocketAddr> = "", like "127.0.0.1:9400";
+        /// How long requests are still taken at a stop after /readyz has said no: longer than a balancer
+        /// in front takes to notice.
+        drain_delay: Duration = "0s" from "0s" to "5m", like "10s";
     }
 
     /// TLS by the authority itself, with HTTP/2. The files are read again when they change.

@@ -24,14 +24,16 @@ use tracing::Instrument as _;
 
 /// Serves one request inside all that.
 pub(super) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    // Drawn here, whatever the request says of itself.
+    let id = b64::encode(random::<9>(&**app.authority.entropy()));
     // In a task of its own: who hangs up does not cut off what follows a commit, nor what the log says.
-    match tokio::spawn(through(app, request, next)).await {
+    match tokio::spawn(through(app, id.clone(), request, next)).await {
         Ok(response) => response,
-        Err(_) => panicked().into_response(),
+        Err(_) => problem::identified(panicked().into_response(), &id),
     }
 }
 
-async fn through(app: App, mut request: Request, next: Next) -> Response {
+async fn through(app: App, id: String, mut request: Request, next: Next) -> Response {
     let began = app.authority.clock().now();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let source = source(&app.trusted_proxies, peer, request.headers());
@@ -41,8 +43,6 @@ async fn through(app: App, mut request: Request, next: Next) -> Response {
         .extensions()
         .get::<MatchedPath>()
         .map_or("-".to_owned(), |path| path.as_str().to_owned());
-    let id = b64::encode(random::<9>(&**app.authority.entropy()));
-
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
 
     // Whatever is logged on the way carries the id, too.
@@ -58,7 +58,7 @@ async fn through(app: App, mut request: Request, next: Next) -> Response {
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(event = "request_failed", %id, method, route);
     }
-    if response.status().is_server_error() {
+    if response.status().is_client_error() || response.status().is_server_error() {
         response = problem::identified(response, &id);
     }
     if chunked {
@@ -70,7 +70,8 @@ async fn through(app: App, mut request: Request, next: Next) -> Response {
     let micros = app.authority.clock().now().boot.saturating_sub(began.boot);
     // The route's pattern and a known method, never path, query or another method: all of them can hold
     // what somebody sent.
-    tracing::info!(event = "request", %id, method, route, status = response.status().as_u16(), micros);
+    let (status, address) = (response.status().as_u16(), source.text());
+    tracing::info!(event = "request", %id, address, method, route, status, micros);
     response
 }
 

@@ -53,16 +53,24 @@ pub fn router(app: App) -> Router {
         .route("/v1/snapshot", get(feed::snapshot))
         .route("/v1/feed", get(feed::feed))
         .route("/v1/head", post(feed::head));
-    people.merge(oauth).merge(verifiers).merge(pages::router(&app)).pipe(app)
+    let probes =
+        Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    people.merge(oauth).merge(verifiers).merge(probes).merge(pages::router(&app)).pipe(app)
 }
 
 /// The routes of the administrator's own listener.
 pub fn admin_router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .route("/readyz", get(health::checks))
+        .route("/metrics", get(health::metrics))
         .merge(crate::admin::router())
         .pipe(app)
+}
+
+/// The one route of the listener for metrics.
+pub fn metrics_router(app: App) -> Router {
+    Router::new().route("/metrics", get(health::metrics)).pipe(app)
 }
 
 trait Pipe {

@@ -14,11 +14,11 @@ use rescind_authority::store::StoreError;
 use rescind_wire::problem::{Problem, ProblemCode};
 use serde_json::json;
 
-/// The header that names the log lines of a request that failed by our fault, in every form of answer.
+/// The header that names the log lines of a request that was refused or failed, in every form of answer.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Adds the request's id to the answer to a failure of ours: as a header, and as a member of a problem.
-/// An id is base64url.
+/// Adds the request's id to an answer: as a header, and as a member of a problem that is a failure of
+/// ours. An id is base64url.
 pub(super) fn identified(mut response: Response, id: &str) -> Response {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         let (head, _) = response.into_parts();

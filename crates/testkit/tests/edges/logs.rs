@@ -14,11 +14,13 @@ use serde_json::{Value, json};
 struct Tour {
     canaries: Canaries,
     answers: Vec<(String, Answer)>,
+    metrics: String,
 }
 
 impl Tour {
     async fn of(authority: &TestAuthority) -> Self {
-        let mut tour = Self { canaries: Canaries(Vec::new()), answers: Vec::new() };
+        let (answers, metrics) = (Vec::new(), String::new());
+        let mut tour = Self { canaries: Canaries(Vec::new()), answers, metrics };
         tour.people(authority).await;
         tour.sessions(authority).await;
         tour.oauth(authority).await;
@@ -26,6 +28,7 @@ impl Tour {
         tour.pages(authority).await;
         tour.administration(authority).await;
         tour.everywhere(authority).await;
+        tour.metrics = rescind_server::metrics::text(&authority.app).await.unwrap();
         tour
     }
 
@@ -241,6 +244,7 @@ impl Tour {
             "x-forwarded-for",
             "accept",
             "x-correlation-id",
+            "x-request-id",
             "traceparent",
         ];
         let planted: Vec<(&str, String)> = names
@@ -304,6 +308,8 @@ async fn no_log_line_and_no_error_holds_what_was_sent_or_given() {
     let tour = toured().await;
     let text = log().text();
     assert_eq!(tour.canaries.found_in(&text), Vec::<&str>::new());
+    assert!(tour.metrics.contains("rescind_requests_total{"), "{}", tour.metrics);
+    assert_eq!(tour.canaries.found_in(&tour.metrics), Vec::<&str>::new());
     for (what, answer) in tour.answers.iter().filter(|(_, a)| !a.status.is_success()) {
         let told = format!("{:?} {}", answer.headers, answer.text());
         let mut found = tour.canaries.found_in(&told);

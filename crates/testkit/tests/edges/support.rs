@@ -7,6 +7,7 @@ use rescind_server::admin;
 use rescind_server::app::App;
 use rescind_server::run::Config;
 use rescind_server::serve::{self, Limits, Uid};
+use rescind_server::telemetry::events::Events;
 use rescind_testkit::http::{Answer, Browser, Headers, Http};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::{Value, json};
@@ -14,8 +15,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// An authority whose hashes are cheap: here nothing depends on their cost.
 pub(crate) async fn quick() -> TestAuthority {
@@ -200,12 +203,9 @@ pub(crate) fn log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
         let bytes = Arc::new(Mutex::new(Vec::new()));
-        tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("trace"))
-            .with_writer(Buffer(Arc::clone(&bytes)))
-            .json()
-            .flatten_event(true)
-            .init();
+        let lines = tracing_subscriber::fmt::layer().with_writer(Buffer(Arc::clone(&bytes)));
+        let lines = lines.json().flatten_event(true).with_filter(EnvFilter::new("trace"));
+        tracing_subscriber::registry().with(lines).with(Events::layer()).init();
         Log(bytes)
     })
 }

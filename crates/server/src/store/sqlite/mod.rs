@@ -19,7 +19,9 @@ use rescind_authority::account::Account;
 use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
 use rescind_authority::clock::{Clock, Entropy, random};
-use rescind_authority::store::{Decide, Head, Load, Loaded, LogPart, Store, StoreError, Swept};
+use rescind_authority::store::{
+    Counts, Decide, Head, Load, Loaded, LogPart, Store, StoreError, StoreHealth, Swept,
+};
 use rescind_wire::id::{Epoch, Sub};
 use rescind_wire::revocation::Entry;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -27,6 +29,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use sweep::{Part, Slice};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -113,6 +116,7 @@ pub struct SqliteStore {
     // Dropped in this order: readers, then the queue, then the writer, which closes the database last.
     readers: Arc<Readers>,
     jobs: mpsc::Sender<Job>,
+    failing: Arc<AtomicBool>,
     _writer: WriterThread,
 }
 
@@ -146,12 +150,14 @@ impl SqliteStore {
         let head = reader::head(&conn)?;
         let readers = Arc::new(Readers::open(path)?);
         let committed = Arc::new(watch::Sender::new(head));
+        let failing = Arc::<AtomicBool>::default();
         let writer = Writer {
             conn,
             issuer: realm.issuer.clone(),
             clock,
             ratchet: head.ts,
             committed: Arc::clone(&committed),
+            failing: Arc::clone(&failing),
             lock,
         };
         let (jobs, queue) = mpsc::channel(WAITING);
@@ -160,7 +166,8 @@ impl SqliteStore {
             .spawn(move || writer.work(queue))
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let issuer = realm.issuer.into();
-        Ok(Self { issuer, committed, readers, jobs, _writer: WriterThread(Some(thread)) })
+        let _writer = WriterThread(Some(thread));
+        Ok(Self { issuer, committed, readers, jobs, failing, _writer })
     }
 
     async fn submit(&self, work: Work) -> Result<Done, StoreError> {
@@ -284,5 +291,14 @@ impl Store for SqliteStore {
 
     fn committed(&self) -> watch::Receiver<Head> {
         self.committed.subscribe()
+    }
+
+    fn health(&self) -> StoreHealth {
+        let waiting = self.jobs.max_capacity() - self.jobs.capacity();
+        StoreHealth { waiting, failing: self.failing.load(Ordering::Relaxed) }
+    }
+
+    async fn counts(&self) -> Result<Option<Counts>, StoreError> {
+        self.readers.read(reader::counts).await.map(Some)
     }
 }

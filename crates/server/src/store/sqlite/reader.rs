@@ -10,7 +10,7 @@ use rescind_authority::clients::Client;
 use rescind_authority::keys::StoredKeys;
 use rescind_authority::session::{Cutoff, Session};
 use rescind_authority::store::{
-    AccountRef, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, StoreError,
+    AccountRef, Counts, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, StoreError,
 };
 use rescind_wire::id::{Sid, Sub};
 use rescind_wire::revocation::{Entry, RevocationKey};
@@ -42,6 +42,7 @@ impl Readers {
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
+        before_read()?;
         let gone = |_| StoreError::Failed("a read did not end".into());
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| StoreError::Failed("the store is closed".into()))?;
@@ -64,6 +65,14 @@ impl Readers {
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// A test may make it fail (`return`), panic, or count it.
+fn before_read() -> Answer<()> {
+    fail::fail_point!("store::before_read", |_| {
+        Err(StoreError::Failed("a test stopped the read".into()))
+    });
+    Ok(())
 }
 
 /// The head.
@@ -189,6 +198,17 @@ pub(super) fn snapshot(conn: &Connection, now: u64) -> Answer<(Head, Vec<Entry>)
 /// All accounts, by name.
 pub(super) fn accounts(conn: &Connection) -> Answer<Vec<Account>> {
     all(conn, "SELECT * FROM account ORDER BY name", [], rows::account)
+}
+
+/// How much there is, by indexes alone.
+pub(super) fn counts(conn: &Connection) -> Answer<Counts> {
+    let sql = "SELECT (SELECT count(*) FROM account) AS accounts, \
+               (SELECT count(*) FROM session WHERE state = 'live') AS sessions";
+    let read = |row: &Row<'_>| {
+        Ok(Counts { accounts: number(row, "accounts")?, sessions: number(row, "sessions")? })
+    };
+    let counted = one(conn, sql, [], read)?;
+    counted.ok_or_else(|| StoreError::Failed("the database counts nothing".into()))
 }
 
 /// All clients, by id.

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most jobs in one commit.
@@ -65,6 +66,8 @@ pub(super) struct Writer {
     pub(super) ratchet: u64,
     /// Told after each commit that moved the head.
     pub(super) committed: Arc<watch::Sender<Head>>,
+    /// Whether the last commit of a change failed.
+    pub(super) failing: Arc<AtomicBool>,
     /// Keeps other processes out.
     pub(super) lock: File,
 }
@@ -90,9 +93,19 @@ impl Writer {
     /// One outcome per work, in order. If the commit fails, so does every one of them.
     fn commit_together(&mut self, works: Vec<Work>) -> Vec<Answer<Done>> {
         let asked = works.len();
+        let (began, changes) = (self.clock.now().boot, self.conn.total_changes());
         match self.attempt(works) {
-            Ok(outcomes) => outcomes,
+            Ok(outcomes) => {
+                let micros = self.clock.now().boot.saturating_sub(began);
+                tracing::debug!(event = "committed", jobs = asked, micros);
+                // One that changed nothing does not show that the disk takes anything.
+                if self.conn.total_changes() != changes {
+                    self.failing.store(false, Ordering::Relaxed);
+                }
+                outcomes
+            }
             Err(error) => {
+                self.failing.store(true, Ordering::Relaxed);
                 tracing::error!(event = "commit_failed", %error, jobs = asked);
                 self.roll_back();
                 vec![Err(error); asked]

@@ -1,0 +1,172 @@
+//! `/healthz` and `/readyz`: yes or no to strangers, each check to the administrator, and bounded work
+//! whoever asks.
+
+use crate::support::{Metrics, Watched, over_socket, watched, watched_with};
+use rescind_server::run::{World, open};
+use rescind_testkit::clock::SeededEntropy;
+use rescind_testkit::server::PASSWORD;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+impl Watched {
+    /// The public answer of `/readyz`, once the last one does not hold any more.
+    async fn ready(&self) -> u16 {
+        self.authority.clock.advance(Duration::from_secs(1));
+        let answer = self.authority.http().get("/readyz", &[]).await;
+        let said = if answer.status == 200 { json!({ "ready": true }) } else { answer.json() };
+        if answer.status == 503 {
+            let known = ["type", "title", "status", "detail", "correlation_id"];
+            let members = said.as_object().unwrap().keys();
+            assert!(members.into_iter().all(|m| known.contains(&m.as_str())), "{said}");
+            assert_eq!(
+                (&said["detail"], answer.header("retry-after")),
+                (&json!("Not ready."), "1")
+            );
+        } else {
+            assert_eq!(answer.json(), said);
+        }
+        answer.status.as_u16()
+    }
+
+    /// What the administrator is told of a check.
+    async fn check(&self, name: &str) -> String {
+        let (status, body) = over_socket(&self.authority.config.data, "/readyz").await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["ready"], status == 200);
+        body["checks"][name].as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
+    }
+
+    async fn alive(&self) -> u16 {
+        let answer = self.authority.http().get("/healthz", &[]).await;
+        assert_eq!(answer.json(), json!({ "alive": true }));
+        answer.status.as_u16()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_is_well_is_ready_and_each_check_says_so() {
+    let watched = watched().await;
+    assert_eq!((watched.alive().await, watched.ready().await), (200, 200));
+    for check in ["store", "commits", "keys", "feed", "hashing", "clock"] {
+        assert_eq!(watched.check(check).await, "ok");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_no_commit_is_not_ready_until_it_takes_one_again() {
+    let watched = watched().await;
+    watched.authority.person("alice").await;
+    fail::cfg("store::before_commit", "return").unwrap();
+    let sign_in = json!({ "username": "alice", "password": PASSWORD, "carrier": "token" });
+    assert_eq!(watched.authority.http().post_json("/login", &sign_in).await.status, 503);
+    assert_eq!(watched.ready().await, 503);
+    assert_eq!(watched.check("store").await, "ok");
+    assert!(watched.check("commits").await.contains("commit_failed"));
+    assert_eq!(watched.ready().await, 503, "it was tried again, in vain");
+    assert_eq!(watched.alive().await, 200);
+    fail::remove("store::before_commit");
+    assert_eq!(watched.ready().await, 200, "it was tried again, although nobody was sent here");
+    assert_eq!(watched.authority.http().post_json("/login", &sign_in).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_answers_no_read_is_not_ready() {
+    let watched = watched().await;
+    fail::cfg("store::before_read", "return").unwrap();
+    assert_eq!((watched.ready().await, watched.alive().await), (503, 200));
+    assert!(watched.check("store").await.contains("store_failed"));
+    let metrics = Metrics::of(&watched.authority).await;
+    assert_eq!(metrics.value("rescind_ready"), 0.0, "metrics are there all the same");
+    assert_eq!(metrics.value("rescind_check_ok{check=\"store\"}"), 0.0);
+    fail::remove("store::before_read");
+    assert_eq!(watched.ready().await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_could_not_be_looked_after_make_it_unready() {
+    let watched = watched().await;
+    fail::cfg("store::before_read", "return").unwrap();
+    assert!(watched.authority.app.authority.tend_keys().await.is_err());
+    fail::remove("store::before_read");
+    assert_eq!(watched.ready().await, 503);
+    assert!(watched.check("keys").await.contains("keys_not_tended"));
+    watched.authority.app.authority.tend_keys().await.unwrap();
+    assert_eq!(watched.ready().await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_has_jumped_makes_it_unready_until_it_is_right() {
+    let watched = watched().await;
+    watched.authority.clock.set_stepped(true);
+    assert_eq!(watched.ready().await, 503);
+    assert!(watched.check("clock").await.contains("clock_stepped"));
+    watched.authority.clock.set_stepped(false);
+    assert_eq!(watched.ready().await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_whose_beat_has_stopped_makes_it_unready() {
+    let Watched { authority, _alone } = watched().await;
+    let (config, clock) = (authority.config.clone(), Arc::clone(&authority.clock));
+    let _folder = authority.stop().await;
+    let world = World { clock: Arc::clone(&clock) as _, entropy: Arc::new(SeededEntropy::new(1)) };
+    // Opened, and its feed not begun.
+    let app = open(&config, &world).await.unwrap();
+    assert!(app.readiness.verdict(&app).await.is_ready());
+    clock.advance(Duration::from_secs(10));
+    let verdict = app.readiness.verdict(&app).await;
+    let failed: Vec<_> = verdict.checks.iter().filter(|(_, o)| o.is_err()).collect();
+    assert_eq!(failed, [&("feed", Err("it signs no heads: see feed_failed"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_ask_whether_it_is_ready_are_one_read_a_second() {
+    let watched = watched().await;
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reads);
+    watched.authority.clock.advance(Duration::from_secs(1));
+    fail::cfg_callback("store::before_read", move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+    })
+    .unwrap();
+    let http = watched.authority.http();
+    let asking = (0..200).map(|_| {
+        let http = http.clone();
+        tokio::spawn(async move { http.get("/readyz", &[]).await.status })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        assert_eq!(asked.await.unwrap(), 200);
+    }
+    // One of theirs, and those of the feed's beat in that time.
+    let read = reads.load(Ordering::SeqCst);
+    assert!((1..20).contains(&read), "{read} reads for 200 requests");
+}
+
+// A08
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_learn_yes_or_no_and_neither_metrics_nor_version() {
+    let port = rescind_testkit::process::free_port();
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let watched = watched_with(|config| config.metrics_listen = Some(listen)).await;
+    let http = watched.authority.http();
+    for path in ["/metrics", "/debug", "/debug/pprof", "/admin/users", "/docs", "/openapi.json"] {
+        assert_eq!(http.get(path, &[]).await.status, 404, "{path}");
+        let there = rescind_testkit::http::Http::new(&format!("http://{listen}"));
+        let status = there.get(path, &[]).await.status;
+        assert_eq!(status, if path == "/metrics" { 200 } else { 404 }, "{path}");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    for path in ["/healthz", "/readyz", "/", "/signin", "/nowhere", "/.well-known/jwks.json"] {
+        let answer = http.get(path, &[]).await;
+        let told = format!("{:?} {}", answer.headers, answer.text()).to_lowercase();
+        for detail in [version, "server\":", "x-powered-by", "hyper", "axum", "sqlite", "feed_"] {
+            assert!(!told.contains(detail), "{path}: {detail} in {told}");
+        }
+    }
+    let (status, text) = over_socket(&watched.authority.config.data, "/metrics").await;
+    assert!(
+        status == 200 && text.contains(&format!("rescind_build_info{{version=\"{version}\"}} 1"))
+    );
+}
