@@ -1,7 +1,7 @@
 //! The project's own commands, run as `cargo xtask …`.
 //!
-//! Owns the command line. Each step of `cargo xtask test` is one module, listed in [`steps`];
-//! [`process`] runs other programs, [`summary`] prints the end. Holds no rule of the product.
+//! Owns the command line. Each step of `cargo xtask test` is one module, listed in [`steps`]; [`fuzz`] is
+//! `cargo xtask fuzz`; [`process`] runs other programs, [`summary`] prints the end. Holds no rule of the product.
 
 mod borders;
 mod checklist;
@@ -9,6 +9,7 @@ mod clients;
 mod deny;
 mod e2e;
 mod files;
+mod fuzz;
 mod libtest;
 mod links;
 mod process;
@@ -37,6 +38,10 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
             Ok(Some(plan)) => steps::run(root, &plan),
+            Err(problem) => ask_for_help(&problem),
+        },
+        Some((command, rest)) if command == "fuzz" => match fuzz::parse(rest) {
+            Ok(plan) => fuzz::run(&root, &plan),
             Err(problem) => ask_for_help(&problem),
         },
         Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
@@ -85,7 +90,12 @@ Steps, in order:
         text.push_str(&format!("  {:<9}{mark} {}\n", step.name, step.about));
     }
     text.push_str(
-        "\nThe last line counts tests; a failed step without a failed test counts as one.",
+        "\nThe last line counts tests; a failed step without a failed test counts as one.
+
+Usage: cargo xtask fuzz [--minutes N] [TARGET]...
+
+Feeds each target of fuzz/ (or only these) for N minutes, 10 if not told, with input that libFuzzer makes
+by coverage. The exit code is 0 only if nothing was found; the input that found something is kept.",
     );
     text
 }

@@ -21,31 +21,31 @@ const CONFIG: &str = "RESCIND_CONFIG";
 
 /// Where values come from.
 #[derive(Default)]
-pub(crate) struct Sources {
+pub struct Sources {
     /// The configuration file, if one is named.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// A file of `NAME=value` lines.
-    pub(crate) env_file: Option<PathBuf>,
+    pub env_file: Option<PathBuf>,
     /// The environment.
-    pub(crate) environment: Vec<(String, String)>,
+    pub environment: Vec<(String, String)>,
     /// From the command line: the setting, its text, and the flag.
-    pub(crate) flags: Vec<(String, String, String)>,
+    pub flags: Vec<(String, String, String)>,
 }
 
 /// What was read.
 #[derive(Default)]
-pub(crate) struct Loaded {
+pub struct Loaded {
     /// The settings.
-    pub(crate) tree: Tree,
+    pub tree: Tree,
     /// Where each one comes from that is not a default.
-    pub(crate) origins: BTreeMap<&'static str, String>,
+    pub origins: BTreeMap<&'static str, String>,
     /// The text of [`MASTER_KEY`].
     pub(crate) master_key: Option<Zeroizing<String>>,
     problems: Vec<String>,
 }
 
 /// Reads all sources; an error is a line for each thing that is wrong.
-pub(crate) fn load(sources: &Sources) -> Result<Loaded, String> {
+pub fn load(sources: &Sources) -> Result<Loaded, String> {
     let mut loaded = Loaded::default();
     let mut environment: BTreeMap<String, (String, String)> = BTreeMap::new();
     if let Some(path) = &sources.env_file {

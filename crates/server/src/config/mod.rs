@@ -8,8 +8,10 @@ mod tests;
 mod tree;
 mod value;
 
-pub(crate) use load::{Loaded, MASTER_KEY, Sources, load};
-pub(crate) use reference::{default_file, reference};
+pub(crate) use load::MASTER_KEY;
+pub use load::{Loaded, Sources, load};
+pub use reference::default_file;
+pub(crate) use reference::reference;
 pub use tree::{SECTIONS, Section, Setting, Tree};
 pub use value::Format;
 

@@ -4,7 +4,7 @@ use super::tree::{SECTIONS, Setting};
 use std::fmt::Write as _;
 
 /// The configuration file with everything in it, each as it is by default, and switched off.
-pub(crate) fn default_file() -> String {
+pub fn default_file() -> String {
     let mut text = String::from(
         "# Configuration of Rescind. Every setting stands here with its default; take the # away to change it.\n",
     );

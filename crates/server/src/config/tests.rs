@@ -114,6 +114,15 @@ fn a_wrong_value_elsewhere_is_refused_with_key_place_and_a_right_one() {
 }
 
 #[test]
+fn a_log_filter_without_a_level_is_refused() {
+    for (filter, good) in [("", false), ("info,", false), (",", false), ("warn,a=debug", true)] {
+        let environment = vec![("RESCIND_LOG_FILTER".into(), filter.into())];
+        let loaded = load(&Sources { environment, ..Sources::default() });
+        assert_eq!(loaded.is_ok(), good, "{filter:?}");
+    }
+}
+
+#[test]
 fn the_ends_of_a_range_are_in_it() {
     for setting in Setting::all() {
         for end in setting.range {

@@ -120,7 +120,6 @@ macro_rules! settings {
         )*
 
         impl Default for Tree {
-            #[expect(clippy::expect_used, reason = "a default is part of the program: a test reads each")]
             fn default() -> Self {
                 Self {
                     $( $section: $name {

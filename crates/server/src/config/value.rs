@@ -126,8 +126,9 @@ pub struct LogFilter(pub String);
 impl Value for LogFilter {
     const IS: &'static str = "a level (error, warn, info, debug) or a filter";
     fn parse(text: &str) -> Option<Self> {
-        // A lone word is a level, and not a target whose name was mistyped.
-        let known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+        // A lone word is a level, and not a target whose name was mistyped. Nothing would be `error`.
+        let level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+        let known = |part: &str| part.contains('=') || level(part);
         let good = text.split(',').all(known) && EnvFilter::try_new(text).is_ok();
         good.then(|| Self(text.to_owned()))
     }

@@ -9,12 +9,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// How many answers these bytes hold. Bodies here are JSON and never hold such a line.
-fn answers(text: &str) -> usize {
+pub(crate) fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
 }
 
 /// What an attacker hides behind a first request, to be taken for a second one.
-fn hidden(cookie: &str, csrf: &str) -> String {
+pub(crate) fn hidden(cookie: &str, csrf: &str) -> String {
     format!(
         "POST /logout/everywhere HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\nX-XSRF-TOKEN: {csrf}\r\n\
          Sec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n\r\n"
@@ -153,12 +153,12 @@ async fn a_body_that_no_route_reads_is_never_a_second_request() {
     }
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(8), work).await.expect("the server goes on waiting")
 }
 
 /// A door that waits 200 ms, where the product waits ten seconds.
-async fn impatient(authority: &rescind_testkit::server::TestAuthority) -> Door {
+pub(crate) async fn impatient(authority: &rescind_testkit::server::TestAuthority) -> Door {
     let mut app = authority.app.clone();
     let ten = Duration::from_secs(10);
     let waits = (app.limits.headers, app.limits.body, app.limits.write);
@@ -173,7 +173,7 @@ async fn impatient(authority: &rescind_testkit::server::TestAuthority) -> Door {
 }
 
 /// Sends this, then one byte of `drip` every 20 ms, until the server ends the connection.
-async fn drip(address: &str, start: &str, drip: u8) -> String {
+pub(crate) async fn drip(address: &str, start: &str, drip: u8) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(start.as_bytes()).await.unwrap();
     let (mut from, mut to) = stream.into_split();

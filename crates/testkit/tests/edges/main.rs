@@ -11,6 +11,7 @@ mod cookies;
 mod csrf;
 mod errors;
 mod faults;
+mod framing;
 mod headers;
 mod hostile;
 mod input;

@@ -1,7 +1,13 @@
 //! TLS by the authority itself, with HTTP/2: what is spoken, certificates that change, and whoever is slow on
 //! a connection that many requests share.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
 
 mod certificates;
+mod floods;
 mod realm;
 mod slow;
 mod spoken;
