@@ -1,4 +1,9 @@
 //! `examples/requests.http`: every request of it is sent, from top to bottom, and every public route is in it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
 
 use http::Method;
 use http::header::{AUTHORIZATION, COOKIE};

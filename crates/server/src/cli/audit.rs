@@ -57,7 +57,7 @@ pub(super) struct Filter {
     #[arg(long, value_name = "NAME", conflicts_with = "sub")]
     user: Option<String>,
     /// Those of this account, by its id, also of a deleted one.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     sub: Option<String>,
     /// Who acted: uid:1000, sub:ID, client:ID or rule.
     #[arg(long)]
@@ -66,7 +66,7 @@ pub(super) struct Filter {
     #[arg(long, value_parser = PossibleValuesParser::new(Action::NAMES.map(|(_, name)| name)))]
     action: Option<String>,
     /// What it was done to, as the record says it: the id of a session, a key or a client, "audience NAME" …
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     target: Option<String>,
     /// Not earlier than this: a date (its begin in UTC) or a time like 2026-11-27T10:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]

@@ -71,6 +71,7 @@ pub(super) struct Retire {
     #[command(flatten)]
     common: Common,
     /// Its id, from `rescind keys list`.
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     /// Somebody else has it: refuse at once, everywhere, all that it has signed. Shows what it hits, and
     /// asks.

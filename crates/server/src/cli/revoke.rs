@@ -35,10 +35,10 @@ struct What {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["session", "token", "audience", "everything"])]
     user: Option<String>,
     /// One session, with its tokens.
-    #[arg(long, value_name = "SID", conflicts_with_all = ["token", "client", "audience", "everything"])]
+    #[arg(long, allow_hyphen_values = true, value_name = "SID", conflicts_with_all = ["token", "client", "audience", "everything"])]
     session: Option<String>,
     /// One access token.
-    #[arg(long, value_name = "JTI", conflicts_with_all = ["client", "audience", "everything"])]
+    #[arg(long, allow_hyphen_values = true, value_name = "JTI", conflicts_with_all = ["client", "audience", "everything"])]
     token: Option<String>,
     /// All sessions and tokens that were issued to a client, up to now. Shows what it hits, and asks.
     #[arg(long, value_name = "ID", conflicts_with_all = ["audience", "everything"])]

@@ -26,6 +26,7 @@ pub(super) enum SessionCommand {
         #[command(flatten)]
         common: Common,
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         sid: String,
     },
     /// End one session, with its tokens.
@@ -35,6 +36,7 @@ pub(super) enum SessionCommand {
         #[command(flatten)]
         common: Common,
         /// Its id.
+        #[arg(allow_hyphen_values = true)]
         sid: String,
         #[command(flatten)]
         why: Why,

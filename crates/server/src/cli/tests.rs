@@ -1,7 +1,7 @@
 //! The tree of commands explains itself.
 
 use super::Cli;
-use clap::{Command, CommandFactory as _};
+use clap::{Command, CommandFactory as _, Parser as _};
 
 /// All commands below this one, each with the words that call it.
 fn below(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
@@ -73,5 +73,33 @@ fn whoever_prints_something_prints_json_too_if_asked() {
         let plain = plain.iter().any(|plain| words == format!("rescind {plain}"));
         let json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
         assert_eq!(json, leaf && !plain, "{words}");
+    }
+}
+
+#[test]
+fn an_id_is_taken_whatever_it_begins_with() {
+    for id in [
+        "-AcLbXIDjB-WH1-GuRiZ1Q",
+        "-hcLbXIDjB-WH1-GuRiZ1Q",
+        "--cLbXIDjB-WH1-GuRiZ1Q",
+        "-VcLbXIDjB-WH1-GuRiZ1Q",
+    ] {
+        for (before, after) in [
+            (&["audit", "list", "--sub"][..], &["--json"][..]),
+            (&["audit", "list", "--target"], &[]),
+            (&["revoke", "--session"], &["--reason", "lost"]),
+            (&["revoke", "--token"], &[]),
+            (&["session", "show"], &["--json"]),
+            (&["session", "end"], &["--reason", "lost"]),
+            (&["keys", "retire"], &["--compromised", "--yes"]),
+        ] {
+            let words = [&["rescind"], before, &[id], after].concat();
+            let parsed = Cli::try_parse_from(&words);
+            assert!(
+                parsed.is_ok(),
+                "{words:?}: {}",
+                parsed.err().map(|e| e.to_string()).unwrap_or_default()
+            );
+        }
     }
 }
