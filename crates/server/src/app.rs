@@ -4,6 +4,7 @@ use crate::feed::FeedHub;
 use crate::http::cookies::CookieNames;
 use crate::readiness::Readiness;
 use crate::serve::Limits;
+use http::uri::Authority as HostAndPort;
 use rescind_authority::{Authority, Settings};
 use std::net::IpAddr;
 use std::path::Path;
@@ -20,6 +21,8 @@ pub struct App {
     pub cookies: CookieNames,
     /// The origin of the issuer: where the pages are.
     pub origin: Arc<str>,
+    /// The hosts, each with its port, that requests may be for.
+    pub hosts: Arc<[String]>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Arc<[IpAddr]>,
     /// Folder of the marker; empty if nothing is to be remembered there.
@@ -72,6 +75,18 @@ pub fn parse_issuer(issuer: &str) -> Result<(String, CookieNames), BadIssuer> {
     }
 }
 
+/// A host with its port, as [`App::hosts`] has them; `None` if it is none.
+pub(crate) fn canonical_host(host: &str, secure: bool) -> Option<String> {
+    let authority: HostAndPort = host.parse().ok().filter(|_| !host.contains('@'))?;
+    let port = match authority.port() {
+        Some(port) => port.as_u16(),
+        None if authority.as_str() != authority.host() => return None,
+        None if secure => 443,
+        None => 80,
+    };
+    Some(format!("{}:{port}", authority.host().to_ascii_lowercase()))
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -82,8 +97,11 @@ impl App {
     pub fn new(authority: Arc<Authority>, feed: Arc<FeedHub>) -> Result<Self, BadIssuer> {
         let (origin, cookies) = parse_issuer(&authority.settings().issuer)?;
         let readiness = Arc::new(Readiness::new(authority.clock().now().wall));
+        let host = origin.split_once("://").map_or("", |(_, host)| host);
+        let hosts = canonical_host(host, cookies.secure).into_iter().collect();
         Ok(Self {
             authority,
+            hosts,
             feed,
             readiness,
             cookies,
@@ -104,6 +122,19 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // H09
+    #[test]
+    fn a_host_is_the_same_however_it_is_written() {
+        for same in ["auth.example.com", "AUTH.example.com", "auth.example.com:443"] {
+            assert_eq!(canonical_host(same, true).as_deref(), Some("auth.example.com:443"));
+        }
+        assert_eq!(canonical_host("localhost", false).as_deref(), Some("localhost:80"));
+        assert_eq!(canonical_host("[::1]:4000", false).as_deref(), Some("[::1]:4000"));
+        for none in ["", "a@b", "a b", "a/b", "a:", "a:99999", "a:b", "::1"] {
+            assert_eq!(canonical_host(none, true), None, "{none}");
+        }
+    }
 
     #[test]
     fn an_issuer_is_an_https_origin_or_loopback() {

@@ -1,6 +1,6 @@
 //! From a configuration to a running authority, and down again.
 
-use crate::app::{App, BadIssuer, parse_issuer};
+use crate::app::{App, BadIssuer, canonical_host, parse_issuer};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
@@ -38,6 +38,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// Where the master key comes from.
     pub master: MasterSource,
+    /// Hosts besides the issuer's that requests may be for.
+    pub hosts: Vec<String>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// What one caller may take.
@@ -64,6 +66,7 @@ impl Config {
             data,
             keys,
             master: MasterSource::default(),
+            hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: serve::Limits::default(),
             tls: None,
@@ -178,6 +181,9 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
     let feed = FeedHub::new(Arc::clone(&authority)).await?;
     let mut app = App::new(authority, feed)?;
     app.limits = config.limits;
+    let secure = app.cookies.secure;
+    let more = config.hosts.iter().filter_map(|host| canonical_host(host, secure));
+    app.hosts = app.hosts.iter().cloned().chain(more).collect();
     app.trusted_proxies = config.trusted_proxies.clone().into();
     app.keys = config.keys.clone().into();
     app.demo_api = config.demo_api.as_deref().map(Into::into);

@@ -93,6 +93,7 @@ pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
     let settings = tree.settings(issuer);
     let mut config = Config::new(settings, tree.main.data.clone(), tree.main.keys.clone());
     config.master = master(loaded)?;
+    config.hosts = tree.main.hosts.iter().map(|host| host.0.clone()).collect();
     config.trusted_proxies = tree.main.trusted_proxies.clone();
     config.metrics_listen = tree.main.metrics_listen;
     config.drain_delay = tree.main.drain_delay;

@@ -11,6 +11,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("data", "7", r#""d""#),
     ("keys", r#""""#, r#""k""#),
     ("master_key_file", "true", r#""m""#),
+    ("hosts", r#"["https://a"]"#, r#"["a.internal:4000", "b"]"#),
     ("trusted_proxies", r#"["10.0.0.0/8"]"#, r#"["10.0.0.1", "::1"]"#),
     ("metrics_listen", r#""9400""#, r#""127.0.0.1:2""#),
     ("drain_delay", r#""6m""#, r#""5s""#),

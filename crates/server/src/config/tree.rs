@@ -2,7 +2,7 @@
 //! the default file are made from this one list; so are the names of the environment's variables. Why
 //! a default is as it is stands in `docs/defaults.md`.
 
-use super::value::{Format, Issuer, LogFilter, Value};
+use super::value::{Format, Host, Issuer, LogFilter, Value};
 use rescind_wire::jws::Alg;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -176,6 +176,9 @@ settings! {
         /// the environment's variable RESCIND_MASTER_KEY, in base64, and never in the configuration file. A
         /// systemd credential named rescind-master-key is found by itself.
         master_key_file: Option<PathBuf> = "", like "/run/secrets/rescind-master-key";
+        /// Hosts besides the issuer's that requests may be for, as a proxy or a server in one's own network
+        /// may name this one.
+        hosts: Vec<Host> = "", like "auth.internal:4000";
         /// Proxies in front, whose X-Forwarded-For is believed.
         trusted_proxies: Vec<IpAddr> = "", like "10.0.0.2";
         /// Where metrics are served beside the administrator's socket, in plain HTTP to whoever asks: on

@@ -1,6 +1,6 @@
 //! Kinds of values: how each is read from text, and written again.
 
-use crate::app::parse_issuer;
+use crate::app::{canonical_host, parse_issuer};
 use rescind_wire::jws::Alg;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -43,6 +43,22 @@ impl Value for Vec<IpAddr> {
     }
     fn write(&self) -> String {
         self.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A host, with a port or without.
+#[derive(Debug, Clone)]
+pub struct Host(pub String);
+
+impl Value for Vec<Host> {
+    const IS: &'static str = "a list of hosts, each with its port unless that is the usual one";
+    const LIST: bool = true;
+    fn parse(text: &str) -> Option<Self> {
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(|item| canonical_host(item, true).map(|_| Host(item.to_owned()))).collect()
+    }
+    fn write(&self) -> String {
+        self.iter().map(|host| host.0.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 

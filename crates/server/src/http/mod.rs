@@ -55,7 +55,9 @@ pub fn router(app: App) -> Router {
         .route("/v1/head", post(feed::head));
     let probes =
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    people.merge(oauth).merge(verifiers).merge(probes).merge(pages::router(&app)).pipe(app)
+    let all = people.merge(oauth).merge(verifiers).merge(probes).merge(pages::router(&app));
+    let hosts = axum::middleware::from_fn_with_state(app.clone(), refuse::other_hosts);
+    all.layer(hosts).pipe(app)
 }
 
 /// The routes of the administrator's own listener.

@@ -1,15 +1,20 @@
 //! What no route is asked about: credentials in the address, and framing that two servers could read in
 //! two ways.
 
+use crate::app::{App, canonical_host};
 use crate::http::problem::{Failure, OAuthFailure};
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 
 /// Parameters that never belong into an address, in lower case.
 const SECRETS: [&str; 6] =
     ["access_token", "refresh_token", "id_token", "password", "client_secret", "token"];
+/// Routes that anybody may ask under any name.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Routes that answer in the form of RFC 6749.
 const OAUTH: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
@@ -26,6 +31,22 @@ pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
     // The OAuth endpoints take nothing from the address, no callback of a script either.
     let refused = |query| OAUTH.contains(&route) || holds_secret(query);
     request.uri().query().is_some_and(refused).then(|| refusal(route, detail))
+}
+
+/// Refuses what is meant for another host (H09): a name that somebody has pointed here, or a proxy that
+/// passes on everything. Probes ask by whatever address they have, and learn nothing.
+pub(super) async fn other_hosts(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
+    let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = request.uri().authority().map(Authority::as_str).or_else(header);
+    let asked = host.and_then(|host| canonical_host(host, app.cookies.secure));
+    if PROBES.contains(&route) || asked.is_some_and(|host| app.hosts.contains(&host)) {
+        return next.run(request).await;
+    }
+    refusal(
+        route,
+        "This request is for another host: use the issuer's. A proxy in front passes Host on.",
+    )
 }
 
 fn refusal(route: &str, detail: &'static str) -> Response {

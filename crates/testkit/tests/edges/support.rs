@@ -58,9 +58,12 @@ pub(crate) struct Door {
 
 impl Door {
     /// Opens one.
-    pub(crate) async fn to(app: App) -> Self {
+    pub(crate) async fn to(mut app: App) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        app.hosts = app.hosts.iter().cloned().chain([address]).collect();
         let (router, limits) = (rescind_server::http::router(app.clone()), app.limits);
-        Self::serving(router, limits).await
+        Self::serving(listener, router, limits)
     }
 
     /// Opens one to the administrator's routes, which otherwise stand on a Unix socket.
@@ -72,11 +75,11 @@ impl Door {
             request.headers_mut().insert("host", HeaderValue::from_static(admin::HOST));
             next.run(request).await
         };
-        Self::serving(router.layer(axum::middleware::from_fn(by_socket)), limits).await
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serving(listener, router.layer(axum::middleware::from_fn(by_socket)), limits)
     }
 
-    async fn serving(router: axum::Router, limits: Limits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    fn serving(listener: TcpListener, router: axum::Router, limits: Limits) -> Self {
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve::tcp(listener, router, limits, None, stopped));
