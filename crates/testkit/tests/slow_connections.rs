@@ -19,7 +19,7 @@ use tokio::time::timeout;
 /// As many as the server takes at once.
 const MOST: usize = 10_000;
 /// What one connection may cost: its headers at their longest, and what belongs to it.
-const EACH: usize = 48 * 1024;
+const EACH: usize = 64 * 1024;
 /// The server's deadlines for headers and for a body, one after the other, and as much again for a slow machine.
 const DEADLINES: Duration = Duration::from_secs(40);
 
