@@ -113,7 +113,7 @@ async fn a_client_that_the_feed_has_not_heard_of_yet_follows_and_one_that_is_gon
     let epoch = authority.store().head().await.unwrap().epoch;
     let mut frames = Box::pin(hub.follow(late, epoch, 0).unwrap());
     assert!(frames.next().await.is_some(), "it was cut off");
-    authority.remove_client("late", &operator()).await.unwrap();
+    authority.remove_client("late", operator()).await.unwrap();
     let mut frames = Box::pin(hub.follow(late, epoch, 0).unwrap());
     assert!(frames.next().await.is_none(), "it follows without being a client");
 }
