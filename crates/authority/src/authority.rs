@@ -28,7 +28,7 @@ pub struct Authority {
     changed: watch::Sender<u64>,
     feed_ever: OnceLock<Vec<PublicKey>>,
     pub(crate) hasher: HashPool,
-    pub(crate) throttle: Throttle,
+    pub(crate) throttle: Arc<Throttle>,
 }
 
 impl Authority {
@@ -70,7 +70,7 @@ impl Authority {
             clock: Arc::clone(&keeper.clock),
             entropy: Arc::clone(&keeper.entropy),
             hasher: HashPool::new(&keeper.settings, &*keeper.entropy),
-            throttle: Throttle::new(keeper.settings.throttle),
+            throttle: Arc::new(Throttle::new(keeper.settings.throttle)),
             keyring: ArcSwap::from_pointee(keyring),
             changed: watch::Sender::new(0),
             feed_ever: OnceLock::new(),

@@ -6,6 +6,9 @@
 //!   and never the owner at a *familiar* source, one that the account has signed in from;
 //! - per address (an IPv4 address, an IPv6 /64) and per IPv6 /48, over all accounts.
 //!
+//! Tokens that are taken back one by one are counted as well, per account and per client, since each
+//! stands in the log.
+//!
 //! All in bounded memory ([`counters`]): a restart forgets it. The names of accounts are counted whether
 //! they exist or not.
 
@@ -14,7 +17,8 @@ mod counters;
 use crate::Authority;
 use crate::name::Name;
 use crate::settings::{Limit, ThrottleLimits};
-use counters::{Counter, Counters, Familiar, Key, Recent, Taken, give_back, key, take};
+use counters::{Counter, Counters, Familiar, Key, Paces, Recent, Taken, give_back, key, take};
+use rescind_wire::id::Sub;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -77,6 +81,7 @@ struct State {
     addresses: Counters,
     networks: Counters,
     refusals: Counters,
+    revocations: Paces,
     familiar: Familiar,
 }
 
@@ -95,6 +100,12 @@ struct Keys {
     /// The account and the most that one subscriber has: its share is not one of each /64.
     share: Key,
     network: Option<Key>,
+}
+
+/// Whose revocations are counted together.
+pub(crate) enum Revoker<'a> {
+    Account(Sub),
+    Client(&'a str),
 }
 
 /// One attempt that has been counted as a failure, until it is given back. Dropped, it stays one.
@@ -155,6 +166,18 @@ impl Throttle {
                 Ok(())
             }
         }
+    }
+
+    /// Counts a token that is taken back by its account's own app, or by an API server; or says how long
+    /// to wait.
+    pub(crate) fn revoke(&self, by: Revoker<'_>, now: u64) -> Result<(), Duration> {
+        let (key, rate) = match by {
+            Revoker::Account(sub) => {
+                (key(&[b"a", sub.as_bytes()]), self.limits.account_revocations)
+            }
+            Revoker::Client(id) => (key(&[b"c", id.as_bytes()]), self.limits.client_revocations),
+        };
+        self.lock().revocations.take(key, rate, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

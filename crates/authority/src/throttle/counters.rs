@@ -1,7 +1,7 @@
 //! What is remembered of failures, in bounded memory: counters that forget, and maps whose longest
 //! untouched entries go when there are too many.
 
-use crate::settings::{Limit, micros};
+use crate::settings::{Limit, Rate, micros};
 use rescind_wire::sha256;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -128,6 +128,31 @@ pub(super) fn give_back(counters: &mut Counters, taken: &Taken) {
     }
     if counter.failures == 0 {
         counters.remove(&taken.key);
+    }
+}
+
+/// Acts that are let through at a rate. Of each key is kept when the last one would have been, had they
+/// come evenly (the generic cell rate algorithm, ITU-T I.371).
+#[derive(Default)]
+pub(super) struct Paces(Recent<u64>);
+
+impl Paces {
+    /// Counts an act, or says how long to wait.
+    pub(super) fn take(&mut self, key: Key, rate: Rate, now: u64) -> Result<(), Duration> {
+        let due = self.0.get(&key).copied().unwrap_or(0).max(now);
+        let ahead = micros(rate.every.saturating_mul(rate.at_once.saturating_sub(1)));
+        match (due - now).checked_sub(ahead) {
+            Some(wait) if wait > 0 => Err(Duration::from_micros(wait)),
+            _ => {
+                *self.0.touch(key) = due.saturating_add(micros(rate.every));
+                Ok(())
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 }
 

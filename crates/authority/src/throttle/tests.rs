@@ -168,9 +168,11 @@ fn familiar_sources_and_refusals_stay_bounded() {
     for n in 0..2 * MOST as u32 {
         from(&t, &format!("u{n}"), place(1), n.into()).unwrap().succeed(&t, n.into());
         t.refuse(&Source::address(place(n)), n.into()).unwrap();
+        t.revoke(Revoker::Client(&format!("c{n}")), n.into()).unwrap();
     }
     let state = t.lock();
     assert!(state.familiar.len() <= MOST && state.refusals.len() <= MOST);
+    assert!(state.revocations.len() <= MOST);
     assert_eq!(state.pairs.len() + state.accounts.len(), 0, "a success leaves no counter");
 }
 
@@ -288,6 +290,25 @@ fn refused_requests_are_limited_per_address_and_wait_at_most_10_seconds() {
     assert_eq!(waited, [1, 2, 4, 8, 10, 10, 10, 10, 10, 10]);
     assert!(t.refuse(&Source::address(place(2)), now).is_ok(), "another address");
     assert!(from(&t, "alice", place(1), now).is_ok(), "sign-ins have counters of their own");
+}
+
+// V08
+#[test]
+fn tokens_are_taken_back_at_a_rate_that_honest_use_never_reaches() {
+    let t = throttle();
+    let alice = || Revoker::Account(Sub::from_bytes([1; 16]));
+    let (mut now, mut done) = (0, 0);
+    while now < DAY {
+        match t.revoke(alice(), now) {
+            Ok(()) => done += 1,
+            Err(wait) => now += micros(wait),
+        }
+    }
+    assert_eq!(done, 100 + 24 * 60 - 1, "as often as it may");
+    // A token each five minutes, for as long as anybody likes.
+    for n in 0..10_000 {
+        assert_eq!(t.revoke(Revoker::Client("posts-back"), n * 5 * MINUTE), Ok(()));
+    }
 }
 
 // B11
