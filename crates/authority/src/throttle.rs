@@ -9,14 +9,16 @@
 //! Tokens that are taken back one by one are counted as well, per account and per client, since each
 //! stands in the log.
 //!
-//! All in bounded memory ([`counters`]): a restart forgets it. The names of accounts are counted whether
-//! they exist or not.
+//! All in bounded memory ([`counters`]): a restart forgets it, but for the places where open sessions were
+//! signed in, which are in the store. The names of accounts are counted whether they exist or not.
 
 mod counters;
 
 use crate::Authority;
 use crate::name::Name;
+use crate::session::Session;
 use crate::settings::{Limit, ThrottleLimits};
+use crate::store::StoreError;
 use counters::{Counter, Counters, Familiar, Key, Paces, Recent, Taken, give_back, key, take};
 use rescind_wire::id::Sub;
 use std::net::IpAddr;
@@ -94,7 +96,10 @@ struct Share {
 
 /// What an attempt is counted under.
 struct Keys {
+    /// The account by its name, whether there is one or not.
     account: Key,
+    /// The account by its id: at home where this one was, and no other of its name.
+    home: Option<Key>,
     source: Key,
     pair: Key,
     /// The account and the most that one subscriber has: its share is not one of each /64.
@@ -124,10 +129,12 @@ impl Throttle {
         Self { limits, state: Mutex::default() }
     }
 
-    /// Counts an attempt wherever it counts, or says how long to wait. `now` is boot time.
+    /// Counts an attempt wherever it counts, or says how long to wait. `sub` is the account of this name,
+    /// if there is one; `now` is boot time.
     pub(crate) fn charge(
         &self,
         name: &Name,
+        sub: Option<Sub>,
         source: &Source,
         now: u64,
     ) -> Result<Charge, Duration> {
@@ -136,10 +143,12 @@ impl Throttle {
         let network = source.network_key();
         let subscriber = network.unwrap_or(place);
         let share = key(&[&account.to_be_bytes(), &subscriber.to_be_bytes()]);
-        let keys = Keys { account, source: place, pair, share, network };
+        let home = sub.map(|sub| key(&[sub.as_bytes()]));
+        let keys = Keys { account, home, source: place, pair, share, network };
         let mut state = self.lock();
         let l = &self.limits;
-        let stranger = !state.familiar.holds(&account, &place, now, l.familiar_for);
+        let at_home = |home| state.familiar.holds(&home, &place, now, l.familiar_for);
+        let stranger = !home.is_some_and(at_home);
         if let Some(wait) = state.wait(l, &keys, stranger, now) {
             return Err(wait);
         }
@@ -231,7 +240,9 @@ impl Charge {
     /// at home here from now on.
     pub(crate) fn succeed(self, throttle: &Throttle, now: u64) {
         let mut state = throttle.lock();
-        state.familiar.remember(self.keys.account, self.keys.source, now);
+        if let Some(home) = self.keys.home {
+            state.familiar.remember(home, [(self.keys.source, now.cast_signed())]);
+        }
         self.undo(&mut state);
     }
 
@@ -264,6 +275,26 @@ impl Charge {
 }
 
 impl Authority {
+    /// Remembers where the open sessions of an account were signed in, if nothing is remembered of it:
+    /// after a restart, or when others have displaced it.
+    pub(crate) async fn recall_home(&self, sub: Sub) -> Result<(), StoreError> {
+        let home = key(&[sub.as_bytes()]);
+        if self.throttle.lock().familiar.knows(&home) {
+            return Ok(());
+        }
+        let (sessions, now) = (self.sessions(sub).await?, self.clock.now());
+        let place = |session: &Session| {
+            let address = session.address.as_ref()?.parse().ok()?;
+            let age = now.wall.saturating_sub(session.created_at);
+            Some((
+                Source::address(address).key(),
+                now.boot.cast_signed().saturating_sub_unsigned(age),
+            ))
+        };
+        self.throttle.lock().familiar.remember(home, sessions.iter().filter_map(place));
+        Ok(())
+    }
+
     /// Counts a request that was refused for what it presented (a client's secret, a refresh token, a
     /// CSRF value). Past the free ones of its address: the seconds to wait.
     pub fn count_refusal(&self, source: &Source) -> Result<(), u64> {

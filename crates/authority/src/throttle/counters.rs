@@ -156,26 +156,38 @@ impl Paces {
     }
 }
 
-/// Where each account has signed in from.
+/// Where each account has signed in from, and when: in microseconds of boot time, before it if negative.
 #[derive(Default)]
-pub(super) struct Familiar(Recent<Vec<(Key, u64)>>);
+pub(super) struct Familiar(Recent<Vec<(Key, i64)>>);
 
 impl Familiar {
-    /// Whether the account has signed in from this source within the time.
-    pub(super) fn holds(&self, account: &Key, source: &Key, now: u64, within: Duration) -> bool {
-        let fresh = |at: u64| now.saturating_sub(at) <= micros(within);
-        let sources = self.0.get(account);
-        sources.is_some_and(|all| all.iter().any(|(seen, at)| seen == source && fresh(*at)))
+    /// Whether anything is remembered of the account, be it that there is nothing.
+    pub(super) fn knows(&self, account: &Key) -> bool {
+        self.0.get(account).is_some()
     }
 
-    /// Remembers a sign-in.
-    pub(super) fn remember(&mut self, account: Key, source: Key, now: u64) {
+    /// Whether the account has signed in from this source within the time.
+    pub(super) fn holds(&self, account: &Key, source: &Key, now: u64, within: Duration) -> bool {
+        let oldest = now.cast_signed().saturating_sub_unsigned(micros(within));
+        let sources = self.0.get(account);
+        sources.is_some_and(|all| all.iter().any(|(seen, at)| seen == source && *at >= oldest))
+    }
+
+    /// Remembers sign-ins: of each source the last one, of all sources the latest.
+    pub(super) fn remember(
+        &mut self,
+        account: Key,
+        signed_in: impl IntoIterator<Item = (Key, i64)>,
+    ) {
         let sources = self.0.touch(account);
-        sources.retain(|(seen, _)| *seen != source);
-        if sources.len() >= MOST_SOURCES {
-            sources.remove(0);
+        for (source, at) in signed_in {
+            match sources.iter_mut().find(|(seen, _)| *seen == source) {
+                Some((_, seen_at)) => *seen_at = at.max(*seen_at),
+                None => sources.push((source, at)),
+            }
         }
-        sources.push((source, now));
+        sources.sort_by_key(|(_, at)| *at);
+        sources.drain(..sources.len().saturating_sub(MOST_SOURCES));
     }
 
     #[cfg(test)]

@@ -13,7 +13,14 @@ fn throttle() -> Throttle {
 }
 
 fn from(t: &Throttle, name: &str, ip: IpAddr, now: u64) -> Result<Charge, Duration> {
-    t.charge(&Name::new(name).unwrap(), &Source::address(ip), now)
+    let name = Name::new(name).unwrap();
+    t.charge(&name, Some(sub(&name)), &Source::address(ip), now)
+}
+
+/// The account of this name.
+fn sub(name: &Name) -> Sub {
+    let hash = rescind_wire::sha256(&[name.as_str().as_bytes()]);
+    Sub::from_bytes(*hash.first_chunk().unwrap())
 }
 
 fn attempt(t: &Throttle, name: &str, ip: &str, now: u64) -> Result<Charge, Duration> {
@@ -335,7 +342,7 @@ fn a_million_names_from_a_million_addresses_stay_bounded() {
             _ => place(n),
         };
         let name = Name::new(&format!("u{n}")).unwrap();
-        let charge = t.charge(&name, &Source::address(ip), n.into()).unwrap();
+        let charge = t.charge(&name, None, &Source::address(ip), n.into()).unwrap();
         charge.keep();
     }
     let state = t.lock();
