@@ -82,7 +82,7 @@ impl Door {
             .map_err(|error| broken(&error))?;
         let (head, bytes) = match self {
             Door::Own { router, store, keys } => {
-                request.extensions_mut().insert(Uid(rustix::process::getuid().as_raw()));
+                request.extensions_mut().insert(Uid::of_this_process());
                 let response = match router.oneshot(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
