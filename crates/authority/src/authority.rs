@@ -30,7 +30,7 @@ pub struct Authority {
     pub(crate) tended: AtomicBool,
     feed_ever: OnceLock<Vec<PublicKey>>,
     pub(crate) hasher: HashPool,
-    pub(crate) throttle: Throttle,
+    pub(crate) throttle: Arc<Throttle>,
 }
 
 impl Authority {
@@ -72,7 +72,7 @@ impl Authority {
             clock: Arc::clone(&keeper.clock),
             entropy: Arc::clone(&keeper.entropy),
             hasher: HashPool::new(&keeper.settings, &*keeper.entropy),
-            throttle: Throttle::new(keeper.settings.throttle),
+            throttle: Arc::new(Throttle::new(keeper.settings.throttle)),
             keyring: ArcSwap::from_pointee(keyring),
             changed: watch::Sender::new(0),
             tended: AtomicBool::new(true),

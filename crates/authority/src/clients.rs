@@ -5,6 +5,7 @@ use crate::audit::{Action, Operator, Record};
 use crate::authority::{transact, transact_at};
 use crate::clock::{Entropy, random};
 use crate::keys::{KeyState, Purpose, StoredKey};
+use crate::rotate::outlaw;
 use crate::secret::Secret;
 use crate::store::{Head, Load, StoreError, Write};
 use rescind_wire::id::Sub;
@@ -94,6 +95,9 @@ pub enum ClientError {
     /// No client of this id.
     #[error("no client of this id")]
     NotFound,
+    /// The store holds the change, but the keys could not be read again: that is tried at each tending.
+    #[error("the change is in the store, and not yet in use")]
+    Late,
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(StoreError),
@@ -108,22 +112,15 @@ impl From<StoreError> for ClientError {
     }
 }
 
-impl StoredKey {
-    /// The write that takes it out of use; none if it is out of use already.
-    fn over(&self, at: u64) -> Option<Write> {
-        let (kid, to) = (self.kid.clone(), KeyState::Retired);
-        match self.state {
-            KeyState::Next => Some(Write::DropKey(kid)),
-            KeyState::Active => Some(Write::MoveKey { kid, from: self.state, to, at }),
-            KeyState::Retired | KeyState::Compromised => None,
-        }
-    }
-}
-
 impl Client {
     /// Whether it may do this.
     pub fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
+    }
+
+    /// Whether this is a secret that it may have been given.
+    fn may_know(&self, key: &StoredKey) -> bool {
+        matches!(&key.purpose, Purpose::Shared(audience) if self.audiences.contains(audience))
     }
 }
 
@@ -193,35 +190,42 @@ impl Authority {
         Ok(secret)
     }
 
-    /// Removes a client, and takes back every session and token that was issued to it.
+    /// Removes a client, and takes back every session and token that was issued to it. All secrets of its
+    /// audiences are compromised by that, for it was given them, also those that are not used yet.
     pub async fn remove_client(
         &self,
         client_id: &str,
-        operator: &Operator,
+        operator: Operator,
     ) -> Result<Head, ClientError> {
         let (id, now) = (client_id.to_owned(), self.clock.now());
-        let record = Record::of(operator, Action::ClientRemoved, now).to(client_id);
-        let others = self.store.clients().await?.into_iter().filter(|c| c.client_id != client_id);
-        let answered: Vec<String> = others.flat_map(|c| c.audiences).collect();
-        let load = Load { keys: true, ..Load::default() };
-        let ((), head) = transact_at(&*self.store, load, move |loaded| {
+        let by = operator.actor.text();
+        let load = Load { keys: true, clients: true, ..Load::default() };
+        let (known, head) = transact_at(&*self.store, load, move |loaded| {
+            let Some(client) = loaded.clients.iter().find(|c| c.client_id == id) else {
+                return (Vec::new(), Err(ClientError::NotFound));
+            };
+            let record = Record::of(&operator, Action::ClientRemoved, now).to(&id);
             let revoke = Write::Revoke(Target::Client(id.clone()));
             let mut writes = vec![Write::DeleteClient(id), revoke, record.write()];
-            // A secret that only the removed server knew signs nothing for who comes after it.
-            let orphaned = |k: &&StoredKey| match &k.purpose {
-                Purpose::Shared(audience) => !answered.contains(audience),
-                _ => false,
-            };
-            writes
-                .extend(loaded.keys.keys.iter().filter(orphaned).filter_map(|k| k.over(now.wall)));
-            (writes, ())
+            let (sound, to) =
+                (|k: &&StoredKey| k.state != KeyState::Compromised, KeyState::Compromised);
+            let mut known = Vec::new();
+            for key in loaded.keys.keys.iter().filter(sound).filter(|k| client.may_know(k)) {
+                let record = Record::of(&operator, Action::KeyRetired, now).to(&key.kid);
+                writes.extend(outlaw(key, now.wall));
+                writes.push(record.change(key.state.name(), to.name()).write());
+                known.push(key.kid.clone());
+            }
+            (writes, Ok(known))
         })
         .await?;
-        let by = operator.actor.text();
-        tracing::info!(event = "client_removed", by, client_id, pos = head.pos);
-        if let Err(error) = self.reload_keys().await {
-            tracing::error!(event = "keys_not_tended", alarm = true, %error);
+        // Also if it was removed before: perhaps nobody waited for the end of that.
+        let taken_up = self.take_up().await;
+        for kid in known? {
+            tracing::warn!(event = "key_retired", by, kid, compromised = true, pos = head.pos);
         }
+        tracing::info!(event = "client_removed", by, client_id, pos = head.pos);
+        taken_up.map_err(|_| ClientError::Late)?;
         Ok(head)
     }
 

@@ -10,9 +10,11 @@ use crate::refresh::end;
 use crate::secret::Secret;
 use crate::session::{SessionState, Why};
 use crate::store::{Load, Loaded, StoreError, Write};
+use crate::throttle::{Revoker, retry_after};
 use rescind_wire::id::{Sid, Sub};
 use rescind_wire::revocation::{Target, TokenKeys, kills};
 use rescind_wire::token::{self, Claims, Verified};
+use std::sync::Arc;
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -29,6 +31,14 @@ impl Caller {
         match self {
             Caller::FirstParty => FIRST_PARTY,
             Caller::Confidential(client) => &client.client_id,
+        }
+    }
+
+    /// Whose revocations of this account's tokens are counted together.
+    fn counted_as(&self, sub: Sub) -> Revoker<'_> {
+        match self {
+            Caller::FirstParty => Revoker::Account(sub),
+            Caller::Confidential(client) => Revoker::Client(&client.client_id),
         }
     }
 
@@ -52,6 +62,12 @@ pub enum RevokeTokenError {
     /// that it was issued. Its session's refresh token is taken back instead.
     #[error("tokens of this kind are taken back by their audience's server alone")]
     Shared,
+    /// Too many were taken back one by one: wait so many seconds.
+    #[error("too many tokens taken back one by one")]
+    Throttled {
+        /// Seconds.
+        retry_after: u64,
+    },
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,7 +115,8 @@ impl Authority {
     }
 
     /// Takes a token back: of a refresh token the whole session, of an access token that one. What is no
-    /// token of ours, or dead already, is as good as taken back.
+    /// token of ours, or dead already, is as good as taken back. Of access tokens anybody can have as
+    /// many as he likes made, so they are taken back at a rate; sessions always are.
     pub async fn revoke_token(
         &self,
         caller: Caller,
@@ -135,20 +152,25 @@ impl Authority {
             return Err(RevokeTokenError::NotYours);
         }
         let (now, sub, sid) = (self.clock.now(), claims.sub, claims.sid);
+        let throttle = Arc::clone(&self.throttle);
         let done = transact(&*self.store, of_token(&claims, &kid), move |loaded| {
             // A verifier may have as much leeway, no more. What is of no living session is dead already.
             let over = now.seconds() >= claims.exp.saturating_add(token::MAX_LEEWAY);
             if over || killed(loaded, &claims) || !of_living_session(loaded, &claims, now.wall) {
-                return (Vec::new(), false);
+                return (Vec::new(), Ok(false));
+            }
+            if let Err(wait) = throttle.revoke(caller.counted_as(claims.sub), now.boot) {
+                let retry_after = retry_after(wait);
+                return (Vec::new(), Err(RevokeTokenError::Throttled { retry_after }));
             }
             let mut writes = vec![Write::Revoke(Target::Token(claims.jti))];
             if let Some(actor) = caller.actor() {
                 let record = Record::by(&actor, Action::Revoked, now.wall).about(claims.sub);
                 writes.push(record.to(format!("token {}", claims.jti)).write());
             }
-            (writes, true)
+            (writes, Ok(true))
         })
-        .await?;
+        .await??;
         if done {
             taken_back(sub, sid);
         }

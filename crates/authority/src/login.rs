@@ -145,11 +145,11 @@ impl Authority {
                     .ok_or(LoginError::Audience)?
             }
         };
-        let charge = self
-            .throttle
-            .charge(&command.name, &command.source, self.clock.now().boot)
-            .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
-        let outcome = self.login_charged(command, audiences).await;
+        let load =
+            Load { account: Some(AccountRef::Name(command.name.clone())), ..Load::default() };
+        let found = self.store.read(load).await.map_err(LoginError::Unavailable)?.account;
+        let charge = self.charge(&command.name, found.as_ref(), &command.source).await?;
+        let outcome = self.login_charged(command, found, audiences).await;
         match &outcome {
             Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
             Err(LoginError::Credentials) => Charge::keep(charge),
@@ -158,12 +158,29 @@ impl Authority {
         outcome
     }
 
+    /// Counts an attempt as a failure before anything is computed for it.
+    pub(crate) async fn charge(
+        &self,
+        name: &Name,
+        account: Option<&Account>,
+        source: &Source,
+    ) -> Result<Charge, LoginError> {
+        let sub = account.map(|account| account.sub);
+        if let Some(sub) = sub {
+            self.recall_home(sub).await.map_err(LoginError::Unavailable)?;
+        }
+        self.throttle
+            .charge(name, sub, source, self.clock.now().boot)
+            .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })
+    }
+
     async fn login_charged(
         self: &Arc<Self>,
         command: LoginCommand,
+        found: Option<Account>,
         audiences: Vec<String>,
     ) -> Result<LoggedIn, LoginError> {
-        let checked = self.check_password(&command.name, &command.password).await?;
+        let checked = self.check_password(found, &command.password).await?;
         let session = self.new_session(&command, checked.sub);
         let presented = command
             .presented
@@ -184,11 +201,9 @@ impl Authority {
     /// Verifies the password against the account's hash, or a dummy hash of the same cost.
     pub(crate) async fn check_password(
         &self,
-        name: &Name,
+        found: Option<Account>,
         password: &Password,
     ) -> Result<Checked, LoginError> {
-        let load = Load { account: Some(AccountRef::Name(name.clone())), ..Load::default() };
-        let found = self.store.read(load).await.map_err(LoginError::Unavailable)?.account;
         let stored = found.as_ref().map(|account| account.password_hash.clone());
         let verdict = self.hasher.verify(stored, password).await?;
         let (Some(account), Verdict::Right { outdated }) = (found, verdict) else {

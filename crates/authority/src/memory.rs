@@ -102,6 +102,10 @@ impl State {
         let revocations = self.log.values().filter(found);
         Loaded {
             keys: if load.keys { self.keys.clone() } else { StoredKeys::default() },
+            clients: match load.clients {
+                true => self.clients.values().cloned().collect(),
+                false => Vec::new(),
+            },
             revocations: revocations.map(|e| Cutoff { scope: e.scope, ts: e.ts }).collect(),
             head: self.head,
             account: account.cloned(),

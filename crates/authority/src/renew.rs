@@ -13,7 +13,7 @@ use crate::present::Present;
 use crate::secret::Secret;
 use crate::session::Session;
 use crate::store::{Load, Loaded, StoreError, Write};
-use crate::throttle::{Charge, Source, retry_after};
+use crate::throttle::{Charge, Source};
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Target;
 use std::sync::Arc;
@@ -99,21 +99,15 @@ impl Authority {
         password: &Password,
         source: &Source,
     ) -> Result<Checked, LoginError> {
-        let name = &present.account.name;
-        let charge = self
-            .throttle
-            .charge(name, source, self.clock.now().boot)
-            .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
-        let outcome = self.check_password(name, password).await;
+        let account = &present.account;
+        let charge = self.charge(&account.name, Some(account), source).await?;
+        let outcome = self.check_password(Some(account.clone()), password).await;
         match &outcome {
             Err(LoginError::Credentials) => Charge::keep(charge),
             Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
             Err(_) => charge.give_back(&self.throttle),
         }
-        outcome.and_then(|checked| match checked.sub == present.account.sub {
-            true => Ok(checked),
-            false => Err(LoginError::Credentials),
-        })
+        outcome
     }
 
     async fn replace(

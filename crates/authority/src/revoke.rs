@@ -47,6 +47,9 @@ pub enum RevokeError {
     /// A role has characters that it must not have, or there are too many.
     #[error("a role has 1 to 64 printable characters without spaces; an account has at most 64")]
     BadRole,
+    /// A suspension is less than the ban that is in force.
+    #[error("the account is banned: open it first")]
+    Banned,
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -148,30 +151,38 @@ impl Authority {
     }
 
     /// Does something to the account of this name, in one transaction. The rule gives the writes, and
-    /// completes the record.
+    /// completes the record, or refuses.
     async fn change_account(
         &self,
         name: Name,
         (operator, action): (Operator, Action),
-        rule: impl FnOnce(&Account, Record) -> (Vec<Write>, Record) + Send + 'static,
+        rule: impl FnOnce(&Account, Record) -> Result<(Vec<Write>, Record), RevokeError>
+        + Send
+        + 'static,
     ) -> Result<Head, RevokeError> {
         let (now, by) = (self.clock.now(), operator.actor.text());
         let (found, head) = transact_at(&*self.store, named(name), move |loaded| {
-            let Some(account) = &loaded.account else { return (Vec::new(), None) };
+            let Some(account) = &loaded.account else {
+                return (Vec::new(), Err(RevokeError::NotFound));
+            };
             let record = Record::of(&operator, action, now).about(account.sub);
-            let (mut writes, record) = rule(account, record);
-            writes.push(record.write());
-            (writes, Some(account.sub))
+            match rule(account, record) {
+                Ok((mut writes, record)) => {
+                    writes.push(record.write());
+                    (writes, Ok(account.sub))
+                }
+                Err(refused) => (Vec::new(), Err(refused)),
+            }
         })
         .await?;
-        let sub = found.ok_or(RevokeError::NotFound)?;
+        let sub = found?;
         tracing::info!(event = action.name(), by, %sub, pos = head.pos);
         Ok(head)
     }
 
     /// Takes back everything an account holds.
     pub async fn revoke_account(&self, name: Name, by: Operator) -> Result<Head, RevokeError> {
-        let rule = |a: &Account, r| (vec![Write::Revoke(Target::Subject(a.sub))], r);
+        let rule = |a: &Account, r| Ok((vec![Write::Revoke(Target::Subject(a.sub))], r));
         self.change_account(name, (by, Action::AccountRevoked), rule).await
     }
 
@@ -184,12 +195,13 @@ impl Authority {
     ) -> Result<Head, RevokeError> {
         let rule = move |a: &Account, record: Record| {
             let record = record.to(format!("client {client_id}"));
-            (vec![Write::Revoke(Target::Grant(a.sub, client_id))], record)
+            Ok((vec![Write::Revoke(Target::Grant(a.sub, client_id))], record))
         };
         self.change_account(name, (by, Action::AccountRevoked), rule).await
     }
 
-    /// Closes an account, or opens it again. Closing takes back everything it holds.
+    /// Closes an account, or opens it again. Closing takes back everything it holds. A ban ends only by
+    /// opening it, never by a suspension.
     pub async fn set_account_state(
         &self,
         name: Name,
@@ -197,12 +209,15 @@ impl Authority {
         by: Operator,
     ) -> Result<Head, RevokeError> {
         let rule = move |account: &Account, record: Record| {
+            if (account.state, state) == (AccountState::Banned, AccountState::Suspended) {
+                return Err(RevokeError::Banned);
+            }
             let sub = account.sub;
             let mut writes = vec![Write::SetAccountState { sub, state }];
             if state != AccountState::Active {
                 writes.push(Write::Revoke(Target::Subject(sub)));
             }
-            (writes, record.change(account.state.name(), state.name()))
+            Ok((writes, record.change(account.state.name(), state.name())))
         };
         self.change_account(name, (by, Action::AccountState), rule).await
     }
@@ -219,7 +234,7 @@ impl Authority {
         let rule = move |account: &Account, record: Record| {
             let sub = account.sub;
             let record = record.change(account.roles.join(" "), roles.join(" "));
-            (vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))], record)
+            Ok((vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))], record))
         };
         self.change_account(name, (by, Action::Roles), rule).await
     }
@@ -230,7 +245,7 @@ impl Authority {
         let rule = |account: &Account, record: Record| {
             let sub = account.sub;
             let record = record.change(account.state.name(), "deleted");
-            (vec![Write::Revoke(Target::Subject(sub)), Write::DeleteAccount(sub)], record)
+            Ok((vec![Write::Revoke(Target::Subject(sub)), Write::DeleteAccount(sub)], record))
         };
         self.change_account(name, (by, Action::AccountDeleted), rule).await
     }

@@ -17,6 +17,7 @@ use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use rescind_wire::b64;
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
+pub(crate) use rules::outlaw;
 use rules::{carry_out, condemn, put, refuse, retire, rotate};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -192,7 +193,7 @@ impl Authority {
     }
 
     /// After a commit: what is stored comes into use.
-    async fn take_up(&self) -> Result<(), RotateError> {
+    pub(crate) async fn take_up(&self) -> Result<(), RotateError> {
         self.reload_keys().await.map_err(|error| {
             self.tended.store(false, Ordering::Relaxed);
             tracing::error!(event = "keys_not_tended", alarm = true, %error);
@@ -291,14 +292,15 @@ impl Authority {
         audience: &str,
         operator: Operator,
     ) -> Result<Shared, RotateError> {
-        if !self.audiences().await?.iter().any(|a| a == audience) {
-            return Err(RotateError::Audience);
-        }
         let kind = Purpose::Shared(audience.to_owned());
         let Fresh { stored, secret } =
             self.keeper.draw(kind.clone(), Alg::Hs256, KeyState::Next).await?;
         let (kid, now, by) = (stored.kid.clone(), self.clock.now(), operator.actor.text());
+        let answered = audience.to_owned();
         let rule = move |loaded: &Loaded| {
+            if !loaded.clients.iter().any(|client| client.audiences.contains(&answered)) {
+                return refuse(RotateError::Audience);
+            }
             let first = loaded.keys.of(&kind, KeyState::Active).next().is_none();
             let state = if first { KeyState::Active } else { KeyState::Next };
             let mut writes = Vec::new();
@@ -306,9 +308,10 @@ impl Authority {
             writes.extend(waiting.map(|k| Write::DropKey(k.kid.clone())));
             let record = Record::of(&operator, Action::KeyMade, now).to(&stored.kid);
             writes.extend([put(StoredKey { state, ..stored }), record.write()]);
-            (writes, state)
+            (writes, Ok(state))
         };
-        let state = transact(&*self.store, with_keys(), rule).await?;
+        let load = Load { clients: true, ..with_keys() };
+        let state = transact(&*self.store, load, rule).await??;
         tracing::info!(event = "key_made", by, kid, audience, state = state.name());
         if self.take_up().await.is_err() {
             // Its secret is told all the same: nobody can ask for it again.

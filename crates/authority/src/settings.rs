@@ -66,7 +66,16 @@ pub struct Limit {
     pub longest_wait: Duration,
 }
 
-/// What failed sign-ins and refused requests are counted by.
+/// Acts that are let through: so many at once, then one in each span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub at_once: u32,
+    /// How long until one more.
+    pub every: Duration,
+}
+
+/// What failed sign-ins, refused requests and revocations are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottleLimits {
     /// Failures of one account from one source: an IPv4 address or an IPv6 /64.
@@ -83,6 +92,10 @@ pub struct ThrottleLimits {
     pub network: Limit,
     /// Refused client secrets, refresh tokens and CSRF values of one source.
     pub refusals: Limit,
+    /// Access tokens of one account that its own apps take back by `/revoke`.
+    pub account_revocations: Rate,
+    /// Access tokens that one API server takes back by `/revoke`.
+    pub client_revocations: Rate,
     /// Failures are forgotten after so long without another.
     pub forget_after: Duration,
     /// How long a source that an account has signed in from is familiar.
@@ -132,6 +145,8 @@ impl Settings {
                 address: limit(100, MINUTE),
                 network: limit(1000, MINUTE),
                 refusals: limit(300, 10),
+                account_revocations: rate(100, MINUTE),
+                client_revocations: rate(1_000, 10),
                 forget_after: Duration::from_secs(HOUR),
                 familiar_for: Duration::from_secs(30 * DAY),
             },
@@ -141,6 +156,10 @@ impl Settings {
 
 fn limit(free: u32, longest_wait: u64) -> Limit {
     Limit { free, longest_wait: Duration::from_secs(longest_wait) }
+}
+
+fn rate(at_once: u32, every: u64) -> Rate {
+    Rate { at_once, every: Duration::from_secs(every) }
 }
 
 /// A span in microseconds, as times are kept.

@@ -94,6 +94,8 @@ pub struct Load {
     pub siblings: bool,
     /// The realm's keys.
     pub keys: bool,
+    /// All registered clients.
+    pub clients: bool,
     /// Entries of the log with these keys.
     pub revocations: Vec<RevocationKey>,
 }
@@ -136,6 +138,8 @@ pub struct Loaded {
     pub siblings: Vec<Judged>,
     /// The realm's keys, if asked for.
     pub keys: StoredKeys,
+    /// All registered clients by id, if asked for.
+    pub clients: Vec<Client>,
     /// What the log holds under the keys asked for.
     pub revocations: Vec<Cutoff>,
 }

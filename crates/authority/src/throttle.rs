@@ -6,15 +6,21 @@
 //!   and never the owner at a *familiar* source, one that the account has signed in from;
 //! - per address (an IPv4 address, an IPv6 /64) and per IPv6 /48, over all accounts.
 //!
-//! All in bounded memory ([`counters`]): a restart forgets it. The names of accounts are counted whether
-//! they exist or not.
+//! Tokens that are taken back one by one are counted as well, per account and per client, since each
+//! stands in the log.
+//!
+//! All in bounded memory ([`counters`]): a restart forgets it, but for the places where open sessions were
+//! signed in, which are in the store. The names of accounts are counted whether they exist or not.
 
 mod counters;
 
 use crate::Authority;
 use crate::name::Name;
+use crate::session::Session;
 use crate::settings::{Limit, ThrottleLimits};
-use counters::{Counter, Counters, Familiar, Key, Recent, Taken, give_back, key, take};
+use crate::store::StoreError;
+use counters::{Counter, Counters, Familiar, Key, Paces, Recent, Taken, give_back, key, take};
+use rescind_wire::id::Sub;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -82,6 +88,7 @@ struct State {
     addresses: Counters,
     networks: Counters,
     refusals: Counters,
+    revocations: Paces,
     familiar: Familiar,
 }
 
@@ -94,12 +101,21 @@ struct Share {
 
 /// What an attempt is counted under.
 struct Keys {
+    /// The account by its name, whether there is one or not.
     account: Key,
+    /// The account by its id: at home where this one was, and no other of its name.
+    home: Option<Key>,
     source: Key,
     pair: Key,
     /// The account and the most that one subscriber has: its share is not one of each /64.
     share: Key,
     network: Option<Key>,
+}
+
+/// Whose revocations are counted together.
+pub(crate) enum Revoker<'a> {
+    Account(Sub),
+    Client(&'a str),
 }
 
 /// One attempt that has been counted as a failure, until it is given back. Dropped, it stays one.
@@ -117,10 +133,12 @@ impl Throttle {
         Self { limits, state: Mutex::default() }
     }
 
-    /// Counts an attempt wherever it counts, or says how long to wait. `now` is boot time.
+    /// Counts an attempt wherever it counts, or says how long to wait. `sub` is the account of this name,
+    /// if there is one; `now` is boot time.
     pub(crate) fn charge(
         &self,
         name: &Name,
+        sub: Option<Sub>,
         source: &Source,
         now: u64,
     ) -> Result<Charge, Duration> {
@@ -129,10 +147,12 @@ impl Throttle {
         let network = source.network_key();
         let subscriber = network.unwrap_or(place);
         let share = key(&[&account.to_be_bytes(), &subscriber.to_be_bytes()]);
-        let keys = Keys { account, source: place, pair, share, network };
+        let home = sub.map(|sub| key(&[sub.as_bytes()]));
+        let keys = Keys { account, home, source: place, pair, share, network };
         let mut state = self.lock();
         let l = &self.limits;
-        let stranger = !state.familiar.holds(&account, &place, now, l.familiar_for);
+        let at_home = |home| state.familiar.holds(&home, &place, now, l.familiar_for);
+        let stranger = !home.is_some_and(at_home);
         if let Some(wait) = state.wait(l, &keys, stranger, now) {
             return Err(wait);
         }
@@ -158,6 +178,18 @@ impl Throttle {
                 Ok(())
             }
         }
+    }
+
+    /// Counts a token that is taken back by its account's own app, or by an API server; or says how long
+    /// to wait.
+    pub(crate) fn revoke(&self, by: Revoker<'_>, now: u64) -> Result<(), Duration> {
+        let (key, rate) = match by {
+            Revoker::Account(sub) => {
+                (key(&[b"a", sub.as_bytes()]), self.limits.account_revocations)
+            }
+            Revoker::Client(id) => (key(&[b"c", id.as_bytes()]), self.limits.client_revocations),
+        };
+        self.lock().revocations.take(key, rate, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -211,7 +243,9 @@ impl Charge {
     /// at home here from now on.
     pub(crate) fn succeed(self, throttle: &Throttle, now: u64) {
         let mut state = throttle.lock();
-        state.familiar.remember(self.keys.account, self.keys.source, now);
+        if let Some(home) = self.keys.home {
+            state.familiar.remember(home, [(self.keys.source, now.cast_signed())]);
+        }
         self.undo(&mut state);
     }
 
@@ -239,6 +273,26 @@ impl Charge {
 }
 
 impl Authority {
+    /// Remembers where the open sessions of an account were signed in, if nothing is remembered of it:
+    /// after a restart, or when others have displaced it.
+    pub(crate) async fn recall_home(&self, sub: Sub) -> Result<(), StoreError> {
+        let home = key(&[sub.as_bytes()]);
+        if self.throttle.lock().familiar.knows(&home) {
+            return Ok(());
+        }
+        let (sessions, now) = (self.sessions(sub).await?, self.clock.now());
+        let place = |session: &Session| {
+            let address = session.address.as_ref()?.parse().ok()?;
+            let age = now.wall.saturating_sub(session.created_at);
+            Some((
+                Source::address(address).key(),
+                now.boot.cast_signed().saturating_sub_unsigned(age),
+            ))
+        };
+        self.throttle.lock().familiar.remember(home, sessions.iter().filter_map(place));
+        Ok(())
+    }
+
     /// Counts a request that was refused for what it presented (a client's secret, a refresh token, a
     /// CSRF value). Past the free ones of its address: the seconds to wait.
     pub fn count_refusal(&self, source: &Source) -> Result<(), u64> {

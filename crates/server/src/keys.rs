@@ -14,6 +14,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// Mode bits of a file or folder that somebody else than its owner may change.
+pub(crate) const WRITTEN_BY_OTHERS: u32 = 0o022;
+
 /// Where the master key comes from. `Debug` shows no key.
 #[derive(Clone, Default)]
 pub enum MasterSource {
@@ -61,6 +64,14 @@ pub enum KeysError {
         /// Which.
         path: PathBuf,
     },
+    /// Others may write into the folder.
+    #[error(
+        "others may write into {path}, and so put a key of theirs there: run `chmod 700 {path}`"
+    )]
+    Writable {
+        /// Which.
+        path: PathBuf,
+    },
     /// It does not hold a key.
     #[error("the key file {path} does not hold a usable key: restore it from your backup")]
     Bad {
@@ -103,6 +114,14 @@ pub enum KeysError {
 pub fn master(source: &MasterSource, dir: &Path, new: bool) -> Result<MasterKey, KeysError> {
     let file = |error| KeysError::File { path: dir.to_owned(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file)?;
+    let mode = fs::metadata(dir).map_err(file)?.mode();
+    if mode & WRITTEN_BY_OTHERS != 0 {
+        return Err(KeysError::Writable { path: dir.to_owned() });
+    }
+    if mode & 0o077 != 0 {
+        let folder = dir.display();
+        tracing::warn!(event = "folder_open", %folder, "others may list the key folder: run chmod 700 on it");
+    }
     let (path, bytes) = match source {
         MasterSource::Text(text) => {
             return MasterKey::read(text.as_bytes()).map_err(|bad| match new {
@@ -134,7 +153,7 @@ fn found_master(path: &Path, new: bool) -> Result<(), KeysError> {
     }
     let mut bytes = Zeroizing::new([0; 32]);
     SystemEntropy.fill(bytes.as_mut_slice());
-    write_private(path, bytes.as_slice())
+    write_first(path, bytes.as_slice())
         .map_err(|error| KeysError::File { path: path.to_owned(), error })
 }
 
@@ -221,6 +240,19 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a new file of mode 0600 unless another process has just done so: of two that found a realm at
+/// once, both go on with what one of them has drawn.
+fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Err(lost) if lost.error.kind() != io::ErrorKind::AlreadyExists => Err(lost.error),
+        _ => fs::File::open(dir)?.sync_all(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +279,38 @@ mod tests {
                 let refused = master(&source, &keys, false);
                 assert!(matches!(refused, Err(KeysError::Readable { .. })), "{mode:o}");
             }
+        }
+    }
+
+    // K09
+    #[test]
+    fn a_key_folder_that_others_may_write_into_is_refused() {
+        let dir = folder();
+        for mode in [0o770, 0o702, 0o777, 0o1777] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let refused = master(&MasterSource::Folder, dir.path(), true).err().unwrap();
+            assert!(refused.to_string().contains("chmod 700"), "{mode:o}: {refused}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is founded");
+        }
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(master(&MasterSource::Folder, dir.path(), true).is_ok(), "its names are no secret");
+    }
+
+    // K09
+    #[test]
+    fn processes_that_found_a_realm_at_once_go_on_with_one_key() {
+        for _ in 0..20 {
+            let (dir, start) = (folder(), std::sync::Barrier::new(8));
+            let found = || {
+                start.wait();
+                master(&MasterSource::Folder, dir.path(), true).unwrap().name().unwrap()
+            };
+            let names: Vec<_> = std::thread::scope(|scope| {
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(found)).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert!(names.iter().all(|name| *name == names[0]));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left over");
         }
     }
 

@@ -3,6 +3,7 @@
 use rescind_wire::b64;
 use rescind_wire::jwk::SharedKey;
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,12 @@ pub enum SharedSecretError {
     /// The file cannot be read.
     #[error("the file with the secret shared with the authority cannot be read: {0}")]
     File(#[from] std::io::Error),
+    /// Everybody on this machine can read the file, and make tokens with it.
+    #[cfg(unix)]
+    #[error(
+        "the file {0} with the secret shared with the authority can be read by others: run `chmod o-rwx {0}`"
+    )]
+    Readable(std::path::PathBuf),
     /// Not 64 random bytes in base64url.
     #[error(
         "the secret shared with the authority is not 64 random bytes in base64url (86 characters, no padding); copy it whole from the authority, or draw a new one there"
@@ -47,9 +54,17 @@ impl SharedSecret {
         Self::new(text)
     }
 
-    /// Reads a file.
+    /// Reads a file, which others must not be able to read. Its group may: that is how a secret is mounted
+    /// for a service that is not root.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SharedSecretError> {
-        Self::new(std::fs::read_to_string(path)?)
+        let mut file = std::fs::File::open(&path)?;
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::mode(&file.metadata()?) & 0o007 != 0 {
+            return Err(SharedSecretError::Readable(path.as_ref().to_owned()));
+        }
+        let mut text = Zeroizing::new(String::with_capacity(128));
+        file.read_to_string(&mut text)?;
+        Self::parse(&text)
     }
 
     /// White space at the end does not belong to the secret.
@@ -94,11 +109,29 @@ mod tests {
         }
     }
 
+    /// Shows that it is refused while others can read it, and closes it to them.
+    #[cfg(unix)]
+    fn close(path: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        for mode in [0o644, 0o604, 0o606, 0o640, 0o600] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            match SharedSecret::from_file(path) {
+                Err(SharedSecretError::Readable(named)) => {
+                    assert!(mode & 0o007 != 0 && named == path, "{mode:o}");
+                }
+                read => assert!(read.is_ok() && mode & 0o007 == 0, "{mode:o}"),
+            }
+        }
+    }
+
+    // K09
     #[test]
-    fn it_is_read_from_a_file_and_nothing_shows_it() {
+    fn it_is_read_from_a_file_of_its_own_and_nothing_shows_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shared");
         std::fs::write(&path, format!("{}\n", text())).unwrap();
+        #[cfg(unix)]
+        close(&path);
         let secret = SharedSecret::from_file(&path).unwrap();
         assert_eq!(format!("{secret:?}"), "SharedSecret(redacted)");
         let missing = SharedSecret::from_file(folder.path().join("none"));

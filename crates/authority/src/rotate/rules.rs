@@ -118,7 +118,19 @@ pub(super) fn retire(
     }
 }
 
-/// An unplanned one: nothing it has made is taken any more.
+/// Nothing that the key has made is taken any more. It has no successor by that.
+pub(crate) fn outlaw(key: &StoredKey, now: u64) -> Vec<Write> {
+    let entry = match key.purpose {
+        Purpose::Token | Purpose::Shared(_) => Some(Target::Key(key.kid.clone())),
+        // Who has it can write the credential of any session, and may have moved some already.
+        Purpose::Line(_) => Some(Target::Everything),
+        Purpose::Feed(_) | Purpose::Csrf(_) => None,
+    };
+    let step = step(key, KeyState::Compromised, now);
+    std::iter::once(step).chain(entry.map(Write::Revoke)).collect()
+}
+
+/// An unplanned end, with what follows the key.
 pub(super) fn condemn(
     stored: &StoredKeys,
     key: &StoredKey,
@@ -128,15 +140,7 @@ pub(super) fn condemn(
     if key.state == KeyState::Compromised {
         return refuse(RotateError::Retired);
     }
-    let mut writes = vec![step(key, KeyState::Compromised, now)];
-    match key.purpose {
-        Purpose::Token | Purpose::Shared(_) => {
-            writes.push(Write::Revoke(Target::Key(key.kid.clone())));
-        }
-        // Who has it can write the credential of any session, and may have moved some already.
-        Purpose::Line(_) => writes.push(Write::Revoke(Target::Everything)),
-        Purpose::Feed(_) | Purpose::Csrf(_) => {}
-    }
+    let mut writes = outlaw(key, now);
     let signs = matches!(key.purpose, Purpose::Token | Purpose::Feed(_) | Purpose::Shared(_));
     let next = stored.of(&key.purpose, KeyState::Next).next();
     match (key.state, next) {

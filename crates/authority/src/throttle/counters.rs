@@ -1,7 +1,7 @@
 //! What is remembered of failures, in bounded memory: counters that forget, and maps whose longest
 //! untouched entries go when there are too many.
 
-use crate::settings::{Limit, micros};
+use crate::settings::{Limit, Rate, micros};
 use rescind_wire::sha256;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -131,26 +131,63 @@ pub(super) fn give_back(counters: &mut Counters, taken: &Taken) {
     }
 }
 
-/// Where each account has signed in from.
+/// Acts that are let through at a rate. Of each key is kept when the last one would have been, had they
+/// come evenly (the generic cell rate algorithm, ITU-T I.371).
 #[derive(Default)]
-pub(super) struct Familiar(Recent<Vec<(Key, u64)>>);
+pub(super) struct Paces(Recent<u64>);
 
-impl Familiar {
-    /// Whether the account has signed in from this source within the time.
-    pub(super) fn holds(&self, account: &Key, source: &Key, now: u64, within: Duration) -> bool {
-        let fresh = |at: u64| now.saturating_sub(at) <= micros(within);
-        let sources = self.0.get(account);
-        sources.is_some_and(|all| all.iter().any(|(seen, at)| seen == source && fresh(*at)))
+impl Paces {
+    /// Counts an act, or says how long to wait.
+    pub(super) fn take(&mut self, key: Key, rate: Rate, now: u64) -> Result<(), Duration> {
+        let due = self.0.get(&key).copied().unwrap_or(0).max(now);
+        let ahead = micros(rate.every.saturating_mul(rate.at_once.saturating_sub(1)));
+        match (due - now).checked_sub(ahead) {
+            Some(wait) if wait > 0 => Err(Duration::from_micros(wait)),
+            _ => {
+                *self.0.touch(key) = due.saturating_add(micros(rate.every));
+                Ok(())
+            }
+        }
     }
 
-    /// Remembers a sign-in.
-    pub(super) fn remember(&mut self, account: Key, source: Key, now: u64) {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Where each account has signed in from, and when: in microseconds of boot time, before it if negative.
+#[derive(Default)]
+pub(super) struct Familiar(Recent<Vec<(Key, i64)>>);
+
+impl Familiar {
+    /// Whether anything is remembered of the account, be it that there is nothing.
+    pub(super) fn knows(&self, account: &Key) -> bool {
+        self.0.get(account).is_some()
+    }
+
+    /// Whether the account has signed in from this source within the time.
+    pub(super) fn holds(&self, account: &Key, source: &Key, now: u64, within: Duration) -> bool {
+        let oldest = now.cast_signed().saturating_sub_unsigned(micros(within));
+        let sources = self.0.get(account);
+        sources.is_some_and(|all| all.iter().any(|(seen, at)| seen == source && *at >= oldest))
+    }
+
+    /// Remembers sign-ins: of each source the last one, of all sources the latest.
+    pub(super) fn remember(
+        &mut self,
+        account: Key,
+        signed_in: impl IntoIterator<Item = (Key, i64)>,
+    ) {
         let sources = self.0.touch(account);
-        sources.retain(|(seen, _)| *seen != source);
-        if sources.len() >= MOST_SOURCES {
-            sources.remove(0);
+        for (source, at) in signed_in {
+            match sources.iter_mut().find(|(seen, _)| *seen == source) {
+                Some((_, seen_at)) => *seen_at = at.max(*seen_at),
+                None => sources.push((source, at)),
+            }
         }
-        sources.push((source, now));
+        sources.sort_by_key(|(_, at)| *at);
+        sources.drain(..sources.len().saturating_sub(MOST_SOURCES));
     }
 
     #[cfg(test)]

@@ -13,7 +13,14 @@ fn throttle() -> Throttle {
 }
 
 fn from(t: &Throttle, name: &str, ip: IpAddr, now: u64) -> Result<Charge, Duration> {
-    t.charge(&Name::new(name).unwrap(), &Source::address(ip), now)
+    let name = Name::new(name).unwrap();
+    t.charge(&name, Some(sub(&name)), &Source::address(ip), now)
+}
+
+/// The account of this name.
+fn sub(name: &Name) -> Sub {
+    let hash = rescind_wire::sha256(&[name.as_str().as_bytes()]);
+    Sub::from_bytes(*hash.first_chunk().unwrap())
 }
 
 fn attempt(t: &Throttle, name: &str, ip: &str, now: u64) -> Result<Charge, Duration> {
@@ -168,9 +175,11 @@ fn familiar_sources_and_refusals_stay_bounded() {
     for n in 0..2 * MOST as u32 {
         from(&t, &format!("u{n}"), place(1), n.into()).unwrap().succeed(&t, n.into());
         t.refuse(&Source::address(place(n)), n.into()).unwrap();
+        t.revoke(Revoker::Client(&format!("c{n}")), n.into()).unwrap();
     }
     let state = t.lock();
     assert!(state.familiar.len() <= MOST && state.refusals.len() <= MOST);
+    assert!(state.revocations.len() <= MOST);
     assert_eq!(state.pairs.len() + state.accounts.len(), 0, "a success leaves no counter");
 }
 
@@ -290,6 +299,25 @@ fn refused_requests_are_limited_per_address_and_wait_at_most_10_seconds() {
     assert!(from(&t, "alice", place(1), now).is_ok(), "sign-ins have counters of their own");
 }
 
+// V08
+#[test]
+fn tokens_are_taken_back_at_a_rate_that_honest_use_never_reaches() {
+    let t = throttle();
+    let alice = || Revoker::Account(Sub::from_bytes([1; 16]));
+    let (mut now, mut done) = (0, 0);
+    while now < DAY {
+        match t.revoke(alice(), now) {
+            Ok(()) => done += 1,
+            Err(wait) => now += micros(wait),
+        }
+    }
+    assert_eq!(done, 100 + 24 * 60 - 1, "as often as it may");
+    // A token each five minutes, for as long as anybody likes.
+    for n in 0..10_000 {
+        assert_eq!(t.revoke(Revoker::Client("posts-back"), n * 5 * MINUTE), Ok(()));
+    }
+}
+
 // B11
 #[test]
 fn the_wait_that_is_told_is_never_too_short() {
@@ -314,7 +342,7 @@ fn a_million_names_from_a_million_addresses_stay_bounded() {
             _ => place(n),
         };
         let name = Name::new(&format!("u{n}")).unwrap();
-        let charge = t.charge(&name, &Source::address(ip), n.into()).unwrap();
+        let charge = t.charge(&name, None, &Source::address(ip), n.into()).unwrap();
         charge.keep();
     }
     let state = t.lock();

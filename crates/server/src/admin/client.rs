@@ -158,7 +158,7 @@ impl Door {
 
 /// Asks our own routes, as the user who runs this.
 async fn own(router: &Router, mut request: Request<Body>) -> Result<(Parts, Bytes), axum::Error> {
-    request.extensions_mut().insert(Uid(rustix::process::getuid().as_raw()));
+    request.extensions_mut().insert(Uid::of_this_process());
     match router.clone().oneshot(request).await {
         Ok(response) => read(response).await,
         Err(never) => match never {},

@@ -1,12 +1,13 @@
 //! API servers: registered, listed, given another secret, removed.
 
-use super::{Asked, NO_CLIENT, conflict, done, not_found};
+use super::{Asked, NO_CLIENT, conflict, done, not_found, remember};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
 use axum::Json;
 use axum::extract::{Path, State};
 use rescind_authority::clients::{AddClientError, Client, ClientError, Permission};
+use rescind_authority::rotate::RotateError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -71,6 +72,7 @@ pub(super) async fn renew_secret(
     Ok(Json(json!({ "client_id": id, "client_secret": secret.expose() })))
 }
 
+/// Removes a client. What it knew is compromised, and stays so in an older copy of the store.
 pub(super) async fn remove(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -78,13 +80,19 @@ pub(super) async fn remove(
     StrictJson(why): StrictJson<Why>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(why.reason)?;
-    Ok(done(app.authority.remove_client(&id, &by).await?))
+    let removed = app.authority.remove_client(&id, by).await;
+    // Also if it was so before: perhaps the marker could not be written then.
+    if !matches!(removed, Err(ClientError::Store(_))) {
+        remember(&app).await?;
+    }
+    Ok(done(removed?))
 }
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Store(error) => error.into(),
+            ClientError::Late => RotateError::Late.into(),
             _ => not_found(NO_CLIENT),
         }
     }

@@ -94,7 +94,8 @@ pub(super) async fn retire(
     let by = asked.because(retire.reason)?;
     let retired = app.authority.retire_key(&retire.kid, retire.compromised, by).await;
     // Also if it was so before: perhaps the marker could not be written then.
-    if retire.compromised && matches!(retired, Ok(_) | Err(RotateError::Retired)) {
+    let over = matches!(retired, Ok(_) | Err(RotateError::Retired | RotateError::Late));
+    if retire.compromised && over {
         remember(&app).await?;
     }
     Ok(done(retired?))

@@ -127,8 +127,8 @@ async fn remember(app: &App) -> Result<(), Failure> {
     marker::remember(&app.keys, &**app.authority.store()).await.map_err(|_| {
         Failure::new(
             ProblemCode::Unavailable,
-            "The key is compromised in the store, but marker.json in the key folder could not be written, so \
-             that an older copy of the store would trust it again. Mend the folder, then do this again.",
+            "It is done in the store, but marker.json in the key folder could not be written, so that an older \
+             copy of the store would trust a compromised key again. Mend the folder, then do this again.",
         )
     })
 }

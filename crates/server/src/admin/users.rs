@@ -140,6 +140,10 @@ impl From<RevokeError> for Failure {
         match error {
             RevokeError::Store(error) => error.into(),
             RevokeError::BadRole => bad_role(),
+            RevokeError::Banned => conflict(
+                "The account is banned, and stays so: a suspension would be less. To weaken the ban all the \
+                 same, open the account by `rescind user activate`, then suspend it.",
+            ),
             _ => not_found(NO_ACCOUNT),
         }
     }

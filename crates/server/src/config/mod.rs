@@ -17,7 +17,7 @@ pub use value::Format;
 
 use crate::serve;
 use rescind_authority::Settings;
-use rescind_authority::settings::{Argon2Cost, Life, Limit, ThrottleLimits};
+use rescind_authority::settings::{Argon2Cost, Life, Limit, Rate, ThrottleLimits};
 
 impl Tree {
     /// The realm's settings under this issuer.
@@ -49,6 +49,7 @@ impl Tree {
     fn throttle_limits(&self) -> ThrottleLimits {
         let throttle = &self.throttle;
         let limit = |free, longest_wait| Limit { free, longest_wait };
+        let rate = |at_once, every| Rate { at_once, every };
         ThrottleLimits {
             pair: limit(throttle.pair_free, throttle.pair_wait),
             account: limit(throttle.account_free, throttle.account_wait),
@@ -57,6 +58,14 @@ impl Tree {
             address: limit(throttle.address_free, throttle.address_wait),
             network: limit(throttle.network_free, throttle.network_wait),
             refusals: limit(throttle.refusals_free, throttle.refusals_wait),
+            account_revocations: rate(
+                throttle.account_revocations,
+                throttle.account_revocations_every,
+            ),
+            client_revocations: rate(
+                throttle.client_revocations,
+                throttle.client_revocations_every,
+            ),
             forget_after: throttle.forget_after,
             familiar_for: throttle.familiar_for,
         }

@@ -278,6 +278,14 @@ settings! {
         refusals_free: u32 = "300" from "1" to "1000000", like "300";
         /// Longest wait there.
         refusals_wait: Duration = "10s" from "1s" to "1h", like "10s";
+        /// Access tokens of one account that its own apps may take back at once by `/revoke`.
+        account_revocations: u32 = "100" from "1" to "100000", like "100";
+        /// How long until one more.
+        account_revocations_every: Duration = "1m" from "1s" to "1d", like "1m";
+        /// Access tokens that one API server may take back at once by `/revoke`.
+        client_revocations: u32 = "1000" from "1" to "1000000", like "1000";
+        /// How long until one more.
+        client_revocations_every: Duration = "10s" from "1s" to "1d", like "10s";
         /// Failures are forgotten after so long without another.
         forget_after: Duration = "1h" from "1m" to "30d", like "1h";
         /// How long a source that an account has signed in from is familiar.

@@ -8,13 +8,15 @@ use crate::http::problem::Failure;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use futures_util::stream;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
 use rescind_authority::clients::{Client, Permission};
 use rescind_wire::b64;
 use rescind_wire::id::{Epoch, Instance};
 use rescind_wire::problem::ProblemCode;
 use serde::Deserialize;
+use std::convert::Infallible;
 
 const FRAMES: &str = "application/vnd.rescind.frame";
 
@@ -45,11 +47,20 @@ async fn allow(app: &App, headers: &HeaderMap) -> Result<Client, Response> {
 
 /// All live entries at a position, in one signed frame.
 pub(super) async fn snapshot(State(app): State<App>, headers: HeaderMap) -> Response {
-    if let Err(refused) = allow(&app, &headers).await {
-        return refused;
-    }
-    match app.feed.snapshot().await {
-        Ok(frame) => ([(CONTENT_TYPE, FRAMES)], frame).into_response(),
+    let client = match allow(&app, &headers).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
+    match app.feed.snapshot(&client).await {
+        Ok(Some((frame, place))) => {
+            let length = [(CONTENT_LENGTH, frame.len())];
+            // The place is given back when the end is asked for: what comes before is then written.
+            let once = stream::unfold((Some(frame), place), |(frame, place)| async move {
+                frame.map(|frame| (Ok::<_, Infallible>(frame), (None, place)))
+            });
+            (length, [(CONTENT_TYPE, FRAMES)], Body::from_stream(once)).into_response()
+        }
+        Ok(None) => Failure::unavailable(1).into_response(),
         Err(error) => Failure::from(error).into_response(),
     }
 }

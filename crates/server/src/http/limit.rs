@@ -26,7 +26,10 @@ pub(super) fn refusals(app: &App, source: &Source, mut response: Response) -> Re
     match (app.authority.count_refusal(source), form) {
         (Ok(()), _) => response,
         (Err(seconds), Refused::Problem) => Failure::too_many(seconds).into_response(),
-        (Err(seconds), Refused::OAuth) => OAuthFailure::too_many(seconds).into_response(),
+        (Err(seconds), Refused::OAuth) => {
+            let description = "too many refused requests, wait as long as Retry-After says";
+            OAuthFailure::too_many(description, seconds).into_response()
+        }
         (Err(seconds), Refused::Page) => pages::too_many(seconds),
     }
 }

@@ -222,8 +222,7 @@ impl OAuthFailure {
     }
 
     /// Wait so many seconds.
-    pub fn too_many(seconds: u64) -> Self {
-        let description = "too many refused requests, wait as long as Retry-After says";
+    pub fn too_many(description: &'static str, seconds: u64) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Self { status, retry_after: Some(seconds), ..Self::invalid_request(description) }
     }

@@ -25,6 +25,11 @@ pub(super) async fn revoke(
     match app.authority.revoke_token(caller, &token).await {
         Ok(()) => Ok(StatusCode::OK),
         Err(RevokeTokenError::Store(error)) => Err(error.into()),
+        Err(RevokeTokenError::Throttled { retry_after }) => Err(OAuthFailure::too_many(
+            "too many tokens taken back one by one, wait as long as Retry-After says or take back the \
+             refresh token",
+            retry_after,
+        )),
         Err(RevokeTokenError::Shared) => Err(OAuthFailure::new(
             "unsupported_token_type",
             "take back the refresh token, this access token only its own server can take back",

@@ -71,8 +71,20 @@ enum Peer {
 }
 
 /// The user id of the process at the other end of the administrator's socket.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uid(pub u32);
+
+impl Uid {
+    /// Our own, as the other end would see it.
+    pub fn of_this_process() -> Self {
+        Self(rustix::process::geteuid().as_raw())
+    }
+
+    /// Whether it is the user that the authority runs as, or root.
+    fn may_administer(self, own: Self) -> bool {
+        self == own || self == Self(0)
+    }
+}
 
 /// A listener of either kind.
 trait Door: Send + 'static {
@@ -94,9 +106,15 @@ impl Door for TcpListener {
 impl Door for UnixListener {
     type Io = tokio::net::UnixStream;
     async fn accept(&self) -> std::io::Result<(Self::Io, Peer)> {
-        let (stream, _) = UnixListener::accept(self).await?;
-        let uid = stream.peer_cred()?.uid();
-        Ok((stream, Peer::Process(Uid(uid))))
+        loop {
+            let (stream, _) = UnixListener::accept(self).await?;
+            let uid = Uid(stream.peer_cred()?.uid());
+            if uid.may_administer(Uid::of_this_process()) {
+                return Ok((stream, Peer::Process(uid)));
+            }
+            // Only if somebody has opened folder and socket to it.
+            tracing::warn!(event = "socket_refused", uid = uid.0, "neither our own user nor root");
+        }
     }
 }
 
@@ -244,4 +262,20 @@ async fn accept<D: Door>(
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (io, peer) = door.accept().await?;
     Ok((io, peer, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A01
+    #[test]
+    fn only_its_own_user_and_root_administer() {
+        let own = Uid(4242);
+        assert!(own.may_administer(own) && Uid(0).may_administer(own));
+        for stranger in [Uid(1), Uid(4241), Uid(65_534)] {
+            assert!(!stranger.may_administer(own), "{stranger:?}");
+            assert!(!stranger.may_administer(Uid(0)), "{stranger:?}");
+        }
+    }
 }

@@ -20,7 +20,8 @@ use tracing_subscriber::layer::Context;
 const COUNTED: [&str; 2] = ["rescind_server", "rescind_authority"];
 
 /// Events that are alarms.
-pub const ALARMS: [&str; 9] = [
+pub const ALARMS: [&str; 10] = [
+    "certificate_failed",
     "clock_stepped",
     "credential_reuse",
     "feed_ahead",

@@ -145,6 +145,9 @@ pub async fn clients_come_back_in_order_and_their_ids_are_taken_once(made: Made)
     assert!(is_conflict(&write(&*store, vec![again]).await));
     let expected = [client("Zebra", 3), client("audit", 2), client("posts-api", 1)];
     assert_eq!(store.clients().await.unwrap(), expected);
+    let load = Load { clients: true, ..Load::default() };
+    assert_eq!(store.read(load).await.unwrap().clients, expected);
+    assert!(store.read(Load::default()).await.unwrap().clients.is_empty(), "only if asked for");
 }
 
 /// An account that was asked for by itself stands before that of the session.

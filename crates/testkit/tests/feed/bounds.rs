@@ -3,10 +3,11 @@
 use crate::hand::{Follower, INSTANCE, basic};
 use crate::{SECOND, quick, revoke_nobodys};
 use futures_util::StreamExt as _;
-use rescind_authority::clients::Permission;
+use rescind_authority::clients::{Client, Permission};
 use rescind_authority::store::{Load, Write};
 use rescind_server::feed::FeedHub;
 use rescind_server::serve::{self, Limits};
+use rescind_testkit::http::Answer;
 use rescind_testkit::server::{TestAuthority, operator};
 use rescind_wire::id::{Epoch, Jti};
 use rescind_wire::revocation::Target;
@@ -77,25 +78,69 @@ async fn a_follower_that_does_not_read_is_cut_off_and_the_others_get_everything(
     assert!(read < (rounds * MANY) as usize * 33, "{read} bytes were kept for it");
 }
 
+/// More clients that may follow, beside the one that is there.
+async fn clients(authority: &TestAuthority, more: usize) -> Vec<Client> {
+    for n in 0..more {
+        let (id, audiences) = (format!("more-{n}"), vec!["posts-api".to_owned()]);
+        let feed = vec![Permission::Feed];
+        authority.app.authority.add_client(&id, audiences, feed, &operator()).await.unwrap();
+    }
+    let mut all = authority.app.authority.store().clients().await.unwrap();
+    all.sort_by_key(|client| client.client_id != "posts-api");
+    all
+}
+
+async fn ask(authority: &TestAuthority, path: &str) -> Answer {
+    let credentials = basic("posts-api", &authority.secret);
+    authority.http().get(path, &[("authorization", &credentials)]).await
+}
+
 // P09
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_a_last_place_and_it_is_free_again_when_somebody_leaves() {
     let authority = quick().await;
-    let clients = authority.app.authority.store().clients().await.unwrap();
-    let (client, epoch) = (&clients[0], Epoch::from_bytes([1; 16]));
-    let follow = || authority.app.feed.follow(client, epoch, 0);
-    let mut followers: Vec<_> = std::iter::from_fn(follow).take(10_000).collect();
-    assert_eq!(followers.len(), 5_000);
-    let ask = || async {
-        let path = format!("/v1/feed?epoch={epoch}&from=0&instance={INSTANCE}");
-        let credentials = basic("posts-api", &authority.secret);
-        authority.http().get(&path, &[("authorization", &credentials)]).await
-    };
-    let full = ask().await;
+    let clients = clients(&authority, 5).await;
+    let epoch = Epoch::from_bytes([1; 16]);
+    let path = format!("/v1/feed?epoch={epoch}&from=0&instance={INSTANCE}");
+    let mut followers = Vec::new();
+    for (n, client) in clients.iter().enumerate() {
+        let follow = || authority.app.feed.follow(client, epoch, 0);
+        let own: Vec<_> = std::iter::from_fn(follow).take(10_000).collect();
+        // One takes its own, and leaves the others theirs; for the sixth there is none left.
+        assert_eq!(own.len(), if n < 5 { 1_000 } else { 0 });
+        followers.push(own);
+    }
+    let full = ask(&authority, &path).await;
     assert_eq!(full.status, 503);
     assert_eq!(full.header("retry-after"), "5");
-    followers.pop();
-    assert_eq!(ask().await.status, 200, "and is told to start afresh, for its epoch is unknown");
+    followers[4].pop();
+    assert_eq!(ask(&authority, &path).await.status, 503, "one place, but not for this client");
+    followers[0].pop();
+    let free = ask(&authority, &path).await;
+    assert_eq!(free.status, 200, "and is told to start afresh, for its epoch is unknown");
+}
+
+// P09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_no_snapshot_keeps_none_from_the_others() {
+    let authority = quick().await;
+    revoke_nobodys(&authority, 1).await;
+    let clients = clients(&authority, 1).await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(authority.app.feed.snapshot(&clients[0]).await.unwrap().unwrap());
+    }
+    let refused = ask(&authority, "/v1/snapshot").await;
+    assert_eq!(refused.status, 503, "a ninth to the same client waits for its turn in vain");
+    assert_eq!(refused.header("retry-after"), "1");
+    assert!(authority.app.feed.snapshot(&clients[1]).await.unwrap().is_some());
+    held.pop();
+    // What was sent has given its place back.
+    for _ in 0..20 {
+        let taken = ask(&authority, "/v1/snapshot").await;
+        assert_eq!(taken.status, 200);
+        assert_eq!(taken.header("content-length"), taken.body.len().to_string());
+    }
 }
 
 // P01
@@ -113,7 +158,7 @@ async fn a_client_that_the_feed_has_not_heard_of_yet_follows_and_one_that_is_gon
     let epoch = authority.store().head().await.unwrap().epoch;
     let mut frames = Box::pin(hub.follow(late, epoch, 0).unwrap());
     assert!(frames.next().await.is_some(), "it was cut off");
-    authority.remove_client("late", &operator()).await.unwrap();
+    authority.remove_client("late", operator()).await.unwrap();
     let mut frames = Box::pin(hub.follow(late, epoch, 0).unwrap());
     assert!(frames.next().await.is_none(), "it follows without being a client");
 }

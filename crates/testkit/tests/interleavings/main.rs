@@ -12,6 +12,7 @@ mod memory;
 mod operations;
 mod reading;
 mod realm;
+mod shared;
 mod verifier;
 
 use rescind_authority::store::{Head, Store};

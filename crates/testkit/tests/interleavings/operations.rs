@@ -295,7 +295,7 @@ fn no_token_of_a_page_outlives_the_end_of_its_session() {
 #[test]
 fn a_sign_in_that_commits_after_a_ban_is_refused_and_one_before_it_is_dead() {
     assert_safe(
-        4,
+        5,
         |w| vec![w.sign_in(), w.ban()],
         |w| {
             w.reopen();
@@ -364,7 +364,7 @@ fn later<'a>(w: &'a World, then: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
 #[test]
 fn a_sign_in_dies_by_a_logout_everywhere_after_it_and_not_by_one_before_it() {
     assert_safe(
-        15,
+        21,
         |w| vec![later(w, w.sign_in()), later(w, w.logout_everywhere())],
         order_was_not_kept,
     );

@@ -207,17 +207,78 @@ async fn whoever_shares_a_secret_cannot_fill_the_log_and_the_record() {
     assert_eq!(games.introspect(&device.access).await["active"], false, "its server may");
 }
 
+async fn remove(authority: &TestAuthority, client: &str) -> Result<Value, CallError> {
+    use rescind_server::admin::client::Door;
+    let door = Door::find(&authority.config).await.unwrap();
+    door.call(http::Method::DELETE, &format!("/admin/clients/{client}"), json!({})).await
+}
+
+// K06
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_servers_secret_signs_nothing_for_who_comes_after_it() {
+async fn a_removed_servers_secret_signs_nothing_for_who_stays_or_comes_after_it() {
+    let games = Games::start().await;
+    let authority = &games.authority;
+    let body =
+        json!({ "client_id": "lobby", "audiences": ["games"], "permissions": ["introspect"] });
+    let made = administer(authority, "/admin/clients", body).await.unwrap();
+    let lobby = Games { basic: basic("lobby", &text(&made, "client_secret")), ..games };
+    let authority = &lobby.authority;
+    // One that has had its time, one in use, one that waits: the server was given each of them.
+    let (old, active) = (lobby.share().await, lobby.share().await);
+    let before = lobby.sign_in(&["games"]).await.unwrap().access;
+    let body = json!({ "purpose": "shared", "audience": "games" });
+    administer(authority, "/admin/keys/rotate", body).await.unwrap();
+    let next = lobby.share().await;
+    assert_eq!(lobby.introspect(&before).await["active"], true);
+
+    remove(authority, "games").await.unwrap();
+    let marker = std::fs::read_to_string(authority.config.keys.join("marker.json")).unwrap();
+    let stored = authority.app.authority.stored_keys().await.unwrap();
+    for shared in [&old, &active, &next] {
+        let kid = text(shared, "kid");
+        assert_eq!(stored.find(&kid).map(|key| key.state), Some(KeyState::Compromised));
+        assert!(marker.contains(&kid), "before it is answered");
+    }
+    assert_eq!(lobby.introspect(&before).await["active"], false, "nor does what it forges count");
+    let device = lobby.sign_in(&["games"]).await.unwrap();
+    assert_eq!(header(&device.access)["alg"], "ES256");
+    let fresh = lobby.share().await;
+    assert_eq!(fresh["state"], "active");
+    let device = lobby.sign_in(&["games"]).await.unwrap();
+    assert!(lobby.verified(&device.access, &[&secret(&fresh)]));
+    // The last one of the audience takes its secret with it as well.
+    remove(authority, "lobby").await.unwrap();
+    let stored = authority.app.authority.stored_keys().await.unwrap();
+    assert_eq!(stored.find(&text(&fresh, "kid")).map(|key| key.state), Some(KeyState::Compromised));
+}
+
+// K06
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_servers_secret_that_the_marker_cannot_keep_is_not_answered_as_done() {
+    let games = Games::start().await;
+    let kid = text(&games.share().await, "kid");
+    let keys = games.authority.config.keys.clone();
+    let marker = keys.join("marker.json");
+    std::fs::rename(&marker, keys.join("aside")).unwrap();
+    std::fs::create_dir(&marker).unwrap();
+    let refused = remove(&games.authority, "games").await.unwrap_err();
+    assert!(refused.to_string().contains("marker.json"), "{refused}");
+    std::fs::remove_dir(&marker).unwrap();
+    std::fs::rename(keys.join("aside"), &marker).unwrap();
+    let again = remove(&games.authority, "games").await.unwrap_err();
+    assert!(again.to_string().contains("No client"), "{again}");
+    assert!(std::fs::read_to_string(&marker).unwrap().contains(&kid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_removed_leaves_the_secrets_of_other_audiences() {
     let games = Games::start().await;
     games.share().await;
-    use rescind_server::admin::client::Door;
-    let door = Door::find(&games.authority.config).await.unwrap();
-    door.call(http::Method::DELETE, "/admin/clients/games", json!({})).await.unwrap();
-    let body = json!({ "client_id": "games-2", "audiences": ["games"], "permissions": [] });
+    let body = json!({ "client_id": "shop", "audiences": ["shop"], "permissions": [] });
     administer(&games.authority, "/admin/clients", body).await.unwrap();
+    remove(&games.authority, "shop").await.unwrap();
     let device = games.sign_in(&["games"]).await.unwrap();
-    assert_eq!(header(&device.access)["alg"], "ES256");
+    assert_eq!(header(&device.access)["alg"], "HS256");
 }
 
 #[tokio::test(flavor = "multi_thread")]

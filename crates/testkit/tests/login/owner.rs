@@ -2,8 +2,9 @@
 
 use super::{attempt_from, behind_a_proxy, retry_after};
 use http::Method;
+use rescind_authority::name::Name;
 use rescind_testkit::http::{Answer, Http};
-use rescind_testkit::server::{PASSWORD, TestAuthority};
+use rescind_testkit::server::{PASSWORD, TestAuthority, operator};
 use serde_json::json;
 use std::time::Duration;
 
@@ -101,6 +102,36 @@ async fn a_place_is_familiar_after_any_right_password_and_only_after_one() {
     guess_from_everywhere(&http).await;
     retry_after(&attempt_from(&http, "198.51.100.2", "alice", PASSWORD).await);
     sign_in_from(&http, "198.51.100.3").await;
+}
+
+// B07
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_does_not_forget_where_open_sessions_were_signed_in() {
+    let authority = behind_a_proxy().await;
+    let http = authority.http();
+    sign_in_from(&http, HOME).await;
+    let gone = sign_in_from(&http, "203.0.113.2").await.json();
+    let bearer = format!("Bearer {}", gone["refresh_token"].as_str().unwrap());
+    let headers = [("authorization", bearer.as_str())];
+    assert_eq!(http.send(Method::POST, "/logout", &headers, "").await.status, 204);
+    let authority = authority.restart().await;
+    let http = authority.http();
+    guess_from_everywhere(&http).await;
+    sign_in_from(&http, HOME).await;
+    retry_after(&attempt_from(&http, "203.0.113.2", "alice", PASSWORD).await);
+}
+
+// B07
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_account_of_an_old_name_is_at_home_nowhere() {
+    let authority = behind_a_proxy().await;
+    let http = authority.http();
+    sign_in_from(&http, HOME).await;
+    let name = Name::new("alice").unwrap();
+    authority.app.authority.delete_account(name, operator()).await.unwrap();
+    authority.person("alice").await;
+    guess_from_everywhere(&http).await;
+    retry_after(&attempt_from(&http, HOME, "alice", PASSWORD).await);
 }
 
 // B01 B07

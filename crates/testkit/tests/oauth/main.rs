@@ -6,7 +6,8 @@ mod revoke;
 
 use http::Method;
 use rescind_authority::clients::Permission;
-use rescind_testkit::accounts::quick;
+use rescind_server::run::Config;
+use rescind_testkit::accounts::quick_with;
 use rescind_testkit::http::{Answer, Http, encode};
 use rescind_testkit::server::{PASSWORD, TestAuthority, operator};
 use rescind_verifier::Verifier;
@@ -19,6 +20,8 @@ struct World {
     verifier: Verifier,
     /// Answers for posts-api; may introspect and revoke.
     posts: String,
+    /// Another one for posts-api, which may as much.
+    more: String,
     /// Answers for files-api; may introspect and revoke.
     files: String,
     /// Answers for posts-api; may do nothing.
@@ -27,21 +30,30 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let authority = quick().await;
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let authority = quick_with(change).await;
         authority.person("alice").await;
         let all = vec![Permission::Introspect, Permission::Revoke];
         let posts = add(&authority, "posts-back", "posts-api", all.clone()).await;
+        let more = add(&authority, "posts-more", "posts-api", all.clone()).await;
         let files = add(&authority, "files-back", "files-api", all).await;
         let plain = add(&authority, "plain", "posts-api", Vec::new()).await;
         let (http, verifier) = (authority.http(), authority.verifier().await);
-        Self { authority, http, verifier, posts, files, plain }
+        Self { authority, http, verifier, posts, more, files, plain }
     }
 
     /// Signs Alice in for all audiences, or for this one.
     async fn sign_in(&self, audience: Option<&str>) -> Tokens {
+        self.sign_in_as("alice", audience).await
+    }
+
+    async fn sign_in_as(&self, name: &str, audience: Option<&str>) -> Tokens {
         let audience: Vec<&str> = audience.into_iter().collect();
         let body = serde_json::json!({
-            "username": "alice", "password": PASSWORD, "carrier": "token", "audience": audience,
+            "username": name, "password": PASSWORD, "carrier": "token", "audience": audience,
         });
         let answer = self.http.post_json("/login", &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());

@@ -1,7 +1,9 @@
 //! A client takes a token back.
 
-use crate::{World, error, refuses_other_forms};
+use crate::{Tokens, World, error, refuses_other_forms};
 use rescind_authority::clients::FIRST_PARTY;
+use rescind_authority::settings::Rate;
+use std::time::Duration;
 
 const PUBLIC: (&str, &str) = ("client_id", FIRST_PARTY);
 
@@ -57,10 +59,68 @@ async fn what_is_no_token_or_dead_already_is_answered_alike_and_appends_nothing(
     }
     assert_eq!(world.pos().await, before);
     assert!(world.lives(&other.access).await);
-    world.authority.clock.advance(std::time::Duration::from_secs(331));
+    world.authority.clock.advance(Duration::from_secs(331));
     let expired = [("token", other.access.as_str()), PUBLIC];
     assert_eq!(world.post("/revoke", &expired, None).await.status, 200);
     assert_eq!(world.pos().await, before);
+}
+
+/// Makes a new access token and takes it back; the answer's status and position of the log.
+async fn once_more(world: &World, tokens: &mut Tokens, basic: Option<&str>) -> (u16, u64) {
+    *tokens = Tokens::of(&world.http.refresh(&tokens.refresh, None).await.json());
+    let token = ("token", tokens.access.as_str());
+    let form = if basic.is_some() { vec![token] } else { vec![token, PUBLIC] };
+    let answer = world.post("/revoke", &form, basic).await;
+    if answer.status == 429 {
+        assert_eq!(error(&answer).1, "invalid_request");
+        assert_eq!(answer.header("retry-after"), "60");
+    }
+    (answer.status.as_u16(), world.pos().await)
+}
+
+// V01 V08
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_back_tokens_without_end_fills_neither_the_log_nor_the_record() {
+    let few = Rate { at_once: 3, every: Duration::from_secs(60) };
+    for client in [false, true] {
+        let world = World::start_with(|config| {
+            let limits = &mut config.settings.throttle;
+            let bounded = match client {
+                true => &mut limits.client_revocations,
+                false => &mut limits.account_revocations,
+            };
+            *bounded = few;
+        })
+        .await;
+        world.authority.person("bob").await;
+        let basic = client.then_some(world.posts.as_str());
+        let (mut alice, mut again) = (world.sign_in(None).await, world.sign_in(None).await);
+        for _ in 0..3 {
+            assert_eq!(once_more(&world, &mut alice, basic).await.0, 200);
+        }
+        let full = world.pos().await;
+        for _ in 0..3 {
+            assert_eq!(once_more(&world, &mut alice, basic).await, (429, full));
+        }
+        assert_eq!(once_more(&world, &mut again, basic).await, (429, full), "another session");
+        let records = world.authority.app.authority.store().records(None, 99).await.unwrap();
+        let revoked = records.iter().filter(|r| r.action.name() == "revoked").count();
+        assert_eq!(revoked, if client { 3 } else { 0 });
+        // What is dead already costs nothing, and a session is always ended.
+        let form = [("token", again.refresh.as_str()), PUBLIC];
+        assert_eq!(world.post("/revoke", &form, None).await.status, 200);
+        let form = [("token", again.access.as_str())];
+        let form = if client { form.to_vec() } else { vec![form[0], PUBLIC] };
+        assert_eq!(world.post("/revoke", &form, basic).await.status, 200);
+        // Others are not held off, nor is anybody for longer than was said.
+        let other = if client { Some(world.more.as_str()) } else { None };
+        let mut bob = world.sign_in_as("bob", None).await;
+        assert_eq!(once_more(&world, &mut bob, other).await.0, 200);
+        let full = world.pos().await;
+        world.authority.clock.advance(Duration::from_secs(60));
+        assert_eq!(once_more(&world, &mut alice, basic).await, (200, full + 1));
+        assert_eq!(once_more(&world, &mut alice, basic).await, (429, full + 1));
+    }
 }
 
 // V03

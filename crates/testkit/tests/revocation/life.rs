@@ -79,7 +79,8 @@ async fn an_entry_lives_as_long_as_its_tokens_and_then_goes_by_itself() {
 
 /// How many entries the snapshot tells.
 async fn live_entries(authority: &rescind_testkit::server::TestAuthority) -> usize {
-    let sealed = authority.app.feed.snapshot().await.unwrap();
+    let clients = authority.app.authority.store().clients().await.unwrap();
+    let (sealed, _place) = authority.app.feed.snapshot(&clients[0]).await.unwrap().unwrap();
     let keyring = authority.app.authority.keyring();
     let opened = open(&sealed, authority.issuer(), keyring.feed_public());
     let Ok(Frame::Snapshot { entries, .. }) = opened else {

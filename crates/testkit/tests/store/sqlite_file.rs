@@ -277,3 +277,22 @@ async fn many_reads_at_once_are_all_answered() {
         assert_eq!(read.await.unwrap(), 0);
     }
 }
+
+// K09
+#[tokio::test]
+async fn a_store_that_others_may_write_to_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(reopened(folder.path()));
+    let database = folder.path().join(FILE_NAME);
+    for (path, closed) in [(folder.path(), 0o700), (database.as_path(), 0o600)] {
+        for mode in [0o020, 0o002, 0o077] {
+            let opened = std::fs::Permissions::from_mode(closed | mode);
+            std::fs::set_permissions(path, opened).unwrap();
+            let refused = open(folder.path(), ISSUER, LONGEST_LIFE).map(drop).unwrap_err();
+            let said = refused.to_string();
+            assert!(said.ends_with(&format!("run `chmod go-w {}`", path.display())), "{said}");
+        }
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(closed)).unwrap();
+    }
+    reopened(folder.path());
+}

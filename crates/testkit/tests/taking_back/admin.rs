@@ -93,6 +93,31 @@ async fn the_socket_is_its_owners_alone_and_refuses_another_host_too() {
     }
 }
 
+// A02
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_is_not_weakened_into_a_suspension() {
+    let realm = Realm::start().await;
+    let office = Office::of(&realm);
+    let set = async |state: &str| {
+        let body = json!({ "state": state });
+        office.ask(Method::POST, "/admin/users/alice/state", &body).await
+    };
+    assert_eq!(set("banned").await.status, 200);
+    let (recorded, stood) = (records(&realm).await, pos(&realm.authority).await);
+    let refused = set("suspended").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("rescind user activate"), "{}", refused.text());
+    assert_eq!(
+        office.ask(Method::GET, "/admin/users", &Value::Null).await.json()[0]["state"],
+        "banned"
+    );
+    assert_eq!(records(&realm).await, recorded);
+    assert_eq!(pos(&realm.authority).await, stood);
+    for state in ["banned", "active", "suspended", "banned"] {
+        assert_eq!(set(state).await.status, 200, "{state}");
+    }
+}
+
 // A05
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_a_route_does_not_know_is_refused_and_nothing_is_done() {

@@ -113,7 +113,7 @@ async fn a_removed_client_loses_its_feed_and_another_ones_goes_on() {
     let mut posts = follow(&realm, POSTS, &realm.authority.secret).await.unwrap();
 
     let authority = &realm.authority.app.authority;
-    authority.remove_client(FILES, &operator()).await.unwrap();
+    authority.remove_client(FILES, operator()).await.unwrap();
     assert_ends(open).await;
     assert_eq!(follow(&realm, FILES, &secret).await.err(), Some(401));
     assert_eq!(status_of(&realm, &secret).await, 401);

@@ -114,7 +114,7 @@ async fn what_an_administrator_does_is_logged_with_who_did_it() {
     };
     let kid = keys.keys.iter().find(active).unwrap().kid.clone();
     authority.retire_key(&kid, true, by()).await.unwrap();
-    authority.remove_client("posts-api", &by()).await.unwrap();
+    authority.remove_client("posts-api", by()).await.unwrap();
     authority.delete_account(name(), by()).await.unwrap();
     for event in ["account_state", "roles", "account_revoked", "account_deleted"] {
         let event = newest(event);

@@ -14,6 +14,7 @@ mod schema;
 mod sweep;
 mod writer;
 
+use crate::keys::WRITTEN_BY_OTHERS;
 use async_trait::async_trait;
 use reader::Readers;
 use rescind_authority::account::Account;
@@ -27,7 +28,7 @@ use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,6 +94,9 @@ pub enum OpenError {
     /// The clock or the longest life is above 2^63 - 1.
     #[error("the clock or the longest token life is out of range: set them right")]
     Number,
+    /// Others may change it.
+    #[error("others may write to {}: run `chmod go-w {}`", .0.display(), .0.display())]
+    Writable(PathBuf),
     /// The folder, the file or its lock.
     #[error("cannot use {}: {source}. --data names a folder of your own", .path.display())]
     Io {
@@ -145,6 +149,9 @@ impl SqliteStore {
         make_folder(path)?;
         let lock = lock(path)?;
         make_file(path)?;
+        for part in ["", "-wal", "-shm"] {
+            refuse_writable(&beside(path, part))?;
+        }
         let mut conn = schema::connect_writer(path)?;
         let epoch = Epoch::from_bytes(random(entropy));
         schema::prepare(&mut conn, &realm, epoch, clock.now().wall)?;
@@ -191,10 +198,30 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
 fn make_folder(path: &Path) -> Result<(), OpenError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(io_error(folder))?;
+            refuse_writable(folder)
         }
         _ => Ok(()),
     }
+}
+
+/// Whoever may write here may put another database in the place of this one, or write into it.
+fn refuse_writable(path: &Path) -> Result<(), OpenError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.mode() & WRITTEN_BY_OTHERS != 0 => {
+            Err(OpenError::Writable(path.to_owned()))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The file of this name with more at its end.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// SQLite gives its other files the mode of this one.
@@ -205,9 +232,7 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = beside(path, ".lock");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(&lock_path).map_err(io_error(&lock_path))?;

@@ -113,6 +113,7 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
         session: session.map(judge).transpose()?,
         siblings: siblings.into_iter().map(judge).collect::<Answer<_>>()?,
         keys: if load.keys { keys(conn)? } else { StoredKeys::default() },
+        clients: if load.clients { clients(conn)? } else { Vec::new() },
         revocations: revocations(conn, &load.revocations)?,
     })
 }

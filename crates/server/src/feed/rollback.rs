@@ -1,0 +1,73 @@
+//! Where the log stands, answered on demand; and whether the store has lost what it once signed.
+
+use super::FeedHub;
+use crate::marker;
+use bytes::Bytes;
+use rescind_authority::store::{Head as LogHead, StoreError};
+use rescind_wire::frame::{Frame, Head, Position};
+
+impl FeedHub {
+    /// Answers a head request from a read begun now. `seen` is the last signed head of whoever asks:
+    /// if the store has lost what it names, the store was rolled back, and a new epoch begins.
+    pub async fn head(&self, nonce: [u8; 16], seen: Option<&[u8]>) -> Result<Bytes, StoreError> {
+        let mut head = self.store().head().await?;
+        if let Some(seen) = seen.and_then(|frame| self.signed_here(frame))
+            && self.has_lost(&head, &seen).await?
+        {
+            head = self.open_epoch_after(&seen).await?;
+        }
+        let settings = self.authority.settings();
+        self.seal(&Frame::Head(Head {
+            nonce,
+            position: head.position(),
+            utc: self.authority.clock().now().wall,
+            keys: self.authority.keyring().mark(),
+            age: 0,
+            staleness_ms: u32::try_from(settings.staleness.as_millis()).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// The position of a head that this authority has signed.
+    fn signed_here(&self, frame: &[u8]) -> Option<Position> {
+        match self.authority.open_own_frame(frame) {
+            Some(Frame::Head(seen)) => Some(seen.position),
+            _ => None,
+        }
+    }
+
+    /// Whether a position that was signed once is not in the store's log any more: of a later epoch,
+    /// beyond the log's end, or with another entry in its place, because the log has grown anew. An
+    /// entry that was pruned since cannot be compared.
+    async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
+        if seen.epoch != held.epoch {
+            // Log time rises over all epochs: a later one than ours was lost with its epoch.
+            return Ok(seen.ts > held.ts);
+        }
+        if seen.pos == 0 {
+            return Ok(false);
+        }
+        if seen.pos >= held.pos {
+            return Ok(seen.pos > held.pos || seen.digest != held.digest);
+        }
+        let entries = self.store().log(seen.pos - 1, 1).await?.entries;
+        Ok(entries.is_some_and(|e| e.first().is_some_and(|e| e.ts != seen.ts)))
+    }
+
+    /// Begins an epoch after a rollback, unless another request with the same proof already has.
+    async fn open_epoch_after(&self, seen: &Position) -> Result<LogHead, StoreError> {
+        let _alone = self.opening.lock().await;
+        let head = self.store().head().await?;
+        if !self.has_lost(&head, seen).await? {
+            return Ok(head);
+        }
+        tracing::error!(
+            event = "store_rolled_back",
+            alarm = true,
+            had = seen.pos,
+            has = head.pos,
+            "a verifier has seen entries that the store has lost: a new epoch begins"
+        );
+        let (clock, entropy) = (self.authority.clock(), self.authority.entropy());
+        marker::open_epoch_after(self.store(), seen.ts, &**clock, &**entropy).await
+    }
+}
