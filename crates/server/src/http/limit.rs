@@ -4,7 +4,7 @@
 //! that a wrong secret beside a working verifier does not matter to it.
 
 use crate::app::App;
-use crate::http::pages;
+use crate::http::page_failure;
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::response::{IntoResponse, Response};
 use rescind_authority::throttle::Source;
@@ -27,6 +27,6 @@ pub(super) fn refusals(app: &App, source: &Source, mut response: Response) -> Re
         (Ok(()), _) => response,
         (Err(seconds), Refused::Problem) => Failure::too_many(seconds).into_response(),
         (Err(seconds), Refused::OAuth) => OAuthFailure::too_many(seconds).into_response(),
-        (Err(seconds), Refused::Page) => pages::too_many(seconds),
+        (Err(seconds), Refused::Page) => page_failure::too_many(seconds),
     }
 }

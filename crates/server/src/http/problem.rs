@@ -106,6 +106,11 @@ impl Failure {
         self.detail.unwrap_or("")
     }
 
+    /// How many seconds to wait before another try.
+    pub fn wait(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// Its HTTP status.
     pub fn http_status(&self) -> StatusCode {
         self.status
