@@ -71,6 +71,7 @@ pub(super) async fn add(
         Ok(account) => Ok(Json(view(&account))),
         Err(AddAccountError::Taken) => Err(conflict("An account of this name exists already.")),
         Err(AddAccountError::BadRole) => Err(bad_role()),
+        Err(AddAccountError::Guessable) => Err(Failure::guessable()),
         Err(AddAccountError::Store(error)) => Err(error.into()),
         Err(_) => Err(Failure::unavailable(1)),
     }
