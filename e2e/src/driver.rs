@@ -1,7 +1,7 @@
-//! Chromium by the WebDriver protocol (W3C): the few commands that the tests need.
+//! Chromium, started by the WebDriver protocol (W3C). What is done in its window is in [`crate::page`].
 
+use crate::page::Page;
 use crate::program;
-use crate::wait::until;
 use http::Method;
 use rescind_testkit::http::Http;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -9,10 +9,6 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use tempfile::TempDir;
-
-/// The member that names an element (WebDriver §12.1).
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A running chromedriver. Its browsers end with it.
 pub struct Driver {
@@ -36,6 +32,19 @@ impl Look {
         Self { width: 1280, height: 800, scale: 1, mobile: false, script: true };
     /// A telephone.
     pub const PHONE: Self = Self { width: 390, height: 844, scale: 2, mobile: true, script: true };
+
+    /// The same, so many CSS pixels wide.
+    pub const fn of_width(self, width: u32) -> Self {
+        Self { width, ..self }
+    }
+
+    /// The window, as the browser's own protocol takes it.
+    pub(crate) fn metrics(self) -> Value {
+        json!({
+            "width": self.width, "height": self.height, "deviceScaleFactor": self.scale,
+            "mobile": self.mobile,
+        })
+    }
 
     /// The same without JavaScript.
     pub const fn without_script(self) -> Self {
@@ -74,6 +83,10 @@ impl Driver {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            // Names of other machines, all on this one: a parent, its subdomains, and strangers.
+            "--host-resolver-rules=MAP *.test 127.0.0.1",
+            // The certificates of `crate::tls` are nobody's.
+            "--ignore-certificate-errors",
             &folder,
         ];
         let script = if look.script { 1 } else { 2 };
@@ -90,7 +103,7 @@ impl Driver {
         let body = json!({ "capabilities": { "alwaysMatch": wanted } });
         let made = command(&self.http, Method::POST, "/session", body).await.unwrap();
         let session = format!("/session/{}", made["sessionId"].as_str().unwrap());
-        Page { http: self.http.clone(), session, _profile: profile }
+        Page::new(self.http.clone(), session, profile)
     }
 }
 
@@ -103,7 +116,12 @@ impl Drop for Driver {
 }
 
 /// One command; the answer's value, or the error's name and message.
-async fn command(http: &Http, method: Method, path: &str, body: Value) -> Result<Value, String> {
+pub(crate) async fn command(
+    http: &Http,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> Result<Value, String> {
     let headers = [("content-type", "application/json")];
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let answer = http.send(method, path, &headers, body).await;
@@ -111,116 +129,5 @@ async fn command(http: &Http, method: Method, path: &str, body: Value) -> Result
     match answer.status.is_success() {
         true => Ok(json["value"].take()),
         false => Err(format!("{path}: {} {}", json["value"]["error"], json["value"]["message"])),
-    }
-}
-
-/// A browser's window.
-pub struct Page {
-    http: Http,
-    session: String,
-    _profile: TempDir,
-}
-
-impl Page {
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
-        command(&self.http, method, &format!("{}{path}", self.session), body).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        self.ask(Method::POST, path, body).await.unwrap()
-    }
-
-    /// Goes to an address.
-    pub async fn open(&self, address: &str) {
-        self.post("/url", json!({ "url": address })).await;
-    }
-
-    /// Where it is.
-    pub async fn address(&self) -> String {
-        self.ask(Method::GET, "/url", Value::Null).await.unwrap().as_str().unwrap().to_owned()
-    }
-
-    /// Presses the browser's back button.
-    pub async fn back(&self) {
-        self.post("/back", json!({})).await;
-    }
-
-    /// Runs a script in the page; gives what it returns.
-    pub async fn script(&self, script: &str) -> Value {
-        self.post("/execute/sync", json!({ "script": script, "args": [] })).await
-    }
-
-    async fn element(&self, css: &str) -> Option<String> {
-        let body = json!({ "using": "css selector", "value": css });
-        let found = self.ask(Method::POST, "/element", body).await.ok()?;
-        Some(found[ELEMENT].as_str()?.to_owned())
-    }
-
-    /// Waits for an element; gives its path.
-    async fn find(&self, css: &str) -> String {
-        let found = until(css, async || self.element(css).await).await;
-        format!("/element/{found}")
-    }
-
-    /// Clicks an element.
-    pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        self.post(&format!("{element}/click"), json!({})).await;
-    }
-
-    /// Types into an element.
-    pub async fn fill(&self, css: &str, text: &str) {
-        let element = self.find(css).await;
-        self.post(&format!("{element}/value"), json!({ "text": text })).await;
-    }
-
-    /// Presses keys, wherever the focus is.
-    pub async fn keys(&self, text: &str) {
-        let press = |key: char| {
-            let of = |kind: &str| json!({ "type": kind, "value": key.to_string() });
-            [of("keyDown"), of("keyUp")]
-        };
-        let actions: Vec<Value> = text.chars().flat_map(press).collect();
-        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": actions });
-        self.post("/actions", json!({ "actions": [keyboard] })).await;
-    }
-
-    /// The visible text of an element; none while it is not there.
-    pub async fn try_text(&self, css: &str) -> Option<String> {
-        let element = self.element(css).await?;
-        let text = self.ask(Method::GET, &format!("/element/{element}/text"), Value::Null).await;
-        Some(text.ok()?.as_str()?.to_owned())
-    }
-
-    /// The visible text of the page.
-    pub async fn text(&self) -> String {
-        until("a body", async || self.try_text("body").await).await
-    }
-
-    /// Waits until the element's text contains this; gives the text.
-    pub async fn wait_for(&self, css: &str, part: &str) -> String {
-        let what = format!("{part:?} in {css}");
-        until(&what, async || self.try_text(css).await.filter(|text| text.contains(part))).await
-    }
-
-    /// Waits until it is at an address that ends so.
-    pub async fn arrives_at(&self, end: &str) {
-        let what = format!("the page {end}");
-        until(&what, async || self.address().await.ends_with(end).then_some(())).await;
-    }
-
-    /// The cookies that it would send from here, `HttpOnly` ones included.
-    pub async fn cookies(&self) -> Vec<Value> {
-        self.ask(Method::GET, "/cookie", Value::Null).await.unwrap().as_array().unwrap().clone()
-    }
-
-    /// Keeps a picture in `target/e2e/`.
-    pub async fn picture(&self, name: &str) {
-        let text = self.ask(Method::GET, "/screenshot", Value::Null).await.unwrap();
-        // The program lies in target/release.
-        let folder = program("E2E_RESCIND").parent().unwrap().with_file_name("e2e");
-        std::fs::create_dir_all(&folder).unwrap();
-        let bytes = rescind_wire::b64::decode_standard(text.as_str().unwrap()).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
     }
 }

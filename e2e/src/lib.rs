@@ -2,7 +2,7 @@
 //! other people's libraries.
 //!
 //! The tests take the programs from the environment: `E2E_RESCIND` (with `posts-api` beside it),
-//! `POSTS_API_BIN`, `CHROMEDRIVER`, `CHROMIUM`, `JOSE_DIR` and `PYJWT_PYTHON`. `cargo xtask test` builds,
+//! `POSTS_API_BIN`, `CHROMEDRIVER`, `CHROMIUM`, `AXE_DIR`, `JOSE_DIR` and `PYJWT_PYTHON`. `cargo xtask test` builds,
 //! finds and names them. Never shipped.
 #![expect(
     clippy::unwrap_used,
@@ -10,11 +10,15 @@
     reason = "a broken test tool must stop the test"
 )]
 
+pub mod axe;
 pub mod browser;
 pub mod clients;
 pub mod demo;
 pub mod driver;
+pub mod page;
 pub mod realm;
+pub mod site;
+pub mod tls;
 pub mod wait;
 
 use std::path::PathBuf;

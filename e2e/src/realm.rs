@@ -2,6 +2,7 @@
 
 use crate::demo::rescind;
 use crate::program;
+use crate::tls::Front;
 use crate::wait::until;
 use rescind_testkit::http::Http;
 use rescind_testkit::process::{Process, free_port};
@@ -20,6 +21,7 @@ pub const USER: &str = "alice";
 pub struct Realm {
     folder: TempDir,
     process: Process,
+    address: SocketAddr,
     /// The issuer.
     pub issuer: String,
     /// The account's password.
@@ -39,9 +41,21 @@ fn last_word(said: &str) -> String {
 impl Realm {
     /// Starts one with these options, with an account and a client for [`AUDIENCE`].
     pub async fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let issuer = format!("http://{address}");
+        Self::start_as(address, format!("http://{address}"), options).await
+    }
+
+    /// The same behind TLS, at a name that has siblings: as in production, cookies included.
+    pub async fn start_behind_tls() -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let front = Front::bind().await;
+        let issuer = format!("https://auth.example.test:{}", front.port);
+        front.carry_to(address);
+        Self::start_as(address, issuer, &["--trusted-proxy", "127.0.0.1"]).await
+    }
+
+    async fn start_as(address: SocketAddr, issuer: String, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
         let listen = address.to_string();
         let place = ["serve", "--data", text(&data), "--keys", text(&keys)];
@@ -51,9 +65,9 @@ impl Realm {
         let log = folder.path().join("serve.log");
         let process = Process::start(text(&binary), &arguments, &[], &log);
         let (password, secret) = Default::default();
-        let mut realm = Self { folder, process, issuer, password, secret };
+        let mut realm = Self { folder, process, address, issuer, password, secret };
         realm.serving().await;
-        realm.password = last_word(&realm.cli(&["user", "add", USER]));
+        realm.password = realm.person(USER);
         realm.secret = last_word(&realm.client(AUDIENCE));
         realm
     }
@@ -91,9 +105,14 @@ impl Realm {
         self.cli(&["client", "add", name, "--audience", name, "--permission", "feed"])
     }
 
+    /// Makes another account; gives its password.
+    pub fn person(&self, name: &str) -> String {
+        last_word(&self.cli(&["user", "add", name]))
+    }
+
     /// A client of its HTTP.
     pub fn http(&self) -> Http {
-        Http::new(&self.issuer)
+        Http::new(&format!("http://{}", self.address))
     }
 
     /// What it has logged.

@@ -3,6 +3,10 @@
 
 mod pages {
     mod demo;
+    mod every_page;
     mod other_origins;
     mod plain;
+    mod planted;
+    mod siblings;
+    mod tabs;
 }

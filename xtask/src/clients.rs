@@ -1,4 +1,5 @@
-//! Other people's libraries that verify our tokens: jose for Node.js and PyJWT for Python.
+//! Other people's libraries: jose for Node.js and PyJWT for Python verify our tokens, axe-core judges our
+//! pages.
 //!
 //! They are installed under `target/`, once; nothing of them is in the repository. The programs that install
 //! them are [`crate::e2e`]'s to find.
@@ -8,18 +9,27 @@ use std::process::Command;
 
 use crate::process;
 
+/// Another version has other rules: it is taken on purpose, not by the way.
+const AXE: &str = "4.14.1";
+
 /// Where they are.
 pub(crate) struct Clients {
     /// The folder of the npm package jose.
     pub(crate) jose: PathBuf,
     /// A Python that has PyJWT.
     pub(crate) python: PathBuf,
+    /// The folder of the npm package axe-core.
+    pub(crate) axe: PathBuf,
 }
 
 /// Finds them in `target`, or installs them there.
 pub(crate) fn prepare(target: &Path) -> Result<Clients, String> {
     let folder = target.join("clients");
-    Ok(Clients { jose: jose(&folder.join("jose"))?, python: pyjwt(&folder.join("pyjwt"))? })
+    Ok(Clients {
+        jose: npm(&folder, "jose", "6")?,
+        python: pyjwt(&folder.join("pyjwt"))?,
+        axe: npm(&folder, "axe-core", AXE)?,
+    })
 }
 
 fn advice(what: &str, folder: &Path, error: &str) -> String {
@@ -30,16 +40,18 @@ fn advice(what: &str, folder: &Path, error: &str) -> String {
     )
 }
 
-fn jose(folder: &Path) -> Result<PathBuf, String> {
-    let package = folder.join("node_modules/jose");
+/// A package of npm in this version, each in a folder of its own.
+fn npm(clients: &Path, name: &str, version: &str) -> Result<PathBuf, String> {
+    let folder = clients.join(format!("{name}-{version}"));
+    let package = folder.join("node_modules").join(name);
     if package.join("package.json").is_file() {
         return Ok(package);
     }
-    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(folder);
-    npm.arg("jose@6");
-    process::passes(&mut npm).map_err(|error| advice("jose", folder, &error))?;
+    npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(&folder);
+    npm.arg(format!("{name}@{version}"));
+    process::passes(&mut npm).map_err(|error| advice(name, &folder, &error))?;
     Ok(package)
 }
 

@@ -48,11 +48,12 @@ fn all(run: &mut Run) -> Result<Findings, String> {
     let release = Path::new(target).join("release");
     let (rescind, posts_api) = (release.join("rescind"), release.join("posts-api"));
 
-    let variables: [(&str, &Path); 6] = [
+    let variables: [(&str, &Path); 7] = [
         ("E2E_RESCIND", &rescind),
         ("POSTS_API_BIN", &posts_api),
         ("CHROMEDRIVER", &chromedriver),
         ("CHROMIUM", &chromium),
+        ("AXE_DIR", &clients.axe),
         ("JOSE_DIR", &clients.jose),
         ("PYJWT_PYTHON", &clients.python),
     ];

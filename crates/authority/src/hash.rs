@@ -3,6 +3,8 @@
 
 use crate::clock::{Entropy, random};
 use crate::foreign::Foreign;
+use crate::guessable::is_guessable;
+use crate::name::Name;
 use crate::password::Password;
 use crate::settings::{Argon2Cost, Settings};
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
@@ -35,6 +37,7 @@ pub enum Verdict {
 enum Work {
     Verify { stored: Option<String>, answer: oneshot::Sender<Verdict> },
     Hash { salt: [u8; 16], answer: oneshot::Sender<Option<String>> },
+    Judge { name: Name, issuer: String, answer: oneshot::Sender<bool> },
 }
 
 struct Job {
@@ -128,6 +131,20 @@ impl HashPool {
         hash.await.ok().flatten().ok_or(Busy)
     }
 
+    /// Whether a password for this name at this issuer is easy to guess. Here, because the worst take as
+    /// long as several hashes.
+    pub async fn is_guessable(
+        &self,
+        password: &Password,
+        name: &Name,
+        issuer: &str,
+    ) -> Result<bool, Busy> {
+        let (answer, verdict) = oneshot::channel();
+        let (name, issuer) = (name.clone(), issuer.to_owned());
+        self.submit(password, Work::Judge { name, issuer, answer })?;
+        verdict.await.map_err(|_| Busy)
+    }
+
     /// How many hashes were computed since the start.
     pub fn computed(&self) -> u64 {
         self.counts.computed.load(Ordering::Relaxed)
@@ -174,6 +191,11 @@ impl Worker {
                 Work::Hash { salt, answer } => {
                     let output = self.compute(self.cost, &salt, &password, OUTPUT);
                     let _ = answer.send(output.and_then(|o| phc(self.cost, &salt, &o)));
+                }
+                Work::Judge { name, issuer, answer } => {
+                    let easy = std::str::from_utf8(&password)
+                        .is_ok_and(|password| is_guessable(password, &name, &issuer));
+                    let _ = answer.send(easy);
                 }
             }
         }

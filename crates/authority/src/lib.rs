@@ -14,6 +14,7 @@ pub mod authority;
 pub mod clients;
 pub mod clock;
 pub mod foreign;
+mod guessable;
 pub mod hash;
 pub mod introspect;
 pub mod keyring;

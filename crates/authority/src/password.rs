@@ -53,7 +53,7 @@ impl Password {
         Ok(Self(Zeroizing::new(text.into_owned())))
     }
 
-    /// A password that is to be set.
+    /// A password that is to be set. Whether it is easy to guess is judged where it is set.
     pub fn chosen(typed: &str) -> Result<Self, BadPassword> {
         let password = Self::presented(typed)?;
         if password.0.chars().count() < MIN_CODE_POINTS {
@@ -100,11 +100,18 @@ mod tests {
     // L06
     #[test]
     fn no_composition_is_asked_for() {
-        for fine in ["aaaaaaaa", "        ", "12345678", "ÄÖÜÄÖÜÄÖ", "🐒🐒🐒🐒🐒🐒🐒🐒"]
+        for fine in ["gurkenhobel", "4729105836", "ÄÖÜÖÄÜßé", "🐒🐓🐢🐙🐝🐌🐞🐠"]
         {
             assert!(Password::chosen(fine).is_ok(), "{fine}");
         }
-        assert_eq!(Password::chosen("🐒🐒🐒🐒🐒🐒🐒").unwrap_err(), BadPassword::TooShort);
+    }
+
+    // L07
+    #[test]
+    fn eight_characters_are_the_shortest_however_many_bytes_they_have() {
+        assert!(Password::chosen("🐒🐓🐢🐙🐝🐌🐞🐠").is_ok());
+        assert_eq!(Password::chosen("🐒🐓🐢🐙🐝🐌🐞").unwrap_err(), BadPassword::TooShort);
+        assert_eq!(Password::chosen("xq7#wz9").unwrap_err(), BadPassword::TooShort);
     }
 
     // L22

@@ -34,6 +34,9 @@ pub enum RenewError {
     /// The present password is wrong, or must wait, or the store failed: as at sign-in.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// The new password is among the first that anybody would guess.
+    #[error("the new password is too easy to guess")]
+    Guessable,
     /// The session ended while the password was checked.
     #[error("the session has ended")]
     Ended,
@@ -70,6 +73,11 @@ impl Authority {
         source: &Source,
     ) -> Result<Renewed, RenewError> {
         let checked = self.check_present_password(present, password, source).await?;
+        let easy =
+            self.hasher.is_guessable(new, &present.account.name, &self.settings.issuer).await;
+        if easy.map_err(LoginError::from)? {
+            return Err(RenewError::Guessable);
+        }
         let hashed = self.hasher.hash(new, random(&*self.entropy)).await;
         let hashed = hashed.map_err(LoginError::from)?;
         let renewed = self.replace(present, checked, Some(hashed)).await?;

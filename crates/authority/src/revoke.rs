@@ -29,6 +29,9 @@ pub enum AddAccountError {
     /// A role has characters that it must not have, or there are too many.
     #[error("a role has 1 to 64 printable characters without spaces; an account has at most 64")]
     BadRole,
+    /// The password is among the first that anybody would guess.
+    #[error("the password is too easy to guess")]
+    Guessable,
     /// All hashing threads are busy.
     #[error("too many sign-ins at this moment: try again")]
     Busy(#[from] Busy),
@@ -79,6 +82,9 @@ impl Authority {
         roles: Vec<String>,
         operator: &Operator,
     ) -> Result<Account, AddAccountError> {
+        if self.hasher.is_guessable(password, &name, &self.settings.issuer).await? {
+            return Err(AddAccountError::Guessable);
+        }
         let hash = self.hasher.hash(password, random(&*self.entropy)).await?;
         self.insert_account(name, hash, roles, operator).await
     }

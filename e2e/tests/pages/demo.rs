@@ -2,7 +2,8 @@
 
 use rescind_e2e::browser::{END, RELOAD, sign_in_to_account, sign_in_to_demo};
 use rescind_e2e::demo::Demo;
-use rescind_e2e::driver::{Driver, Look, Page};
+use rescind_e2e::driver::{Driver, Look};
+use rescind_e2e::page::Page;
 use serde_json::json;
 
 /// All that a script of the page can find of what was kept.
@@ -20,21 +21,15 @@ async fn a_session_ended_from_another_browser_is_refused_at_its_next_request_and
     let (demo, driver) = demo_and_browsers().await;
     let first = driver.browser(Look::DESKTOP).await;
     first.open(demo.say("/page")).await;
-    first.picture("sign-in-desktop").await;
     sign_in_to_demo(&first, &demo).await;
     first.wait_for("#answered", "answered 200").await;
-    first.picture("demo-desktop").await;
 
     let second = driver.browser(Look::PHONE).await;
     second.open(demo.say("/page")).await;
-    second.picture("sign-in-phone").await;
     sign_in_to_demo(&second, &demo).await;
-    second.picture("demo-phone").await;
     second.open(&format!("{}/account", demo.issuer())).await;
-    second.picture("account-phone").await;
     second.click(END).await;
     second.wait_for("main .notice", "That session is over, on every server.").await;
-    second.picture("account-ended-phone").await;
 
     first.click(RELOAD).await;
     let said = first.wait_for("#notice", "signed out").await;
@@ -42,7 +37,6 @@ async fn a_session_ended_from_another_browser_is_refused_at_its_next_request_and
     assert!(said.contains("Nothing was lost"), "{said}");
     let text = first.text().await;
     assert!(!text.contains("My first post.") && !text.contains("Signed in as"), "{text}");
-    first.picture("demo-ended-desktop").await;
     // Whoever ended it goes on, and the way back in is one click.
     second.open(demo.say("/page")).await;
     second.wait_for("#posts", "My first post.").await;
@@ -77,7 +71,6 @@ async fn a_post_is_written_and_only_its_author_sees_it() {
     page.click("#add button").await;
     let posts = page.wait_for("#posts", "Written in a browser.").await;
     assert!(posts.contains("<b>Mine</b>"), "a title is text: {posts}");
-    page.picture("demo-post-phone").await;
 
     let bob = demo.authority().sign_in("bob", demo.say("/users/1/password")).await;
     let his = demo.api().get_as("/posts", bob["access_token"].as_str().unwrap()).await;

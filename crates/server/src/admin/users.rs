@@ -73,6 +73,7 @@ pub(super) async fn add(
             Err(conflict("An account of this name exists already: see `rescind user list`."))
         }
         Err(AddAccountError::BadRole) => Err(bad_role()),
+        Err(AddAccountError::Guessable) => Err(Failure::guessable()),
         Err(AddAccountError::Store(error)) => Err(error.into()),
         Err(_) => Err(Failure::unavailable(1)),
     }

@@ -4,7 +4,7 @@
 //! that a wrong secret beside a working verifier does not matter to it.
 
 use crate::app::App;
-use crate::http::pages;
+use crate::http::page_failure;
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::response::{IntoResponse, Response};
 use rescind_authority::throttle::Source;
@@ -30,6 +30,6 @@ pub(super) fn refusals(app: &App, source: &Source, mut response: Response) -> Re
             let description = "too many refused requests, wait as long as Retry-After says";
             OAuthFailure::too_many(description, seconds).into_response()
         }
-        (Err(seconds), Refused::Page) => pages::too_many(seconds),
+        (Err(seconds), Refused::Page) => page_failure::too_many(seconds),
     }
 }

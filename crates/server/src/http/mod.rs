@@ -13,6 +13,7 @@ mod introspect;
 mod limit;
 mod login;
 mod logout;
+mod page_failure;
 mod pages;
 pub(crate) use pages::DEMO_AUDIENCE;
 pub mod problem;

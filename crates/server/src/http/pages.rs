@@ -4,11 +4,11 @@
 use crate::app::App;
 use crate::http::body::StrictForm;
 use crate::http::credential::{self, Credential};
-use crate::http::limit::Refused;
 use crate::http::login::SignInForm;
+use crate::http::page_failure::{PageFailure, wait};
 use crate::http::problem::Failure;
 use crate::http::{cookies, csrf, login, logout, whoami, words};
-use crate::pages::{self, Account, Demo, EventRow, Message, SessionRow, SignIn};
+use crate::pages::{self, Account, Demo, EventRow, SessionRow, SignIn};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -56,52 +56,8 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=300")], text).into_response()
 }
 
-/// A failure shown as a page.
-struct PageFailure(Failure);
-
-impl<E: Into<Failure>> From<E> for PageFailure {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for PageFailure {
-    fn into_response(self) -> Response {
-        let failure = self.0;
-        let (status, headers) = {
-            let answer = failure.clone().into_response();
-            (answer.status(), answer.headers().clone())
-        };
-        let text = match failure.code() {
-            ProblemCode::Csrf => {
-                "This form is from another page or too old. Go back and try again."
-            }
-            _ => failure.detail(),
-        };
-        let action = match failure.code() {
-            ProblemCode::NotFound => Some(("/account", "To your account")),
-            _ => Some(("/signin", "To the sign-in page")),
-        };
-        let title = failure.code().title();
-        let view = Message { status: status.as_u16(), title, text, action };
-        let mut response = page(status, pages::message(&view), None);
-        if failure.code() == ProblemCode::Csrf {
-            response.extensions_mut().insert(Refused::Page);
-        }
-        if let Some(wait) = headers.get(http::header::RETRY_AFTER) {
-            response.headers_mut().insert(http::header::RETRY_AFTER, wait.clone());
-        }
-        response
-    }
-}
-
-/// The page that asks to wait.
-pub(super) fn too_many(seconds: u64) -> Response {
-    PageFailure(Failure::too_many(seconds)).into_response()
-}
-
 /// An HTML answer with the policy that only lets files of this origin in, and the demo's API out.
-fn page(status: StatusCode, markup: Markup, api: Option<&str>) -> Response {
+pub(super) fn page(status: StatusCode, markup: Markup, api: Option<&str>) -> Response {
     let (script, connect) = match api {
         Some(api) => ("'self'", format!("'self' {api}")),
         None => ("'none'", "'none'".into()),
@@ -223,17 +179,9 @@ async fn sign_in(
             Ok(response)
         }
         Err(failure) => {
-            let error = match failure.code() {
-                ProblemCode::InvalidCredentials => "Name or password is wrong. Try again.",
-                _ => failure.detail(),
-            };
-            let status = failure.http_status();
-            let shown = failure.clone().into_response();
-            let mut response = show_sign_in(&app, &headers, status, name, Some(error), None, next)?;
-            if let Some(wait) = shown.headers().get(http::header::RETRY_AFTER) {
-                response.headers_mut().insert(http::header::RETRY_AFTER, wait.clone());
-            }
-            Ok(response)
+            let (status, error) = (failure.http_status(), words::failure(&failure));
+            let response = show_sign_in(&app, &headers, status, name, Some(&error), None, next)?;
+            Ok(wait(response, &failure))
         }
     }
 }
@@ -266,7 +214,7 @@ async fn account(
     };
     let now = app.authority.clock().now().wall;
     let sessions = app.authority.sessions(present.account.sub).await?;
-    let rows: Vec<SessionRow> = sessions
+    let mut rows: Vec<SessionRow> = sessions
         .iter()
         .map(|s| SessionRow {
             id: s.sid.to_string(),
@@ -279,6 +227,7 @@ async fn account(
             present: s.sid == present.session.sid,
         })
         .collect();
+    rows.sort_by_key(|row| !row.present);
     let records = app.authority.store().records(Some(present.account.sub), EVENTS).await?;
     let events: Vec<EventRow> = records
         .iter()

@@ -54,6 +54,15 @@ impl Failure {
         Self::new(ProblemCode::InvalidRequest, detail)
     }
 
+    /// A new password that is easy to guess.
+    pub fn guessable() -> Self {
+        Self::bad_request(
+            "The new password is among the first that anybody would guess: it is common, a simple \
+             pattern, or close to the name. Choose another, such as a few words that do not belong \
+             together.",
+        )
+    }
+
     /// No credentials.
     pub fn unauthenticated() -> Self {
         Self::new(
@@ -104,6 +113,11 @@ impl Failure {
     /// Its advice, for pages.
     pub fn detail(&self) -> &'static str {
         self.detail.unwrap_or("")
+    }
+
+    /// How many seconds to wait before another try.
+    pub fn wait(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// Its HTTP status.

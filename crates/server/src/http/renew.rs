@@ -72,6 +72,7 @@ impl From<RenewError> for Failure {
     fn from(error: RenewError) -> Self {
         match error {
             RenewError::Login(error) => error.into(),
+            RenewError::Guessable => Failure::guessable(),
             _ => Failure::invalid_token(),
         }
     }

@@ -1,9 +1,39 @@
-//! Times and devices in words for people.
+//! Times, devices and failures in words for people.
 
+use crate::http::problem::Failure;
 use jiff::Timestamp;
 use rescind_authority::audit::{Action, Actor, Record};
 use rescind_authority::session::Session;
 use rescind_wire::id::Sub;
+use rescind_wire::problem::ProblemCode;
+use std::borrow::Cow;
+
+/// What went wrong and what to do, where the failure's own words are for programs.
+pub(super) fn failure(failure: &Failure) -> Cow<'static, str> {
+    let text = match (failure.code(), failure.wait()) {
+        (ProblemCode::Csrf, _) => {
+            "This form is from another page or too old. Go back and try again."
+        }
+        (ProblemCode::Unauthenticated, _) => "You are signed out. Sign in, then try again.",
+        (ProblemCode::InvalidCredentials, _) => "Name or password is wrong. Try again.",
+        (ProblemCode::TooManyRequests, Some(seconds)) => {
+            let wait = span(seconds);
+            return format!("Too many attempts. Wait {wait}, then try again.").into();
+        }
+        _ => failure.detail(),
+    };
+    text.into()
+}
+
+/// At least so long.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=1 => "a second".into(),
+        2..=90 => format!("{seconds} seconds"),
+        91..=5400 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3600)),
+    }
+}
 
 /// A time (microseconds since 1970 UTC) as RFC 3339, to the second.
 pub(super) fn rfc3339(at: u64) -> String {
@@ -98,5 +128,14 @@ mod tests {
         assert_eq!(ago(0, 86_400 * second), "1 day ago");
         assert_eq!(ago(5, 0), "just now");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn whoever_must_wait_is_told_for_how_long() {
+        let told = |seconds| failure(&Failure::too_many(seconds)).into_owned();
+        assert_eq!(told(1), "Too many attempts. Wait a second, then try again.");
+        assert_eq!(told(90), "Too many attempts. Wait 90 seconds, then try again.");
+        assert_eq!(told(91), "Too many attempts. Wait 2 minutes, then try again.");
+        assert_eq!(told(86_400), "Too many attempts. Wait 24 hours, then try again.");
     }
 }

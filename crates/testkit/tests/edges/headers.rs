@@ -43,7 +43,7 @@ async fn tour(door: &Door) -> Vec<(String, Answer)> {
     seen
 }
 
-// E06 X12
+// C13 E06 X12
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_states_its_type_and_forbids_to_sniff_frame_and_keep() {
     let (authority, door) = behind_tls().await;

@@ -103,7 +103,7 @@ pub(crate) fn name() -> Name {
 pub(crate) fn sign_in_command(carrier: Carrier) -> LoginCommand {
     LoginCommand {
         name: name(),
-        password: Password::presented(PASSWORD).unwrap(),
+        password: Password::chosen(PASSWORD).unwrap(),
         carrier,
         remember: false,
         client_id: FIRST_PARTY.into(),

@@ -1,8 +1,11 @@
 //! Which passwords are taken, and which two are the same.
 
 use super::attempt;
+use rescind_authority::foreign::ImportedHash;
+use rescind_authority::name::Name;
+use rescind_authority::password::Password;
 use rescind_testkit::accounts::{administer, hashes, quick};
-use rescind_testkit::server::{PASSWORD, TestAuthority};
+use rescind_testkit::server::{PASSWORD, TestAuthority, operator};
 use serde_json::json;
 use std::time::Duration;
 
@@ -11,15 +14,20 @@ async fn add(authority: &TestAuthority, name: &str, password: &str) {
     administer(authority, "/admin/users", new).await.unwrap();
 }
 
+/// So many characters: a good password, and then the same one again and again.
+fn filled(with: &str, length: usize) -> String {
+    format!("{PASSWORD}{}", with.repeat(length - PASSWORD.len()))
+}
+
 // L04
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_password_counts_to_its_last_character() {
     let authority = quick().await;
     let http = authority.http();
     for (name, begin, last) in [
-        ("ascii", "x".repeat(63), "y"),
-        ("four-bytes", "🐒".repeat(63), "🐓"),
-        ("longest", "é".repeat(1023), "e"),
+        ("ascii", filled("x", 63), "y"),
+        ("four-bytes", filled("🐒", 63), "🐓"),
+        ("longest", filled("é", 1023), "e"),
     ] {
         let password = format!("{begin}{last}");
         add(&authority, name, &password).await;
@@ -57,8 +65,7 @@ async fn an_oversized_password_or_body_is_refused_before_any_hash() {
 async fn passwords_need_no_special_characters_do_not_age_and_have_no_hints() {
     let authority = quick().await;
     let http = authority.http();
-    let plain =
-        ["aaaaaaaa", "12345678", "        ", "correct horse", "ÄÖÜÄÖÜÄÖ", "🐒🐒🐒🐒🐒🐒🐒🐒"];
+    let plain = ["gurkenhobel", "4729105836", "correct horse", "ÄÖÜÖÄÜßé", "🐒🐓🐢🐙🐝🐌🐞🐠"];
     for (n, password) in plain.iter().enumerate() {
         add(&authority, &format!("user{n}"), password).await;
     }
@@ -85,7 +92,7 @@ async fn spellings_of_the_same_characters_are_one_password_and_everything_else_c
     assert_ne!(nfc, nfd);
     add(&authority, "composed", nfc).await;
     add(&authority, "decomposed", nfd).await;
-    add(&authority, "blank", " password").await;
+    add(&authority, "blank", " gurkenhobel").await;
     for name in ["composed", "decomposed"] {
         for typed in [nfc, nfd, "caf\u{e9}\u{3000}cr\u{e8}me", "caf\u{e9}\u{a0}cr\u{e8}me"] {
             assert_eq!(attempt(&http, name, typed).await.status, 200, "{name} {typed:?}");
@@ -96,8 +103,41 @@ async fn spellings_of_the_same_characters_are_one_password_and_everything_else_c
             assert_eq!(attempt(&http, name, other).await.status, 401, "{name} {other:?}");
         }
     }
-    assert_eq!(attempt(&http, "blank", " password").await.status, 200);
-    for other in ["password", "  password", " password ", " Password"] {
+    assert_eq!(attempt(&http, "blank", " gurkenhobel").await.status, 200);
+    for other in ["gurkenhobel", "  gurkenhobel", " gurkenhobel ", " Gurkenhobel"] {
         assert_eq!(attempt(&http, "blank", other).await.status, 401, "{other:?}");
     }
+}
+
+// L08 L09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_anybody_would_guess_is_refused_and_the_refusal_says_so() {
+    let authority = quick().await;
+    let http = authority.http();
+    authority.person("alice.example").await;
+    let mut browser = http.browser();
+    browser.sign_in("alice.example", PASSWORD).await;
+    for weak in ["password", "QwertyUiop", "12345678", "Alice.Example", "rescind1", "127.0.0.1"] {
+        let change = json!({ "current_password": PASSWORD, "new_password": weak });
+        let answer = browser.send(http::Method::POST, "/password", Some(change)).await;
+        assert_eq!(answer.status, 400, "{weak}");
+        let told = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(told.contains("anybody would guess") && told.contains("Choose another"), "{told}");
+        let new = json!({ "username": "alice.example@mail.test", "password": weak });
+        let refused = administer(&authority, "/admin/users", new).await.unwrap_err();
+        assert!(refused.to_string().contains("anybody would guess"), "{weak}: {refused}");
+    }
+    assert_eq!(attempt(&http, "alice.example", PASSWORD).await.status, 200);
+    assert_eq!(browser.get("/whoami").await.status, 200);
+}
+
+// L08
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_password_of_before_still_signs_in() {
+    let authority = quick().await;
+    let (rules, old) = (&authority.app.authority, Password::chosen("12345678").unwrap());
+    let hash = ImportedHash::new(&rules.hasher().hash(&old, [1; 16]).await.unwrap()).unwrap();
+    let (name, by) = (Name::new("alice").unwrap(), operator());
+    rules.import_account(name, &hash, Vec::new(), &by).await.unwrap();
+    assert_eq!(attempt(&authority.http(), "alice", "12345678").await.status, 200);
 }
