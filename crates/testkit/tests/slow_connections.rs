@@ -67,12 +67,14 @@ async fn ten_thousand_slow_connections_cost_bounded_memory_and_are_cut_off() {
     assert_eq!(http.get("/.well-known/jwks.json", &[]).await.status, 200);
     let before = resident(&server);
 
-    let line = format!("GET /whoami HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(12 * 1024));
-    let body = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
-                Content-Length: 9999\r\n\r\n{";
+    let line = format!("GET /whoami HTTP/1.1\r\nHost: {address}\r\nX: {}", "x".repeat(12 * 1024));
+    let body = format!(
+        "POST /login HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: 9999\r\n\r\n{{"
+    );
     let mut attack = JoinSet::new();
     for number in 0..many {
-        let begin = if number % 2 == 0 { line.clone() } else { body.to_owned() };
+        let begin = if number % 2 == 0 { line.clone() } else { body.clone() };
         attack.spawn(async move { slow(address, begin.as_bytes()).await });
     }
     // All places are taken: an honest request waits, and not longer than the deadline.

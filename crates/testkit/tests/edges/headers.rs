@@ -1,6 +1,6 @@
 //! What every answer tells the browser: its type, not to sniff, not to frame, not to keep, not to share.
 
-use crate::support::{Door, FORM, JSON, ROUTES, behind_tls, quick, signed_in};
+use crate::support::{Door, FORM, JSON, ROUTES, behind_tls, quick, quick_with, signed_in};
 use http::{HeaderName, Method};
 use rescind_testkit::http::{Answer, Headers};
 use rescind_testkit::server::PASSWORD;
@@ -150,4 +150,50 @@ async fn no_other_origin_may_read_an_answer() {
         }
     }
     assert_eq!(http.get("/whoami", &[("cookie", &cookie)]).await.status, 200);
+}
+
+// H09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_another_host_is_refused_and_changes_nothing() {
+    let authority = quick().await;
+    authority.person("alice").await;
+    let http = authority.http();
+    let own = http.address().to_owned();
+    let body =
+        json!({ "username": "alice", "password": PASSWORD, "carrier": "cookie" }).to_string();
+    let ask = async |path: &str, host: &str| {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        http.raw(request.as_bytes()).await
+    };
+    let (_, port) = own.rsplit_once(':').unwrap();
+    for other in ["evil.example", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.", &format!("a@{own}"), ""]
+    {
+        let said = ask("/login", other).await;
+        assert!(
+            said.starts_with("HTTP/1.1 400") && !said.contains("set-cookie"),
+            "{other}: {said}"
+        );
+        let said = ask(&format!("http://evil.example:{port}/login"), &own).await;
+        assert!(said.starts_with("HTTP/1.1 400"), "the URL of the request line: {said}");
+    }
+    assert!(ask("/login", &own).await.starts_with("HTTP/1.1 200"));
+    // Probes of a balancer know an address and no name.
+    let probe = http
+        .raw(b"GET /healthz HTTP/1.1\r\nhost: 10.0.0.7:4000\r\nconnection: close\r\n\r\n")
+        .await;
+    assert!(probe.starts_with("HTTP/1.1 200"), "{probe}");
+}
+
+// H09
+#[tokio::test(flavor = "multi_thread")]
+async fn further_hosts_are_those_that_are_configured() {
+    let authority = quick_with(|config| config.hosts = vec!["auth.internal".to_owned()]).await;
+    let ask =
+        "GET /.well-known/jwks.json HTTP/1.1\r\nhost: AUTH.internal\r\nconnection: close\r\n\r\n";
+    let said = authority.http().raw(ask.as_bytes()).await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
 }

@@ -34,7 +34,9 @@ async fn impatient(authority: &TestAuthority) -> (String, watch::Sender<bool>) {
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = watch::channel(false);
     let limits = Limits { write: Duration::from_millis(300), ..Limits::default() };
-    let router = rescind_server::http::router(authority.app.clone());
+    let mut app = authority.app.clone();
+    app.hosts = [address.clone()].into();
+    let router = rescind_server::http::router(app);
     tokio::spawn(serve::tcp(listener, router, limits, None, stopped));
     (address, stop)
 }
@@ -48,7 +50,7 @@ async fn a_follower_that_does_not_read_is_cut_off_and_the_others_get_everything(
     let mut slow = TcpStream::connect(&address).await.unwrap();
     let credentials = basic("posts-api", &authority.secret);
     let ask = format!(
-        "GET /v1/feed?epoch={epoch}&from=0&instance={INSTANCE} HTTP/1.1\r\nhost: x\r\n\
+        "GET /v1/feed?epoch={epoch}&from=0&instance={INSTANCE} HTTP/1.1\r\nhost: {address}\r\n\
          authorization: {credentials}\r\n\r\n"
     );
     slow.write_all(ask.as_bytes()).await.unwrap();
