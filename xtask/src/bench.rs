@@ -27,7 +27,8 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
 pub(crate) fn step(run: &mut Run) -> Findings {
     match measured(&run.root, true) {
         Ok(page) => {
-            let figures = page.lines().filter(|line| line.contains("**")).count();
+            let figures =
+                page.lines().filter(|line| line.starts_with('|') && line.contains("**")).count();
             Findings { seen: format!("{figures} figures"), ..Findings::default() }
         }
         Err(problem) => Findings::problem(problem),
