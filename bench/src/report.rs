@@ -1,5 +1,7 @@
 //! From measured rounds to the page: medians, with the least and the most.
 
+use crate::bench::say;
+
 /// How a value is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Unit {
@@ -38,8 +40,10 @@ impl Series {
         Self { what: what.into(), unit, rounds: Vec::new() }
     }
 
-    /// Adds a round.
+    /// Adds a round, and shows it.
     pub(crate) fn add(&mut self, floor: f64, ours: f64) {
+        let [floor_text, ours_text] = [floor, ours].map(|value| self.unit.write(value));
+        say(&format!("  {}: {ours_text}, floor {floor_text}", self.what));
         self.rounds.push((floor, ours));
     }
 

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 /// Tokens that are known already: together too many for the caches next to a core.
 const KNOWN: usize = 4096;
-/// Tokens of one round that are new.
-const NEW: usize = 1000;
+/// Tokens of one round that are new: with those of all rounds the cache still holds what is known.
+const NEW: usize = 500;
 /// How often the known ones are checked in one round.
 const PASSES: usize = 25;
 /// How long the tokens live, in seconds.
