@@ -36,9 +36,7 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 
 /// The tool's file, installed if it is missing or of another version.
 fn installed(root: &Path) -> Result<PathBuf, String> {
-    let metadata = suite::metadata(root)?;
-    let target = metadata["target_directory"].as_str().ok_or("cargo names no target directory")?;
-    let tools = Path::new(target).join("tools");
+    let tools = suite::target(root)?.join("tools");
     let program = tools.join("bin/cargo-deny");
     let version = process::output(Command::new(&program).arg("--version"));
     if !version.is_ok_and(|version| version.trim() == format!("cargo-deny {VERSION}")) {

@@ -62,9 +62,7 @@ pub(crate) fn run(root: &Path, plan: &Plan) -> ExitCode {
 }
 
 fn all(root: &Path, plan: &Plan) -> Result<Vec<Report>, String> {
-    let metadata = suite::metadata(root)?;
-    let target = metadata["target_directory"].as_str().ok_or("cargo names no target directory")?;
-    let folder = Path::new(target).join("fuzz");
+    let folder = suite::target(root)?.join("fuzz");
     let program = build(root, &folder)?;
     let listed = process::output(Command::new(&program).args(["--list", "--format", "terse"]))?;
     let tests = chosen(&listed, &plan.targets)?;

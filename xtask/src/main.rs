@@ -3,9 +3,11 @@
 //! Owns the command line. Each step of `cargo xtask test` is one module, listed in [`steps`]; [`fuzz`] is
 //! `cargo xtask fuzz`; [`process`] runs other programs, [`summary`] prints the end. Holds no rule of the product.
 
+mod bench;
 mod borders;
 mod checklist;
 mod clients;
+mod debian;
 mod deny;
 mod e2e;
 mod files;
@@ -44,6 +46,11 @@ fn main() -> ExitCode {
             Ok(plan) => fuzz::run(&root, &plan),
             Err(problem) => ask_for_help(&problem),
         },
+        Some((command, rest)) if command == "bench" => match rest {
+            [] => exit(bench::run(&root, false)),
+            [flag] if flag == "--quick" => exit(bench::run(&root, true)),
+            _ => ask_for_help("bench takes --quick and nothing else"),
+        },
         Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
     }
 }
@@ -67,6 +74,17 @@ fn parse_test(arguments: &[String]) -> Result<Option<Plan>, String> {
     Ok(Some(plan))
 }
 
+/// A problem is printed, and is no success.
+fn exit(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn ask_for_help(problem: &str) -> ExitCode {
     eprintln!("{problem}\n\n{}", help());
     ExitCode::from(2)
@@ -75,8 +93,12 @@ fn ask_for_help(problem: &str) -> ExitCode {
 fn help() -> String {
     let mut text = String::from(
         "Usage: cargo xtask test [--quick] [--only STEP]...
+       cargo xtask bench [--quick]
 
-Runs everything that must hold before a change is merged, to the end even if a step fails.
+bench measures what Rescind costs and writes docs/generated/benchmarks.md; it wants a quiet machine for
+five minutes. With --quick it does all of it for a moment and writes nothing.
+
+test runs everything that must hold before a change is merged, to the end even if a step fails.
 The exit code is 0 only if every step that ran is ok.
 
   --quick      leaves out the steps marked * and says so

@@ -1,7 +1,7 @@
 //! Runs `cargo test` so that a person sees it live and the results are kept by id.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -67,11 +67,18 @@ pub(crate) fn packages(root: &Path) -> Result<HashMap<String, String>, String> {
 }
 
 /// What cargo says of the workspace, without its dependencies.
-pub(crate) fn metadata(root: &Path) -> Result<Value, String> {
+fn metadata(root: &Path) -> Result<Value, String> {
     let mut command = Command::new("cargo");
     command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root);
     let text = process::output(&mut command)?;
     serde_json::from_str(&text).map_err(|error| format!("`cargo metadata`: {error}"))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> Result<PathBuf, String> {
+    let metadata = metadata(root)?;
+    let target = metadata["target_directory"].as_str().ok_or("cargo names no target directory")?;
+    Ok(target.into())
 }
 
 fn judge(ok: bool, tests: &Tests) -> Findings {

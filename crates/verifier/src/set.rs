@@ -21,10 +21,19 @@ impl Cut {
 }
 
 /// All revocations that may still matter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RevocationSet {
     cuts: papaya::HashMap<RevocationKey, Cut, foldhash::quality::RandomState>,
     pruned_to: AtomicU64,
+}
+
+impl Default for RevocationSet {
+    fn default() -> Self {
+        // The one writer grows it at once. Bit by bit, with the writes that follow, readers would look into
+        // both tables until then: after a large snapshot that may be long.
+        let cuts = papaya::HashMap::builder().resize_mode(papaya::ResizeMode::Blocking);
+        Self { cuts: cuts.hasher(Default::default()).build(), pruned_to: AtomicU64::new(0) }
+    }
 }
 
 impl RevocationSet {

@@ -1,0 +1,126 @@
+//! A whole authority on the servers' side, on the machine's clocks, with its store on the disk.
+
+use crate::Outcome;
+use crate::bench::Bench;
+use rescind_authority::Settings;
+use rescind_authority::clients::Permission;
+use rescind_authority::clock::random;
+use rescind_authority::name::Name;
+use rescind_authority::password::Password;
+use rescind_authority::store::{Load, Loaded, Write};
+use rescind_server::app::App;
+use rescind_server::clock::SystemEntropy;
+use rescind_server::run::{Config, World, open, run};
+use rescind_testkit::accounts::CHEAP;
+use rescind_testkit::http::Http;
+use rescind_testkit::server::{AUDIENCE, PASSWORD, operator};
+use rescind_verifier::{Builder, ClientSecret, Verifier};
+use rescind_wire::id::Jti;
+use rescind_wire::revocation::Target;
+use rescind_wire::token::{Claims, verify_own};
+use serde_json::Value;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Entries of one transaction while the log is filled.
+const AT_ONCE: usize = 10_000;
+
+/// A running authority with one account, `alice`. Dropping it stops it.
+pub(crate) struct Realm {
+    pub(crate) app: App,
+    secret: String,
+    _stop: watch::Sender<bool>,
+}
+
+impl Realm {
+    /// Starts one. What sign-ins cost is not measured, so their hashes are cheap; all else is the default.
+    pub(crate) fn start(bench: &Bench) -> Outcome<Self> {
+        let folder = tempfile::tempdir_in(bench.folder())?.keep();
+        bench.on_servers(Self::launch(folder))
+    }
+
+    async fn launch(folder: PathBuf) -> Outcome<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let mut settings = Settings::new(format!("http://{}", listener.local_addr()?));
+        settings.argon2 = CHEAP;
+        settings.max_sessions = 1000;
+        let config = Config::new(settings, folder.join("data"), folder.join("keys"));
+        let app = open(&config, &World::system()).await?;
+        let authority = &app.authority;
+        let (audiences, permissions) = (vec![AUDIENCE.to_owned()], vec![Permission::Feed]);
+        let made = authority.add_client(AUDIENCE, audiences, permissions, &operator()).await?;
+        let (name, password) = (Name::new("alice")?, Password::chosen(PASSWORD)?);
+        let roles = vec!["author".to_owned()];
+        authority.add_account(name, &password, roles, &operator()).await?;
+        let (stop, stopped) = watch::channel(false);
+        let serving = app.clone();
+        tokio::spawn(async move {
+            if let Err(error) = run(&config, serving, listener, stopped).await {
+                eprintln!("the authority ended: {error}");
+            }
+        });
+        Ok(Self { app, secret: made.expose().to_owned(), _stop: stop })
+    }
+
+    /// Its URL.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.app.settings().issuer
+    }
+
+    /// A client of its routes.
+    pub(crate) fn http(&self) -> Http {
+        Http::new(self.issuer())
+    }
+
+    /// The beginning of a verifier of its tokens.
+    pub(crate) fn verifier(&self) -> Builder {
+        let secret = ClientSecret::new(self.secret.clone());
+        Verifier::builder(self.issuer(), AUDIENCE).client(AUDIENCE, secret)
+    }
+
+    /// A verifier on the servers' side that is ready.
+    pub(crate) fn verifier_beside(&self, bench: &Bench) -> Outcome<Verifier> {
+        let builder = self.verifier();
+        bench.on_servers(async move { Ok(builder.build().await?) })
+    }
+
+    /// Signs in for tokens: access token and refresh token.
+    pub(crate) async fn sign_in(&self) -> Outcome<(String, String)> {
+        let tokens = self.http().sign_in("alice", PASSWORD).await;
+        Ok((text(&tokens, "access_token")?, text(&tokens, "refresh_token")?))
+    }
+
+    /// What one of its tokens says.
+    pub(crate) fn claims(&self, token: &str) -> Outcome<Claims> {
+        let keyring = self.app.authority.keyring();
+        Ok(verify_own(token, keyring.verifying(), self.issuer())?.claims)
+    }
+
+    /// Takes back so many tokens that nobody holds.
+    pub(crate) fn take_back(&self, bench: &Bench, count: usize) -> Outcome {
+        let authority = self.app.authority.clone();
+        bench.on_servers(async move {
+            let mut left = count;
+            while left > 0 {
+                let part = left.min(AT_ONCE);
+                let nobodys = move |_| Write::Revoke(Target::Token(Jti::from_bytes(drawn())));
+                let rule = Box::new(move |_: &Loaded| (0..part).map(nobodys).collect());
+                authority.store().transact(Load::default(), rule).await?;
+                left -= part;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Sixteen random bytes, for an id.
+pub(crate) fn drawn() -> [u8; 16] {
+    random(&SystemEntropy)
+}
+
+/// A text of a JSON answer.
+pub(crate) fn text(answer: &Value, member: &str) -> Outcome<String> {
+    let value = answer[member].as_str().ok_or_else(|| format!("the answer has no {member}"))?;
+    Ok(value.to_owned())
+}

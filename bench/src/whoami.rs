@@ -1,0 +1,39 @@
+//! What `/whoami` by cookie costs the authority, against a handler that says hello at the same length.
+
+use crate::Outcome;
+use crate::bench::{Bench, say};
+use crate::load::{CONNECTIONS, Requests};
+use crate::realm::Realm;
+use crate::report::{Series, Unit};
+use crate::route::serve;
+use axum::Router;
+use axum::routing::get;
+use http::header::{CONTENT_LENGTH, DATE};
+use rescind_testkit::server::PASSWORD;
+
+/// The measurement.
+pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
+    let realm = Realm::start(bench)?;
+    let mut values = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut browser = realm.http().browser();
+        bench.clients.block_on(browser.sign_in("alice", PASSWORD));
+        values.push(format!("{}={}", realm.app.cookies.session, browser.session_cookie()));
+    }
+    let requests = Requests::new(bench, "/whoami", "cookie", values)?;
+    let answer = bench.clients.block_on(requests.answer(realm.issuer()))?;
+    let (mut headers, body) = (answer.headers, answer.body);
+    // The server writes these two by itself.
+    headers.remove(DATE);
+    headers.remove(CONTENT_LENGTH);
+    let hello = move || async move { (headers, body) };
+    let hello = serve(bench, Router::new().route("/whoami", get(hello)))?;
+    requests.alike(bench, [realm.issuer(), &hello])?;
+    let mut series = Series::new("`GET /whoami` by cookie", Unit::Requests);
+    for round in 1..=bench.rounds {
+        say(&format!("whoami: round {round} of {}", bench.rounds));
+        let floor = requests.rate(&hello)?;
+        series.add(floor, requests.rate(realm.issuer())?);
+    }
+    Ok(vec![series])
+}
