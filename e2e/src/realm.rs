@@ -4,6 +4,7 @@ use crate::demo::rescind;
 use crate::program;
 use crate::tls::Front;
 use crate::wait::until;
+use rescind_testkit::evidence;
 use rescind_testkit::http::Http;
 use rescind_testkit::process::{Process, free_port};
 use rescind_wire::b64;
@@ -19,8 +20,9 @@ pub const USER: &str = "alice";
 
 /// A running authority with an account and a client. Dropping it kills it.
 pub struct Realm {
-    folder: TempDir,
+    // Ends before its folder goes: then its log is kept.
     process: Process,
+    folder: TempDir,
     address: SocketAddr,
     /// The issuer.
     pub issuer: String,
@@ -59,7 +61,7 @@ impl Realm {
         let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
         let listen = address.to_string();
         let place = ["serve", "--data", text(&data), "--keys", text(&keys)];
-        let own = ["--issuer", &issuer, "--listen", &listen, "--log", "warn"];
+        let own = ["--issuer", &issuer, "--listen", &listen, "--log", "info"];
         let arguments = [&place[..], &own, options].concat();
         let binary = program("E2E_RESCIND");
         let log = folder.path().join("serve.log");
@@ -69,6 +71,8 @@ impl Realm {
         realm.serving().await;
         realm.password = realm.person(USER);
         realm.secret = last_word(&realm.client(AUDIENCE));
+        evidence::secret(&realm.password);
+        evidence::secret(&realm.secret);
         realm
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::debian::{find, install};
 use crate::steps::{Findings, Run};
-use crate::{clients, process, suite};
+use crate::{clients, process, secrets, suite};
 
 /// Programs that the tests start, and the Debian package of each.
 const NEEDED: &[(&str, &str)] = &[
@@ -48,7 +48,12 @@ fn all(run: &mut Run) -> Result<Findings, String> {
     let release = target.join("release");
     let (rescind, posts_api) = (release.join("rescind"), release.join("posts-api"));
 
-    let variables: [(&str, &Path); 7] = [
+    let evidence = secrets::folder(&run.root)?;
+    std::fs::create_dir_all(&evidence)
+        .map_err(|error| format!("{}: {error}", evidence.display()))?;
+
+    let variables: [(&str, &Path); 8] = [
+        ("EVIDENCE", &evidence),
         ("E2E_RESCIND", &rescind),
         ("POSTS_API_BIN", &posts_api),
         ("CHROMEDRIVER", &chromedriver),

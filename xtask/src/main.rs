@@ -15,6 +15,7 @@ mod fuzz;
 mod libtest;
 mod links;
 mod process;
+mod secrets;
 mod steps;
 mod suite;
 mod summary;

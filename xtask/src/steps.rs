@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::libtest::Tests;
 use crate::summary::{Row, Summary};
-use crate::{bench, borders, checklist, deny, e2e, files, process, suite};
+use crate::{bench, borders, checklist, deny, e2e, files, process, secrets, suite};
 
 /// What the person who started the command asked for.
 #[derive(Debug, Default)]
@@ -86,6 +86,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the release binaries, a real browser, other libraries (installs them on Debian)",
         slow: true,
         run: e2e::step,
+    },
+    Step {
+        name: "secrets",
+        about: "nothing that opens something stands in what the tests have left",
+        slow: false,
+        run: secrets::step,
     },
     Step {
         name: "bench",

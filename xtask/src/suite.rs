@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::libtest::{Binaries, Reader, Tests, Verdict};
-use crate::process;
 use crate::steps::{Findings, Run};
+use crate::{process, secrets};
 
 /// The package that drives the release binaries; it has a step of its own.
 pub(crate) const E2E: &str = "rescind-e2e";
@@ -23,7 +23,11 @@ pub(crate) fn step(run: &mut Run) -> Findings {
     if packages.values().any(|name| name == E2E) {
         selection.extend(["--exclude", E2E]);
     }
-    match tests(&run.root, &packages, &selection, &[]) {
+    let evidence = match secrets::begin(&run.root) {
+        Ok(evidence) => evidence,
+        Err(problem) => return Findings::problem(problem),
+    };
+    match tests(&run.root, &packages, &selection, &[("EVIDENCE", &evidence)]) {
         Ok((tests, findings)) => {
             run.suite = Some(tests);
             findings

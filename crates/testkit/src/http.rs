@@ -1,5 +1,6 @@
 //! Plain HTTP as a program sends it, HTTP as a browser sends it, and raw bytes.
 
+use crate::evidence;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -100,7 +101,9 @@ impl Http {
         let response = self.client.request(request).await.ok()?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
-        Some(Answer { status: head.status, headers: head.headers, body })
+        let answer = Answer { status: head.status, headers: head.headers, body };
+        evidence::answer(path, &answer);
+        Some(answer)
     }
 
     /// GET with headers.

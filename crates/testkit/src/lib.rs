@@ -10,6 +10,7 @@
 pub mod accounts;
 pub mod clock;
 pub mod conformance;
+pub mod evidence;
 pub mod http;
 pub mod interleave;
 pub mod process;

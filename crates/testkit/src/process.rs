@@ -1,7 +1,8 @@
 //! The authority as a process of its own, to be killed.
 
+use crate::evidence;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -9,21 +10,22 @@ use std::time::Duration;
 /// A running process; dropping it kills it (`SIGKILL`).
 pub struct Process {
     child: Child,
+    log: PathBuf,
 }
 
 impl Process {
     /// Starts `program` with arguments and environment; its standard error goes to `log`.
     pub fn start(program: &str, arguments: &[&str], env: &[(&str, &str)], log: &Path) -> Self {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let kept = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let child = Command::new(program)
             .args(arguments)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(kept)
             .spawn()
             .unwrap();
-        Self { child }
+        Self { child, log: log.to_owned() }
     }
 
     /// Its process id.
@@ -47,6 +49,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        evidence::log_of(&self.log);
     }
 }
 

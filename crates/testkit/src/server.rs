@@ -83,6 +83,8 @@ impl TestAuthority {
         folder: Arc<TempDir>,
         listener: TcpListener,
     ) -> Self {
+        evidence::log();
+        evidence::secret(PASSWORD);
         let address = listener.local_addr().unwrap();
         let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
         let world = World { clock: Arc::clone(&clock) as _, entropy };
