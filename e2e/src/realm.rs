@@ -61,7 +61,9 @@ impl Realm {
         let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
         let listen = address.to_string();
         let place = ["serve", "--data", text(&data), "--keys", text(&keys)];
-        let own = ["--issuer", &issuer, "--listen", &listen, "--log", "info"];
+        // Tests without a browser come by the address.
+        let hosts = format!("hosts={address}");
+        let own = ["--issuer", &issuer, "--listen", &listen, "--log", "info", "--set", &hosts];
         let arguments = [&place[..], &own, options].concat();
         let binary = program("E2E_RESCIND");
         let log = folder.path().join("serve.log");

@@ -193,9 +193,12 @@ impl Worker {
                     let _ = answer.send(output.and_then(|o| phc(self.cost, &salt, &o)));
                 }
                 Work::Judge { name, issuer, answer } => {
-                    let easy = std::str::from_utf8(&password)
-                        .is_ok_and(|password| is_guessable(password, &name, &issuer));
-                    let _ = answer.send(easy);
+                    // A mistake in the judgement must not end the thread: then it is refused.
+                    let easy = std::panic::catch_unwind(|| {
+                        let text = std::str::from_utf8(&password);
+                        text.map_or(true, |password| is_guessable(password, &name, &issuer))
+                    });
+                    let _ = answer.send(easy.unwrap_or(true));
                 }
             }
         }

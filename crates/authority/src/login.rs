@@ -145,6 +145,10 @@ impl Authority {
                     .ok_or(LoginError::Audience)?
             }
         };
+        // Before the store is read: who has to wait anyway costs it nothing, and learns nothing by the time.
+        self.throttle
+            .waits(&command.name, &command.source, self.clock.now().boot)
+            .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
         let load =
             Load { account: Some(AccountRef::Name(command.name.clone())), ..Load::default() };
         let found = self.store.read(load).await.map_err(LoginError::Unavailable)?.account;
@@ -166,9 +170,7 @@ impl Authority {
         source: &Source,
     ) -> Result<Charge, LoginError> {
         let sub = account.map(|account| account.sub);
-        if let Some(sub) = sub {
-            self.recall_home(sub).await.map_err(LoginError::Unavailable)?;
-        }
+        self.recall_home(name, sub).await.map_err(LoginError::Unavailable)?;
         self.throttle
             .charge(name, sub, source, self.clock.now().boot)
             .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })

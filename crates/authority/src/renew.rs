@@ -76,6 +76,9 @@ impl Authority {
         let easy =
             self.hasher.is_guessable(new, &present.account.name, &self.settings.issuer).await;
         if easy.map_err(LoginError::from)? {
+            // Counts like a wrong one: it costs the hashing threads as much or more.
+            let account = &present.account;
+            Charge::keep(self.charge(&account.name, Some(account), source).await?);
             return Err(RenewError::Guessable);
         }
         let hashed = self.hasher.hash(new, random(&*self.entropy)).await;

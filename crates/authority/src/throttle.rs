@@ -112,6 +112,18 @@ struct Keys {
     network: Option<Key>,
 }
 
+impl Keys {
+    fn of(name: &Name, sub: Option<Sub>, source: &Source) -> Self {
+        let (account, place) = (key(&[name.as_str().as_bytes()]), source.key());
+        let pair = key(&[&account.to_be_bytes(), &place.to_be_bytes()]);
+        let network = source.network_key();
+        let subscriber = network.unwrap_or(place);
+        let share = key(&[&account.to_be_bytes(), &subscriber.to_be_bytes()]);
+        let home = sub.map(|sub| key(&[sub.as_bytes()]));
+        Self { account, home, source: place, pair, share, network }
+    }
+}
+
 /// Whose revocations are counted together.
 pub(crate) enum Revoker<'a> {
     Account(Sub),
@@ -142,13 +154,8 @@ impl Throttle {
         source: &Source,
         now: u64,
     ) -> Result<Charge, Duration> {
-        let (account, place) = (key(&[name.as_str().as_bytes()]), source.key());
-        let pair = key(&[&account.to_be_bytes(), &place.to_be_bytes()]);
-        let network = source.network_key();
-        let subscriber = network.unwrap_or(place);
-        let share = key(&[&account.to_be_bytes(), &subscriber.to_be_bytes()]);
-        let home = sub.map(|sub| key(&[sub.as_bytes()]));
-        let keys = Keys { account, home, source: place, pair, share, network };
+        let keys = Keys::of(name, sub, source);
+        let (home, place, pair) = (keys.home, keys.source, keys.pair);
         let mut state = self.lock();
         let l = &self.limits;
         let at_home = |home| state.familiar.holds(&home, &place, now, l.familiar_for);
@@ -164,6 +171,12 @@ impl Throttle {
             network: keys.network.map(|network| take(&mut state.networks, network, now, forget)),
             keys,
         })
+    }
+
+    /// Whether an attempt has to wait whoever's account this is: for its source, and for this name from there.
+    pub(crate) fn waits(&self, name: &Name, source: &Source, now: u64) -> Result<(), Duration> {
+        let keys = Keys::of(name, None, source);
+        self.lock().wait(&self.limits, &keys, false, now).map_or(Ok(()), Err)
     }
 
     /// Counts a refused request, or says that this address has had too many.
@@ -275,8 +288,17 @@ impl Charge {
 impl Authority {
     /// Remembers where the open sessions of an account were signed in, if nothing is remembered of it:
     /// after a restart, or when others have displaced it.
-    pub(crate) async fn recall_home(&self, sub: Sub) -> Result<(), StoreError> {
-        let home = key(&[sub.as_bytes()]);
+    pub(crate) async fn recall_home(
+        &self,
+        name: &Name,
+        sub: Option<Sub>,
+    ) -> Result<(), StoreError> {
+        // A name that nobody has is looked up as one that somebody has: the time tells no difference.
+        let home = match sub {
+            Some(sub) => key(&[sub.as_bytes()]),
+            None => key(&[b"nobody", name.as_str().as_bytes()]),
+        };
+        let sub = sub.unwrap_or(Sub::from_bytes([0; 16]));
         if self.throttle.lock().familiar.knows(&home) {
             return Ok(());
         }

@@ -65,7 +65,8 @@ impl Readiness {
                 let verdict = judge(app).await;
                 let was_ready = before.as_ref().is_none_or(|(_, verdict)| verdict.is_ready());
                 tell(was_ready, &verdict);
-                *last = Some((now, verdict.clone()));
+                // From when it was found: those who have waited for it take it, too.
+                *last = Some((app.authority.clock().now().boot, verdict.clone()));
                 verdict
             }
         };

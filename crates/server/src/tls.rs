@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -73,6 +74,8 @@ pub struct Certificates {
     host: String,
     provider: Arc<CryptoProvider>,
     current: Mutex<Arc<CertifiedKey>>,
+    /// What the files were before they were read first.
+    began: Stamp,
 }
 
 impl Certificates {
@@ -81,8 +84,9 @@ impl Certificates {
         let url: http::Uri = issuer.parse().unwrap_or_default();
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let provider = Arc::new(default_provider());
+        let began = stamp(&files);
         let current = Mutex::new(Arc::new(read(&files, &host, &provider)?));
-        Ok(Arc::new(Self { files, host, provider, current }))
+        Ok(Arc::new(Self { files, host, provider, current, began }))
     }
 
     /// TLS 1.2 and 1.3 (H01), HTTP/2 and HTTP/1.1.
@@ -99,13 +103,13 @@ impl Certificates {
 
     /// Reads them again whenever the files have changed, until `stop`.
     pub async fn keep(self: Arc<Self>, stop: watch::Receiver<bool>) {
-        let mut seen = self.stamp();
+        let mut seen = self.began;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stopped(stop.clone()) => return,
             }
-            let now = self.stamp();
+            let now = stamp(&self.files);
             if now == seen {
                 continue;
             }
@@ -124,13 +128,13 @@ impl Certificates {
             }
         }
     }
+}
 
-    fn stamp(&self) -> Stamp {
-        [&self.files.certificate, &self.files.key].map(|path| {
-            let about = std::fs::metadata(path).ok()?;
-            Some((about.ino(), about.mtime(), about.mtime_nsec(), about.len()))
-        })
-    }
+fn stamp(files: &Files) -> Stamp {
+    [&files.certificate, &files.key].map(|path| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.ino(), about.mtime(), about.mtime_nsec(), about.len()))
+    })
 }
 
 impl ResolvesServerCert for Certificates {
@@ -156,8 +160,9 @@ fn read(files: &Files, host: &str, provider: &CryptoProvider) -> Result<Certifie
     let parsed = ParsedCertificate::try_from(first)
         .map_err(|error| bad(&files.certificate, error.to_string()))?;
     verify_server_name(&parsed, &name).map_err(|_| unfit())?;
+    let text = std::fs::read(&files.key).map_err(|e| bad(&files.key, e.to_string()))?;
     // The text of this error may show what the file holds.
-    let key = PrivateKeyDer::from_pem_file(&files.key)
+    let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(text))
         .map_err(|_| bad(&files.key, "it holds no private key in PEM".into()))?;
     CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)
 }

@@ -44,7 +44,7 @@ pub fn log() {
     let Some(folder) = folder() else { return };
     BEGUN.call_once(|| {
         let lines = tracing_subscriber::fmt().json().flatten_event(true);
-        let lines = lines.with_env_filter(EnvFilter::new("info,rescind_server=debug"));
+        let lines = lines.with_env_filter(EnvFilter::new("info"));
         let _ = lines.with_writer(Mutex::new(file(&folder, "log"))).try_init();
     });
 }

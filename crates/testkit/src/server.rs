@@ -2,6 +2,7 @@
 //! and randomness of the test.
 
 use crate::clock::{ManualClock, SeededEntropy};
+use crate::evidence;
 use crate::http::Http;
 use rescind_authority::Settings;
 use rescind_authority::audit::{Actor, Operator};

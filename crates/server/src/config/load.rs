@@ -5,6 +5,7 @@
 use super::tree::{Setting, Tree};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -83,9 +84,16 @@ fn env_file(path: &Path) -> Result<Vec<(String, String)>, String> {
     let lines = dotenvy::from_path_iter(path)
         .map_err(|error| format!("cannot read the environment file {place}: {error}"))?;
     // Not the error's own text: it shows the line, which may hold a secret.
-    lines.collect::<Result<_, _>>().map_err(|_| {
+    let lines: Vec<(String, String)> = lines.collect::<Result<_, _>>().map_err(|_| {
         format!("{place}: a line is not of the form NAME=value, or its quotes do not close")
-    })
+    })?;
+    let mode = std::fs::metadata(path).map_or(0, |about| about.mode());
+    if mode & 0o077 != 0 && lines.iter().any(|(name, _)| name == MASTER_KEY) {
+        return Err(format!(
+            "{place} holds {MASTER_KEY} and can be read by others: run `chmod 600 {place}`"
+        ));
+    }
+    Ok(lines)
 }
 
 /// Shows no key.

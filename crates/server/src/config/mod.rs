@@ -83,7 +83,7 @@ impl Tree {
 
     /// What is wrong between settings that are right by themselves: a line each.
     pub fn conflicts(&self) -> Vec<String> {
-        let Tree { sessions, throttle, tls, .. } = self;
+        let Tree { sessions, throttle, tls, limits, .. } = self;
         let lasting = throttle.pair_wait.max(throttle.many_wait);
         let rules = [
             (
@@ -106,6 +106,11 @@ impl Tree {
             (
                 throttle.many_failures < throttle.account_free,
                 "throttle.many_failures is under throttle.account_free: make it larger",
+            ),
+            (
+                limits.write_time <= limits.body_time,
+                "limits.write_time is not longer than limits.body_time, so that a slow upload would end \
+                 its connection: make it longer",
             ),
             (
                 tls.certificate.is_some() != tls.key.is_some(),

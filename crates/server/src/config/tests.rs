@@ -251,6 +251,7 @@ fn settings_that_contradict_each_other_are_refused() {
         ("[sessions]\nmove_after = \"59s\"", "sessions.move_after"),
         ("[throttle]\nforget_after = \"15m\"", "throttle.forget_after"),
         ("[throttle]\nmany_failures = 49", "throttle.many_failures"),
+        ("[limits]\nbody_time = \"30s\"", "limits.write_time"),
         ("[tls]\nkey = \"k\"", "tls.certificate and tls.key"),
     ] {
         let conflicts = in_file(lines).0.unwrap().tree.conflicts();

@@ -301,6 +301,6 @@ settings! {
         /// A body must be complete by then.
         body_time: Duration = "10s" from "1s" to "5m", like "10s";
         /// Whoever has not read anything of what is being sent for so long is gone.
-        write_time: Duration = "30s" from "1s" to "5m", like "30s";
+        write_time: Duration = "30s" from "10s" to "10m", like "30s";
     }
 }

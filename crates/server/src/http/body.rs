@@ -103,11 +103,15 @@ async fn read(request: Request, deadline: Duration) -> Result<Zeroizing<Vec<u8>>
 
 async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Never grows, so that no copy of a secret stays behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT));
+    let mut bytes = Zeroizing::new(Vec::new());
     let mut size = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Failure::bad_request("The body ended early."))?;
         let Some(data) = frame.data_ref() else { continue };
+        // Not before something has come: who only announces a body takes no memory for it.
+        if bytes.capacity() == 0 {
+            bytes.reserve_exact(LIMIT);
+        }
         size += data.len();
         if size <= LIMIT {
             bytes.extend_from_slice(data);

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rescind_authority::clients::{Client, Permission};
 use rescind_wire::b64;
 use rescind_wire::id::{Epoch, Instance};
@@ -18,6 +18,8 @@ use rescind_wire::problem::ProblemCode;
 use serde::Deserialize;
 use std::convert::Infallible;
 
+/// What nginx reads.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 const FRAMES: &str = "application/vnd.rescind.frame";
 
 async fn allow(app: &App, headers: &HeaderMap) -> Result<Client, Response> {
@@ -88,7 +90,9 @@ pub(super) async fn feed(
     match app.feed.follow(&client, from.epoch, from.from) {
         Some(frames) => {
             tracing::info!(event = "feed_opened", instance = %from.instance, from = from.from);
-            ([(CONTENT_TYPE, FRAMES)], Body::from_stream(frames)).into_response()
+            // A proxy that knows this header passes on each frame as it comes.
+            let unbuffered = [(UNBUFFERED, "no")];
+            (unbuffered, [(CONTENT_TYPE, FRAMES)], Body::from_stream(frames)).into_response()
         }
         None => Failure::unavailable(5).into_response(),
     }

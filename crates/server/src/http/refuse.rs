@@ -37,10 +37,14 @@ pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
 /// passes on everything. Probes ask by whatever address they have, and learn nothing.
 pub(super) async fn other_hosts(State(app): State<App>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = request.uri().authority().map(Authority::as_str).or_else(header);
-    let asked = host.and_then(|host| canonical_host(host, app.cookies.secure));
-    if PROBES.contains(&route) || asked.is_some_and(|host| app.hosts.contains(&host)) {
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    let named = [request.uri().authority().map(Authority::as_str), header];
+    // Where both are there, both must be ours.
+    let ours = |host: &str| {
+        canonical_host(host, app.cookies.secure).is_some_and(|host| app.hosts.contains(&host))
+    };
+    let all = named.iter().any(Option::is_some) && named.into_iter().flatten().all(ours);
+    if all || PROBES.contains(&route) {
         return next.run(request).await;
     }
     refusal(

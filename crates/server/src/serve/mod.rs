@@ -7,6 +7,8 @@ use crate::run::stopped;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -54,6 +56,10 @@ const MAX_HEADERS: usize = 32 * 1024;
 /// Requests that may be open at once on one HTTP/2 connection: no fewer than 100, since a client may begin
 /// with so many before it has heard of a limit (RFC 9113 §6.5.2).
 const MAX_STREAMS: u32 = 128;
+/// Fields in the headers of one request of HTTP/2; more get 431. HTTP/1.1 has the same limit.
+const MAX_FIELDS: usize = 100;
+/// Their size, with 32 bytes for each as RFC 9113 counts them.
+const MAX_FIELD_LIST: u32 = 16 * 1024;
 /// What of one answer is kept ready for a slow reader of HTTP/2.
 const SEND_BUFFER: usize = 16 * 1024;
 /// How often an HTTP/2 connection is asked whether it is alive.
@@ -126,7 +132,8 @@ pub async fn tcp(
     tls: Option<Arc<ServerConfig>>,
     stop: watch::Receiver<bool>,
 ) {
-    serve(listener, Connections { router, limits, tls: tls.map(TlsAcceptor::from) }, stop).await;
+    let tls = tls.map(TlsAcceptor::from);
+    serve(listener, Connections::new(router, limits, tls), stop).await;
 }
 
 /// Serves a router on a Unix socket until `stop`.
@@ -136,7 +143,7 @@ pub async fn unix(
     limits: Limits,
     stop: watch::Receiver<bool>,
 ) {
-    serve(listener, Connections { router, limits, tls: None }, stop).await;
+    serve(listener, Connections::new(router, limits, None), stop).await;
 }
 
 async fn serve<D: Door>(door: D, connections: Connections, stop: watch::Receiver<bool>) {
@@ -174,9 +181,16 @@ struct Connections {
     router: Router,
     limits: Limits,
     tls: Option<TlsAcceptor>,
+    /// Requests of HTTP/2 that may be open on all connections together: as many as there may be connections,
+    /// so that they cost no more memory than as many of HTTP/1.1.
+    streams: Arc<Semaphore>,
 }
 
 impl Connections {
+    fn new(router: Router, limits: Limits, tls: Option<TlsAcceptor>) -> Self {
+        Self { router, limits, tls, streams: Arc::new(Semaphore::new(limits.connections)) }
+    }
+
     async fn serve<Io>(self, io: Io, peer: Peer, watcher: Watcher)
     where
         Io: AsyncRead + AsyncWrite + Send + 'static,
@@ -209,17 +223,30 @@ impl Connections {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (router, pulse) = (self.router, Pulse::new());
+        let (router, streams, pulse) = (self.router, self.streams, Pulse::new());
         let beats = Arc::clone(&pulse);
-        let service = hyper::service::service_fn(move |request| {
-            let (beat, answer) = (beats.begin(), answer(&router, peer, request));
-            async move { answer.await.map(|response| response.map(|body| beat.watch(body))) }
+        let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+            let few = request.headers().len() <= MAX_FIELDS;
+            let place = Arc::clone(&streams).try_acquire_owned();
+            let answer = match (few, place) {
+                (true, Ok(place)) => Ok((beats.begin(place), answer(&router, peer, request))),
+                (false, _) => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+                (true, Err(_)) => Err(StatusCode::SERVICE_UNAVAILABLE),
+            };
+            async move {
+                match answer {
+                    Ok((beat, answer)) => {
+                        answer.await.map(|response| response.map(|body| beat.watch(body)))
+                    }
+                    Err(status) => Ok(refused(status)),
+                }
+            }
         });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
             .keep_alive_timeout(self.limits.headers)
-            .max_header_list_size(MAX_HEADERS as u32)
+            .max_header_list_size(MAX_FIELD_LIST)
             .max_concurrent_streams(MAX_STREAMS)
             .max_send_buf_size(SEND_BUFFER)
             .serve_connection(TokioIo::new(io), service);
@@ -228,6 +255,14 @@ impl Connections {
             () = pulse.stops(self.limits.headers, self.limits.write) => {}
         }
     }
+}
+
+/// The answer to what is not even looked at.
+fn refused(status: StatusCode) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// One request, with who sent it.

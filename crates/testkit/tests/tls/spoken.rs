@@ -59,3 +59,35 @@ async fn many_requests_share_one_connection_and_a_stop_lets_them_end() {
     assert!(statuses.iter().all(|status| *status == StatusCode::OK));
     realm.authority.stop().await;
 }
+
+// H07
+#[tokio::test(flavor = "multi_thread")]
+async fn more_fields_than_anybody_needs_are_refused() {
+    let realm = Realm::start(|_| {}).await;
+    let mut http = realm.http2(65_535).await;
+    let with = |fields: usize| {
+        let mut request = realm.get(JWKS);
+        for _ in 0..fields {
+            request.headers_mut().append("a", HeaderValue::from_static(""));
+        }
+        request
+    };
+    // One more is the host.
+    let few = http.send_request(with(99)).await.unwrap();
+    assert_eq!(few.status(), StatusCode::OK);
+    let many = http.send_request(with(100)).await.unwrap();
+    assert_eq!(many.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+// H09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_names_two_hosts_is_refused() {
+    let realm = Realm::start(|_| {}).await;
+    let mut http = realm.http2(65_535).await;
+    let mut request = realm.get(JWKS);
+    request.headers_mut().insert("host", HeaderValue::from_static("evil.example"));
+    assert_eq!(http.send_request(request).await.unwrap().status(), StatusCode::BAD_REQUEST);
+    let mut request = realm.get(JWKS);
+    *request.uri_mut() = "https://evil.example/.well-known/jwks.json".parse().unwrap();
+    assert_eq!(http.send_request(request).await.unwrap().status(), StatusCode::BAD_REQUEST);
+}

@@ -97,6 +97,9 @@ pub enum OpenError {
     /// Others may change it.
     #[error("others may write to {}: run `chmod go-w {}`", .0.display(), .0.display())]
     Writable(PathBuf),
+    /// Others may read it.
+    #[error("others may read {}, with all hashes of passwords: run `chmod 600 {}`", .0.display(), .0.display())]
+    Readable(PathBuf),
     /// The folder, the file or its lock.
     #[error("cannot use {}: {source}. --data names a folder of your own", .path.display())]
     Io {
@@ -151,6 +154,7 @@ impl SqliteStore {
         make_file(path)?;
         for part in ["", "-wal", "-shm"] {
             refuse_writable(&beside(path, part))?;
+            refuse_readable(&beside(path, part))?;
         }
         let mut conn = schema::connect_writer(path)?;
         let epoch = Epoch::from_bytes(random(entropy));
@@ -212,6 +216,15 @@ fn refuse_writable(path: &Path) -> Result<(), OpenError> {
         Ok(found) if found.mode() & WRITTEN_BY_OTHERS != 0 => {
             Err(OpenError::Writable(path.to_owned()))
         }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// It holds the hashes of all passwords; SQLite gives its other files the same mode.
+fn refuse_readable(path: &Path) -> Result<(), OpenError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.mode() & 0o077 != 0 => Err(OpenError::Readable(path.to_owned())),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
         _ => Ok(()),
     }
