@@ -9,7 +9,6 @@ mod hashes;
 mod names;
 mod owner;
 mod passwords;
-mod secrets;
 mod sources;
 
 use rescind_testkit::accounts::quick_with;
