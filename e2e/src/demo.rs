@@ -85,7 +85,7 @@ impl Demo {
 
     /// A client of the authority.
     pub fn authority(&self) -> Http {
-        Http::new(&format!("http://127.0.0.1:{}", self.port))
+        Http::new(&format!("http://localhost:{}", self.port))
     }
 
     /// A client of the posts API.

@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -43,14 +43,17 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 }
 
 fn search(folder: &Path) -> Result<Findings, String> {
-    let (mut secrets, mut said) = (HashSet::new(), Vec::new());
+    // By process: what one process has drawn as a secret, another one may have drawn as an id, since tests draw
+    // from seeds.
+    let (mut secrets, mut said) = (HashMap::<String, HashSet<Vec<u8>>>::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
         let path = entry.map_err(|error| error.to_string())?.path();
         let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("secrets.") {
+        if let Some(process) = name.strip_prefix("secrets.") {
             let lines = bytes.split(|byte| *byte == b'\n');
-            secrets.extend(lines.filter(|line| line.len() >= TAIL).map(<[u8]>::to_vec));
+            let long = lines.filter(|line| line.len() >= TAIL).map(<[u8]>::to_vec);
+            secrets.entry(process.to_owned()).or_default().extend(long);
         } else {
             said.push((name, bytes));
         }
@@ -60,18 +63,25 @@ fn search(folder: &Path) -> Result<Findings, String> {
         problems
             .push("the tests have left nothing to search: run the step `test` before".to_owned());
     }
-    let tails: HashSet<[u8; TAIL]> =
-        secrets.iter().flat_map(|secret| disguises(secret)).filter_map(|d| tail(&d)).collect();
+    let tails: HashMap<&str, HashSet<[u8; TAIL]>> =
+        secrets.iter().map(|(process, secrets)| (process.as_str(), tails(secrets))).collect();
     for (name, bytes) in &said {
-        let places = found(bytes, &tails);
+        let process = name.rsplit('.').next().unwrap_or_default();
+        let places = tails.get(process).map(|tails| found(bytes, tails)).unwrap_or_default();
         if let Some(first) = places.first() {
             problems.push(format!("{name}: {} secrets, the first at byte {first}", places.len()));
         }
     }
     problems.extend(canary());
     let size: usize = said.iter().map(|(_, bytes)| bytes.len()).sum();
-    let seen = format!("{} secrets in {} kB", secrets.len(), size / 1000);
+    let count: usize = secrets.values().map(HashSet::len).sum();
+    let seen = format!("{count} secrets in {} kB", size / 1000);
     Ok(Findings { problems, seen, ..Findings::default() })
+}
+
+/// The ends of all disguises.
+fn tails(secrets: &HashSet<Vec<u8>>) -> HashSet<[u8; TAIL]> {
+    secrets.iter().flat_map(|secret| disguises(secret)).filter_map(|form| tail(&form)).collect()
 }
 
 /// Whether the search is blind to a disguise.
@@ -135,11 +145,11 @@ mod tests {
         leave("secrets.1", "a-secret-that-was-given\n");
         leave("log.1", "{\"event\":\"request\",\"id\":\"a-secret-of-nobody\"}\n");
         assert!(search(folder.path()).unwrap().problems.is_empty());
-        leave("error.2", "{\"detail\":\"a-secret-that-was-given\"}\n");
-        assert!(search(folder.path()).unwrap().problems[0].starts_with("error.2: 1 secrets"));
-        leave("error.2", "");
-        leave("metrics.2", "x{y=\"612d7365637265742d746861742d7761732d676976656e\"} 1\n");
-        assert!(search(folder.path()).unwrap().problems[0].starts_with("metrics.2: 1 secrets"));
+        leave("error.1", "{\"detail\":\"a-secret-that-was-given\"}\n");
+        assert!(search(folder.path()).unwrap().problems[0].starts_with("error.1: 1 secrets"));
+        leave("error.1", "");
+        leave("metrics.1", "x{y=\"612d7365637265742d746861742d7761732d676976656e\"} 1\n");
+        assert!(search(folder.path()).unwrap().problems[0].starts_with("metrics.1: 1 secrets"));
     }
 
     #[test]
