@@ -7,8 +7,8 @@ use std::process::Command;
 /// The lock file, for the versions of what was built.
 const LOCK: &str = include_str!("../../Cargo.lock");
 
-/// Date, machine and versions, as a list.
-pub(crate) fn describe(bench: &Bench) -> Outcome<String> {
+/// Date, machine and versions, as a list; `what` is measured.
+pub(crate) fn describe(bench: &Bench, what: &str) -> Outcome<String> {
     #[expect(clippy::disallowed_methods, reason = "the date of the run")]
     let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     let quick = if bench.quick { " --quick" } else { "" };
@@ -19,7 +19,7 @@ pub(crate) fn describe(bench: &Bench) -> Outcome<String> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let [axum, aws_lc, tokio] = ["axum", "aws-lc-rs", "tokio"].map(version);
     Ok(format!(
-        "- Run: {now}, `cargo xtask bench{quick}`
+        "- Run: {now}, `cargo xtask bench{what}{quick}`
 - Machine: {cpu}, {cores} cores, {memory} GiB; {system}, Linux {}
 - Versions: Rescind {}; {}; axum {}, tokio {}, aws-lc-rs {}, SQLite {}; {}
 ",

@@ -1,12 +1,15 @@
 //! What Rescind costs, each figure beside its floor, measured in turns in one run.
 //!
 //! `cargo xtask bench` builds and runs this. The page goes to standard output, progress to standard error. `--quick`
-//! does everything for a moment only, to see that it works. One file for each measurement; [`bench`] is what they
+//! does everything for a moment only, to see that it works. `revoke PICTURE` measures only the delay of a revocation,
+//! with many verifiers ([`delay`]). One file for each measurement; [`bench`] is what they
 //! share, [`report`] what is made of their figures. No figure is ever judged here.
 
 mod bench;
+mod delay;
 mod load;
 mod machine;
+mod push;
 mod realm;
 mod refresh;
 mod report;
@@ -18,6 +21,7 @@ mod whoami;
 
 use bench::Bench;
 use report::Series;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What a measurement gives, or why there is none.
@@ -31,15 +35,20 @@ const MEASUREMENTS: [Measurement; 5] =
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let quick = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--quick"] => true,
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let quick = words.last() == Some(&"--quick");
+    if quick {
+        words.pop();
+    }
+    let page = match words[..] {
+        [] => all(quick),
+        ["revoke", picture] => revoke(quick, Path::new(picture)),
         _ => {
-            eprintln!("Usage: rescind-bench [--quick]");
+            eprintln!("Usage: rescind-bench [revoke PICTURE] [--quick]");
             return ExitCode::from(2);
         }
     };
-    match run(quick) {
+    match page {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
@@ -51,11 +60,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(quick: bool) -> Outcome<String> {
+fn all(quick: bool) -> Outcome<String> {
     let bench = Bench::new(quick)?;
     let mut all = Vec::new();
     for measure in MEASUREMENTS {
         all.extend(measure(&bench)?);
     }
-    Ok(report::page(&machine::describe(&bench)?, bench.rounds, &all))
+    Ok(report::page(&machine::describe(&bench, "")?, bench.rounds, &all))
+}
+
+fn revoke(quick: bool, picture: &Path) -> Outcome<String> {
+    delay::page(&Bench::new(quick)?, picture)
 }

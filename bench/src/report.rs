@@ -115,8 +115,8 @@ many sessions: no figure is of sign-ins. The authority's log is written to a fil
 - **Refresh**: `POST /token` by 64 clients, each with the token that it was given last. Floor: transactions of the store
   alone that load a session and move its line, asked for by 64 tasks at once, which it groups as it does there.
 - **Revocation**: from the call of `Authority::revoke` for a session until a verifier on the other core refuses its
-  token: commit to the disk, signature, feed, check. Floor: as many bytes written to a TCP connection on one core and
-  read on the other.
+  token: commit to the disk, signature, feed, check. Floor: as many bytes written to a TCP connection on one core, read on
+  the other, and their signature verified. With more verifiers: [the delay of a revocation](revocation-delay.md).
 ";
 
 #[cfg(test)]

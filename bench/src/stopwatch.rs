@@ -19,6 +19,11 @@ impl Stopwatch {
         self.0.elapsed()
     }
 
+    /// Seconds from an earlier start to this one.
+    pub(crate) fn since(self, earlier: Self) -> f64 {
+        self.0.duration_since(earlier.0).as_secs_f64()
+    }
+
     /// Seconds that each of `count` things has taken since.
     pub(crate) fn each(self, count: usize) -> f64 {
         self.elapsed().as_secs_f64() / count as f64

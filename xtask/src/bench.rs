@@ -8,39 +8,64 @@ use std::process::Command;
 use crate::steps::{Findings, Run};
 use crate::{debian, process, suite};
 
-/// The page that a whole run writes.
-const PAGE: &str = "docs/generated/benchmarks.md";
+/// A page that a whole run writes, and how the program is asked for it.
+pub(crate) struct Page {
+    /// The file.
+    file: &'static str,
+    /// Drawn with it.
+    picture: Option<&'static str>,
+}
 
-/// The command. A quick run prints its page and writes nothing.
-pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
-    let page = measured(root, quick)?;
+/// All measurements.
+pub(crate) const ALL: Page = Page { file: "docs/generated/benchmarks.md", picture: None };
+/// The delay of a revocation, by the number of verifiers.
+pub(crate) const DELAY: Page = Page {
+    file: "docs/generated/revocation-delay.md",
+    picture: Some("docs/generated/revocation-delay.svg"),
+};
+
+/// The command. A quick run prints its page and writes nothing that stays.
+pub(crate) fn run(root: &Path, page: &Page, quick: bool) -> Result<(), String> {
+    let text = measured(root, page, quick)?;
     if quick {
-        println!("{page}");
+        println!("{text}");
         return Ok(());
     }
-    std::fs::write(root.join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
-    println!("written: {PAGE}");
+    let file = page.file;
+    std::fs::write(root.join(file), text).map_err(|error| format!("{file}: {error}"))?;
+    println!("written: {file}");
     Ok(())
 }
 
 /// The step.
 pub(crate) fn step(run: &mut Run) -> Findings {
-    match measured(&run.root, true) {
-        Ok(page) => {
-            let figures =
-                page.lines().filter(|line| line.starts_with('|') && line.contains("**")).count();
+    let pages = [&ALL, &DELAY].map(|page| measured(&run.root, page, true));
+    match pages.into_iter().collect::<Result<String, String>>() {
+        Ok(text) => {
+            let figures = text
+                .lines()
+                .filter(|line| {
+                    line.starts_with('|') && (line.contains("**") || line.contains(" ms |"))
+                })
+                .count();
             Findings { seen: format!("{figures} figures"), ..Findings::default() }
         }
         Err(problem) => Findings::problem(problem),
     }
 }
 
-fn measured(root: &Path, quick: bool) -> Result<String, String> {
+fn measured(root: &Path, page: &Page, quick: bool) -> Result<String, String> {
     debian::install(&[("wrk", "wrk")], &[])?;
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "-p", "rescind-bench"]).current_dir(root);
     process::passes(&mut build)?;
-    let mut bench = Command::new(suite::target(root)?.join("release/rescind-bench"));
+    let built = suite::target(root)?.join("release");
+    let mut bench = Command::new(built.join("rescind-bench"));
+    if let Some(picture) = page.picture {
+        let picture = root.join(picture);
+        let drawn = if quick { built.join("quick.svg") } else { picture };
+        bench.arg("revoke").arg(drawn);
+    }
     if quick {
         bench.arg("--quick");
     }

@@ -47,11 +47,16 @@ fn main() -> ExitCode {
             Ok(plan) => fuzz::run(&root, &plan),
             Err(problem) => ask_for_help(&problem),
         },
-        Some((command, rest)) if command == "bench" => match rest {
-            [] => exit(bench::run(&root, false)),
-            [flag] if flag == "--quick" => exit(bench::run(&root, true)),
-            _ => ask_for_help("bench takes --quick and nothing else"),
-        },
+        Some((command, rest)) if command == "bench" => {
+            let words: Vec<&str> = rest.iter().map(String::as_str).collect();
+            match words[..] {
+                [] => exit(bench::run(&root, &bench::ALL, false)),
+                ["--quick"] => exit(bench::run(&root, &bench::ALL, true)),
+                ["revoke"] => exit(bench::run(&root, &bench::DELAY, false)),
+                ["revoke", "--quick"] => exit(bench::run(&root, &bench::DELAY, true)),
+                _ => ask_for_help("bench takes revoke and --quick, and nothing else"),
+            }
+        }
         Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
     }
 }
@@ -94,10 +99,12 @@ fn ask_for_help(problem: &str) -> ExitCode {
 fn help() -> String {
     let mut text = String::from(
         "Usage: cargo xtask test [--quick] [--only STEP]...
-       cargo xtask bench [--quick]
+       cargo xtask bench [revoke] [--quick]
 
 bench measures what Rescind costs and writes docs/generated/benchmarks.md; it wants a quiet machine for
-five minutes. With --quick it does all of it for a moment and writes nothing.
+five minutes. With revoke it measures how long a revocation takes with 1, 100 and 1,000 verifiers, and writes
+docs/generated/revocation-delay.md and its picture. With --quick it does all of it for a moment and writes
+nothing.
 
 test runs everything that must hold before a change is merged, to the end even if a step fails.
 The exit code is 0 only if every step that ran is ok.

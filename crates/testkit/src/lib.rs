@@ -15,3 +15,4 @@ pub mod http;
 pub mod interleave;
 pub mod process;
 pub mod server;
+pub mod vectors;

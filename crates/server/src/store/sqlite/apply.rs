@@ -25,6 +25,8 @@ pub(super) struct Pen<'a> {
     pub(super) wall: u64,
     /// The newest log time that was ever given out, also to jobs that were undone.
     pub(super) ratchet: &'a mut u64,
+    /// Takes the entries of this job.
+    pub(super) appended: &'a mut Vec<Entry>,
     /// The head as this job sees and moves it.
     pub(super) head: Head,
 }
@@ -218,6 +220,7 @@ impl Pen<'_> {
 
     fn keep(&mut self, entry: &Entry) -> Answer<()> {
         *self.ratchet = entry.ts;
+        self.appended.push(*entry);
         run(
             self.conn,
             "INSERT INTO log (pos, ts, scope, key, until) VALUES (?1, ?2, ?3, ?4, ?5)",

@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, `synchronous=FULL`.
 //!
 //! One thread writes (`writer`), with one commit for all jobs that wait; a few read-only connections
-//! read (`reader`). A lock file beside the database keeps a second process out. The rules stand in
+//! read (`reader`); the newest entries of the log stay in memory (`tail`). A lock file beside the database keeps a second process out. The rules stand in
 //! `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
 //! (tables, migrations), `rows` (values).
 
@@ -12,6 +12,7 @@ mod reader;
 mod rows;
 mod schema;
 mod sweep;
+mod tail;
 mod writer;
 
 use crate::keys::WRITTEN_BY_OTHERS;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use sweep::{Part, Slice};
+use tail::Tail;
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Done, Job, Work, Writer};
 
@@ -121,6 +123,7 @@ pub enum OpenError {
 pub struct SqliteStore {
     issuer: Arc<str>,
     committed: Arc<watch::Sender<Head>>,
+    tail: Arc<Tail>,
     // Dropped in this order: readers, then the queue, then the writer, which closes the database last.
     readers: Arc<Readers>,
     jobs: mpsc::Sender<Job>,
@@ -162,12 +165,15 @@ impl SqliteStore {
         let head = reader::head(&conn)?;
         let readers = Arc::new(Readers::open(path)?);
         let committed = Arc::new(watch::Sender::new(head));
+        let tail = Arc::new(Tail::new(head));
         let failing = Arc::<AtomicBool>::default();
         let writer = Writer {
             conn,
             issuer: realm.issuer.clone(),
             clock,
             ratchet: head.ts,
+            appended: Vec::new(),
+            tail: Arc::clone(&tail),
             committed: Arc::clone(&committed),
             failing: Arc::clone(&failing),
             lock,
@@ -179,7 +185,7 @@ impl SqliteStore {
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let issuer = realm.issuer.into();
         let _writer = WriterThread(Some(thread));
-        Ok(Self { issuer, committed, readers, jobs, failing, _writer })
+        Ok(Self { issuer, committed, tail, readers, jobs, failing, _writer })
     }
 
     async fn submit(&self, work: Work) -> Result<Done, StoreError> {
@@ -272,7 +278,10 @@ impl Store for SqliteStore {
     }
 
     async fn log(&self, after: u64, most: usize) -> Result<LogPart, StoreError> {
-        self.readers.read(move |conn| reader::log(conn, after, most)).await
+        match self.tail.after(after, most) {
+            Some(part) => Ok(part),
+            None => self.readers.read(move |conn| reader::log(conn, after, most)).await,
+        }
     }
 
     async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {

@@ -7,9 +7,11 @@ use super::apply::Pen;
 use super::reader;
 use super::rows::{Answer, run};
 use super::sweep::{Part, Slice, sweep};
+use super::tail::Tail;
 use rescind_authority::clock::Clock;
 use rescind_authority::store::{Decide, Head, Load, StoreError};
 use rescind_wire::id::Epoch;
+use rescind_wire::revocation::Entry;
 use rusqlite::Connection;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,6 +66,10 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     /// The newest log time that was ever given out: one of an undone job is never used again.
     pub(super) ratchet: u64,
+    /// Entries of the transaction under way.
+    pub(super) appended: Vec<Entry>,
+    /// Gets them after the commit.
+    pub(super) tail: Arc<Tail>,
     /// Told after each commit that moved the head.
     pub(super) committed: Arc<watch::Sender<Head>>,
     /// Whether the last commit of a change failed.
@@ -115,6 +121,7 @@ impl Writer {
 
     fn attempt(&mut self, works: Vec<Work>) -> Answer<Vec<Answer<Done>>> {
         run(&self.conn, "BEGIN IMMEDIATE", [])?;
+        self.appended.clear();
         let mut outcomes = Vec::with_capacity(works.len());
         for work in works {
             outcomes.push(self.in_savepoint(work)?);
@@ -122,7 +129,9 @@ impl Writer {
         commit(&self.conn)?;
         after_commit();
         if let Some(done) = outcomes.iter().rev().find_map(|outcome| outcome.as_ref().ok()) {
-            self.publish(done.head);
+            let (head, appended) = (done.head, std::mem::take(&mut self.appended));
+            self.tail.committed(head, appended);
+            self.publish(head);
         }
         Ok(outcomes)
     }
@@ -130,8 +139,10 @@ impl Writer {
     /// The outer error is for the whole batch: its transaction is lost.
     fn in_savepoint(&mut self, work: Work) -> Answer<Answer<Done>> {
         run(&self.conn, "SAVEPOINT job", [])?;
+        let before = self.appended.len();
         let outcome = self.perform(work);
         if let Err(error) = &outcome {
+            self.appended.truncate(before);
             // SQLite undoes the whole transaction after some errors, and says so here.
             run(&self.conn, "ROLLBACK TO job", []).map_err(|_| error.clone())?;
         }
@@ -140,10 +151,10 @@ impl Writer {
     }
 
     fn perform(&mut self, work: Work) -> Answer<Done> {
-        let Self { conn, issuer, clock, ratchet, .. } = self;
+        let Self { conn, issuer, clock, ratchet, appended, .. } = self;
         let wall = clock.now().wall;
         let head = reader::head(conn)?;
-        let pen = Pen { conn, issuer, wall, ratchet, head };
+        let pen = Pen { conn, issuer, wall, ratchet, appended, head };
         match work {
             Work::Transact(load, decide) => {
                 let loaded = reader::load(conn, issuer, &load)?;

@@ -1,0 +1,134 @@
+//! `cargo xtask bench revoke`: the delay of a revocation with 1, 100 and 1,000 verifiers, as a table and as a
+//! picture.
+
+use crate::Outcome;
+use crate::bench::{Bench, say};
+use crate::machine;
+use crate::realm::Realm;
+use crate::report::quantile;
+use crate::revoke::{Delays, Fleet, commits};
+use plotters::prelude::*;
+use std::path::Path;
+
+/// Verifiers, and how many sessions are revoked in each of the rounds.
+const FLEETS: [(usize, usize); 3] = [(1, 300), (100, 40), (1000, 10)];
+/// Shares of all delays that the table shows.
+const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+/// Durable commits that are timed.
+const COMMITS: usize = 2000;
+/// What is promised: this many times the push, and one commit.
+const TIMES: f64 = 3.0;
+
+/// Measures; draws the picture into a file and gives the page.
+pub(crate) fn page(bench: &Bench, picture: &Path) -> Outcome<String> {
+    let mut fleets = Vec::new();
+    for (count, revocations) in FLEETS {
+        fleets.push((count, fleet(bench, count, bench.choose(revocations, 2))?));
+    }
+    let mut commits = commits(bench, bench.choose(COMMITS, 20))?;
+    draw(picture, &mut fleets)?;
+    let commit = quantile(&mut commits, 0.99);
+    let rows: String = fleets.iter_mut().map(|(count, delays)| rows(*count, delays)).collect();
+    let verdicts: String =
+        fleets.iter_mut().map(|(count, delays)| verdict(*count, delays, commit)).collect();
+    let name =
+        picture.file_name().and_then(|name| name.to_str()).ok_or("the picture has no name")?;
+    Ok(format!(
+        "# The delay of a revocation
+
+Written by `cargo xtask bench revoke`; no figure by hand. How long it takes from the call of `Authority::revoke` for a
+session until a verifier refuses its token: commit to the disk, signature, feed, check. Beside it, between two
+revocations each, the **bare push**: the same bytes written to as many TCP connections, whose receivers verify the same
+signature. Authority and pushing side run on one core, all verifiers and receivers on the other, in one process. One
+value for each revocation and verifier.
+
+{}
+| Verifiers | What | p50 | p99 | p99.9 | max |
+|---|---|---|---|---|---|
+{rows}
+One durable commit of one row, by SQLite alone: p50 {}, p99 {}.
+
+{verdicts}
+![Share of verifiers that refuse, by time since the call]({name})
+",
+        machine::describe(bench, " revoke")?,
+        millis(quantile(&mut commits, 0.5)),
+        millis(commit),
+    ))
+}
+
+/// Rounds with one fleet, which is new.
+fn fleet(bench: &Bench, count: usize, revocations: usize) -> Outcome<Delays> {
+    say(&format!("revocation: {count} verifiers start"));
+    let realm = Realm::start(bench)?;
+    let mut fleet = bench.clients.block_on(Fleet::start(bench, realm, count))?;
+    let mut delays = Delays::default();
+    for round in 1..=bench.rounds {
+        say(&format!("revocation: {count} verifiers, round {round} of {}", bench.rounds));
+        bench.clients.block_on(fleet.revoke(bench, revocations, &mut delays))?;
+    }
+    let left = fleet.followers();
+    if left == count {
+        Ok(delays)
+    } else {
+        Err(format!("of {count} verifiers {left} follow").into())
+    }
+}
+
+fn rows(count: usize, delays: &mut Delays) -> String {
+    let row = |what: &str, values: &mut [f64]| {
+        let shown: Vec<String> =
+            SHARES.iter().map(|(_, share)| millis(quantile(values, *share))).collect();
+        format!("| {count} | {what} | {} |\n", shown.join(" | "))
+    };
+    let push = row("bare push", &mut delays.push);
+    push + &row("revocation", &mut delays.ours)
+}
+
+fn verdict(count: usize, delays: &mut Delays, commit: f64) -> String {
+    let most = TIMES * quantile(&mut delays.push, 0.99) + commit;
+    let ours = quantile(&mut delays.ours, 0.99);
+    let reached = if ours <= most { "reached" } else { "**falls short**" };
+    format!(
+        "- {count}: p99 {} against {TIMES} × the push's p99 + one commit = {}: {reached}.\n",
+        millis(ours),
+        millis(most)
+    )
+}
+
+fn millis(seconds: f64) -> String {
+    format!("{:.2} ms", seconds * 1e3)
+}
+
+/// The share of refusals by time, one curve for each fleet and its push.
+fn draw(file: &Path, fleets: &mut [(usize, Delays)]) -> Outcome {
+    let all = fleets.iter().flat_map(|(_, delays)| delays.push.iter().chain(&delays.ours));
+    let (least, most) = all.fold((f64::MAX, 0.0_f64), |(a, b), s| (a.min(*s), b.max(*s)));
+    let area = SVGBackend::new(file, (800, 420)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(15)
+        .x_label_area_size(45)
+        .y_label_area_size(55)
+        .build_cartesian_2d((least * 1e3..most * 1e3).log_scale(), 0.0..1.0)?;
+    chart.configure_mesh().x_desc("ms since the call").y_desc("share that refuses").draw()?;
+    for (at, (count, delays)) in fleets.iter_mut().enumerate() {
+        let colour = Palette99::pick(at).to_rgba();
+        let curve = |values: &mut [f64]| -> Vec<(f64, f64)> {
+            let point = |n| f64::from(n) / 1000.0;
+            (0..=1000).map(|n| (quantile(values, point(n)) * 1e3, point(n))).collect()
+        };
+        let (push, ours) = (curve(&mut delays.push), curve(&mut delays.ours));
+        chart
+            .draw_series(LineSeries::new(ours, colour.stroke_width(2)))?
+            .label(format!("{count}: revocation"))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
+        chart
+            .draw_series(DashedLineSeries::new(push, 4, 4, colour.into()))?
+            .label(format!("{count}: bare push (dashed)"))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+    }
+    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw()?;
+    area.present()?;
+    Ok(())
+}
