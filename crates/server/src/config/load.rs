@@ -180,7 +180,7 @@ impl Loaded {
     }
 }
 
-fn cannot_read(path: &Path, error: &io::Error) -> String {
+pub(super) fn cannot_read(path: &Path, error: &io::Error) -> String {
     let place = path.display();
     let todo = match error.kind() {
         ErrorKind::NotFound => format!("`rescind config init {place}` makes one"),

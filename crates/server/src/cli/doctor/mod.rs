@@ -109,7 +109,10 @@ pub(super) async fn run(args: DoctorArgs) -> Result<(), Failed> {
 /// Whether the settings allow a start, and TLS.
 fn settings(loaded: &Loaded, config: &Config) -> Vec<Finding> {
     let start = match judge(loaded, config) {
-        Ok(()) => Finding::ok("configuration", format!("issuer {}", config.settings.issuer)),
+        Ok(()) => {
+            let from = loaded.origins.get("issuer").map_or("the store", String::as_str);
+            Finding::ok("configuration", format!("issuer {}, from {from}", config.settings.issuer))
+        }
         Err(error) => Finding::told("configuration", error),
     };
     vec![start, certificate::look(config)]

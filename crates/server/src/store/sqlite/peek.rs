@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 pub enum PeekError {
     /// There is no database.
     #[error(
-        "there is no store at {} yet: name another folder by --data, or say which realm to make by --issuer, \
-         like --issuer http://localhost:4000", .0.display()
+        "there is no store at {} yet: name its folder by --data, or let `rescind serve` make it, with its issuer \
+         in the configuration file or by --issuer, like --issuer http://localhost:4000", .0.display()
     )]
     Missing(PathBuf),
     /// The folder is none, or another user's.
@@ -153,6 +153,32 @@ pub(super) fn quick_check(conn: &Connection) -> Result<Option<String>, rusqlite:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_leaves_the_database_and_its_log_as_a_crash_has_left_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let running = Connection::open(at("running")).unwrap();
+        let version = schema::MIGRATIONS.len();
+        running
+            .execute_batch(&format!(
+                "PRAGMA journal_mode = WAL; CREATE TABLE realm (issuer TEXT); \
+                 INSERT INTO realm VALUES ('https://a.example'); PRAGMA user_version = {version}"
+            ))
+            .unwrap();
+        let files = ["", "-wal"];
+        let crashed = at("crashed");
+        for end in files {
+            let of = |name: &str| at(&format!("{name}{end}"));
+            std::fs::copy(of("running"), of("crashed")).unwrap();
+        }
+        let bytes = || files.map(|end| std::fs::read(at(&format!("crashed{end}"))).unwrap());
+        let before = bytes();
+        assert!(!before[1].is_empty(), "the log holds what was committed last");
+        assert_eq!(issuer(&crashed).unwrap(), "https://a.example");
+        assert_eq!(super::version(&crashed).unwrap(), (version as i64, version as i64));
+        assert!(bytes() == before, "nothing is written into it");
+    }
 
     #[test]
     fn what_is_no_store_is_called_by_its_name_and_only_a_missing_one_is_to_be_made() {
