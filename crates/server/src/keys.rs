@@ -3,6 +3,7 @@
 //! wrapped under the master key.
 
 use crate::clock::SystemEntropy;
+use crate::config::MASTER_KEY;
 use rescind_authority::clock::Entropy as _;
 use rescind_authority::keys::{Purpose, StoredKeys};
 use rescind_authority::master::{BadMasterKey, KeyFailure, MasterKey};
@@ -103,8 +104,13 @@ pub enum KeysError {
     )]
     BadText,
     /// What is to be a new realm's master key is none.
-    #[error(transparent)]
-    Master(#[from] BadMasterKey),
+    #[error("{}: {bad}", .place.display())]
+    Master {
+        /// The file, or the variable.
+        place: PathBuf,
+        /// What is wrong.
+        bad: BadMasterKey,
+    },
     /// A key could not be derived.
     #[error(transparent)]
     Key(#[from] KeyFailure),
@@ -148,7 +154,7 @@ pub fn look(source: &MasterSource, dir: &Path, new: bool) -> Result<Option<Maste
     let (path, bytes) = match source {
         MasterSource::Text(text) => {
             return MasterKey::read(text.as_bytes()).map(Some).map_err(|bad| match new {
-                true => bad.into(),
+                true => KeysError::Master { place: MASTER_KEY.into(), bad },
                 false => KeysError::BadText,
             });
         }
@@ -166,7 +172,7 @@ pub fn look(source: &MasterSource, dir: &Path, new: bool) -> Result<Option<Maste
     };
     // Another key opens nothing of a realm that is there.
     MasterKey::read(&bytes).map(Some).map_err(|bad| match new {
-        true => bad.into(),
+        true => KeysError::Master { place: path, bad },
         false => KeysError::Bad { path },
     })
 }
@@ -351,7 +357,7 @@ mod tests {
         write_private(&path, &[0; 32]).unwrap();
         let text = MasterSource::Text(Zeroizing::new("changeme".into()));
         for source in [MasterSource::Folder, MasterSource::File(path), text] {
-            assert!(matches!(master(&source, dir.path(), true), Err(KeysError::Master(_))));
+            assert!(matches!(master(&source, dir.path(), true), Err(KeysError::Master { .. })));
         }
     }
 
