@@ -139,6 +139,33 @@ fn the_commands_of_the_readme_do_what_it_says() {
     }
 }
 
+/// What the README keeps of a secret that is drawn, with a `rescind` that does this; `None` if it stops.
+fn kept(lines: &str, rescind: &str) -> Option<String> {
+    let script = format!(
+        "set -eu\nrescind() {{ {rescind}; }}\n{lines}\nprintf %s \"${{RESCIND_CLIENT_SECRET-}}${{ASKING-}}\""
+    );
+    let done = Command::new("sh").args(["-c", &script]).env_clear().output().unwrap();
+    done.status.success().then(|| String::from_utf8(done.stdout).unwrap())
+}
+
+#[test]
+fn the_steps_that_keep_a_secret_can_be_run_again_and_never_keep_nothing() {
+    let shown = "echo 'for hello'; echo 'client secret (shown this once): rsc_cs_x'";
+    let blocks = readme().into_iter().filter(|b| b.mark == "run" && b.text.contains("$(rescind"));
+    let mut seen = 0;
+    for block in blocks {
+        let of_secret = |line: &&str| line.contains("SHOWN") || line.contains("$(rescind");
+        let lines: Vec<&str> = block.text.lines().filter(of_secret).collect();
+        let lines = lines.join("\n");
+        assert_eq!(kept(&lines, shown).as_deref(), Some("rsc_cs_x"), "{lines}");
+        let again = format!("if [ \"$2\" = add ]; then return 1; fi; {shown}");
+        assert_eq!(kept(&lines, &again).as_deref(), Some("rsc_cs_x"), "it is there: {lines}");
+        assert_eq!(kept(&lines, "return 1"), None, "{lines}");
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
+
 #[test]
 fn the_application_of_the_readme_is_the_one_that_is_compiled() {
     let compiled = include_str!("../src/bin/first-route.rs");

@@ -3,6 +3,7 @@
 //! wrapped under the master key.
 
 use crate::clock::SystemEntropy;
+use crate::config::MASTER_KEY;
 use rescind_authority::clock::Entropy as _;
 use rescind_authority::keys::{Purpose, StoredKeys};
 use rescind_authority::master::{BadMasterKey, KeyFailure, MasterKey};
@@ -103,54 +104,80 @@ pub enum KeysError {
     )]
     BadText,
     /// What is to be a new realm's master key is none.
-    #[error(transparent)]
-    Master(#[from] BadMasterKey),
+    #[error("{}: {bad}", .place.display())]
+    Master {
+        /// The file, or the variable.
+        place: PathBuf,
+        /// What is wrong.
+        bad: BadMasterKey,
+    },
     /// A key could not be derived.
     #[error(transparent)]
     Key(#[from] KeyFailure),
+}
+
+/// Where the master key is if nothing else is named.
+pub(crate) fn in_folder(dir: &Path) -> PathBuf {
+    dir.join("master.key")
 }
 
 /// Reads the master key; draws the one in the folder if the realm is `new`.
 pub fn master(source: &MasterSource, dir: &Path, new: bool) -> Result<MasterKey, KeysError> {
     let file = |error| KeysError::File { path: dir.to_owned(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(file)?;
-    let mode = fs::metadata(dir).map_err(file)?.mode();
-    if mode & WRITTEN_BY_OTHERS != 0 {
-        return Err(KeysError::Writable { path: dir.to_owned() });
-    }
-    if mode & 0o077 != 0 {
+    let found = look(source, dir, new)?;
+    if fs::metadata(dir).map_err(file)?.mode() & 0o077 != 0 {
         let folder = dir.display();
         tracing::warn!(event = "folder_open", %folder, "others may list the key folder: run chmod 700 on it");
     }
+    match found {
+        Some(master) => Ok(master),
+        None => {
+            let path = in_folder(dir);
+            draw(&path)?;
+            look(source, dir, new)?.ok_or(KeysError::Missing { path })
+        }
+    }
+}
+
+/// Reads the master key and makes nothing; `None` if the first start of a `new` realm draws it.
+pub fn look(source: &MasterSource, dir: &Path, new: bool) -> Result<Option<MasterKey>, KeysError> {
+    match fs::metadata(dir) {
+        Ok(about) if about.mode() & WRITTEN_BY_OTHERS != 0 => {
+            return Err(KeysError::Writable { path: dir.to_owned() });
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(KeysError::File { path: dir.to_owned(), error });
+        }
+        _ => {}
+    }
     let (path, bytes) = match source {
         MasterSource::Text(text) => {
-            return MasterKey::read(text.as_bytes()).map_err(|bad| match new {
-                true => bad.into(),
+            return MasterKey::read(text.as_bytes()).map(Some).map_err(|bad| match new {
+                true => KeysError::Master { place: MASTER_KEY.into(), bad },
                 false => KeysError::BadText,
             });
         }
         MasterSource::File(path) => (path.clone(), read_private(path)?),
         MasterSource::Credential(path) => (path.clone(), read_but_of_mode(path, 0o007)?),
         MasterSource::Folder => {
-            let path = dir.join("master.key");
-            if !path.exists() {
-                found_master(&path, new)?;
+            let path = in_folder(dir);
+            match read_private(&path) {
+                Err(KeysError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                    return if new { Ok(None) } else { Err(KeysError::Missing { path }) };
+                }
+                read => (path, read?),
             }
-            let bytes = read_private(&path)?;
-            (path, bytes)
         }
     };
     // Another key opens nothing of a realm that is there.
-    MasterKey::read(&bytes).map_err(|bad| match new {
-        true => bad.into(),
+    MasterKey::read(&bytes).map(Some).map_err(|bad| match new {
+        true => KeysError::Master { place: path, bad },
         false => KeysError::Bad { path },
     })
 }
 
-fn found_master(path: &Path, new: bool) -> Result<(), KeysError> {
-    if !new {
-        return Err(KeysError::Missing { path: path.to_owned() });
-    }
+fn draw(path: &Path) -> Result<(), KeysError> {
     let mut bytes = Zeroizing::new([0; 32]);
     SystemEntropy.fill(bytes.as_mut_slice());
     write_first(path, bytes.as_slice())
@@ -330,7 +357,7 @@ mod tests {
         write_private(&path, &[0; 32]).unwrap();
         let text = MasterSource::Text(Zeroizing::new("changeme".into()));
         for source in [MasterSource::Folder, MasterSource::File(path), text] {
-            assert!(matches!(master(&source, dir.path(), true), Err(KeysError::Master(_))));
+            assert!(matches!(master(&source, dir.path(), true), Err(KeysError::Master { .. })));
         }
     }
 

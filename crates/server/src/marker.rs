@@ -116,11 +116,10 @@ fn path(keys: &Path) -> PathBuf {
 
 /// The marker, if there is one. An unreadable one is an error: it may hide a rollback.
 pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
-    let path = path(keys);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = std::fs::read(path)?;
+    let bytes = match std::fs::read(path(keys)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         io::Error::other(format!(
             "it is damaged ({error}). It would tell that the store was put back by an older copy, and which \

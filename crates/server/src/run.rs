@@ -233,8 +233,9 @@ pub async fn run(
     listener: TcpListener,
     stop: watch::Receiver<bool>,
 ) -> Result<(), StartError> {
+    let clock = Arc::clone(app.authority.clock());
     let certificates = match &config.tls {
-        Some(files) => Some(Certificates::open(files.clone(), &config.settings.issuer)?),
+        Some(files) => Some(Certificates::open(files.clone(), &config.settings.issuer, clock)?),
         None => None,
     };
     let tls = certificates.as_ref().map(Certificates::config).transpose()?;

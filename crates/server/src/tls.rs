@@ -1,7 +1,12 @@
 //! TLS by the authority itself: certificate and key from files, read again when they change. A pair that
-//! cannot be used never replaces one that can.
+//! cannot be used never replaces one that can; [`validity`] says whether its time is now.
+
+mod validity;
+
+pub use validity::Validity;
 
 use crate::run::stopped;
+use rescind_authority::clock::Clock;
 use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
@@ -59,6 +64,27 @@ pub enum TlsError {
         /// For whom it should be.
         host: String,
     },
+    /// The certificate is over.
+    #[error("the certificate {path} was valid until {day}: put a renewed one there")]
+    Expired {
+        /// Which.
+        path: PathBuf,
+        /// Until when.
+        day: String,
+    },
+    /// The certificate has not begun.
+    #[error(
+        "the certificate {path} is valid from {day} on, and not yet: put one there that is valid now, or set \
+         the clock right if it is behind"
+    )]
+    NotYet {
+        /// Which.
+        path: PathBuf,
+        /// From when, in UTC seconds.
+        from: u64,
+        /// The same, for people.
+        day: String,
+    },
     /// This build's TLS.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
@@ -68,25 +94,34 @@ pub enum TlsError {
 type Stamp = [Option<(u64, i64, i64, u64)>; 2];
 
 /// The certificate in use.
-#[derive(Debug)]
 pub struct Certificates {
     files: Files,
     host: String,
+    clock: Arc<dyn Clock>,
     provider: Arc<CryptoProvider>,
     current: Mutex<Arc<CertifiedKey>>,
+    /// When the one that was read first is valid.
+    validity: Validity,
     /// What the files were before they were read first.
     began: Stamp,
 }
 
 impl Certificates {
-    /// Reads them for this issuer.
-    pub fn open(files: Files, issuer: &str) -> Result<Arc<Self>, TlsError> {
+    /// Reads them for this issuer, and judges them by this clock.
+    pub fn open(files: Files, issuer: &str, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TlsError> {
         let url: http::Uri = issuer.parse().unwrap_or_default();
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let provider = Arc::new(default_provider());
         let began = stamp(&files);
-        let current = Mutex::new(Arc::new(read(&files, &host, &provider)?));
-        Ok(Arc::new(Self { files, host, provider, current, began }))
+        let (read, validity) = read(&files, &host, &provider)?;
+        validity.judge(&files.certificate, now(&*clock))?;
+        let current = Mutex::new(Arc::new(read));
+        Ok(Arc::new(Self { files, host, clock, provider, current, validity, began }))
+    }
+
+    /// When the one that was read first is valid.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     /// TLS 1.2 and 1.3 (H01), HTTP/2 and HTTP/1.1.
@@ -101,32 +136,54 @@ impl Certificates {
         Ok(Arc::new(config))
     }
 
-    /// Reads them again whenever the files have changed, until `stop`.
+    /// Reads them again whenever the files have changed, or one that came too early is valid, until `stop`.
     pub async fn keep(self: Arc<Self>, stop: watch::Receiver<bool>) {
-        let mut seen = self.began;
+        let (mut seen, mut begins) = (self.began, None);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stopped(stop.clone()) => return,
             }
-            let now = stamp(&self.files);
-            if now == seen {
+            let found = stamp(&self.files);
+            let begun = begins.is_some_and(|from| from <= now(&*self.clock));
+            if found == seen && !begun {
                 continue;
             }
-            seen = now;
-            match read(&self.files, &self.host, &self.provider) {
-                Ok(read) => {
-                    *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+            seen = found;
+            begins = match self.renew() {
+                Ok(()) => {
                     tracing::info!(event = "certificate_loaded");
+                    None
                 }
-                Err(error) => tracing::error!(
-                    event = "certificate_failed",
-                    alarm = true,
-                    %error,
-                    "the certificate of before stays in use"
-                ),
-            }
+                Err(error) => {
+                    tracing::error!(
+                        event = "certificate_failed",
+                        alarm = true,
+                        %error,
+                        "the certificate of before stays in use"
+                    );
+                    if let TlsError::NotYet { from, .. } = error { Some(from) } else { None }
+                }
+            };
         }
+    }
+
+    fn renew(&self) -> Result<(), TlsError> {
+        let (read, validity) = read(&self.files, &self.host, &self.provider)?;
+        validity.judge(&self.files.certificate, now(&*self.clock))?;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+        Ok(())
+    }
+}
+
+/// In UTC seconds.
+fn now(clock: &dyn Clock) -> u64 {
+    clock.now().wall / 1_000_000
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
@@ -143,7 +200,11 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn read(files: &Files, host: &str, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+fn read(
+    files: &Files,
+    host: &str,
+    provider: &Arc<CryptoProvider>,
+) -> Result<(CertifiedKey, Validity), TlsError> {
     let bad = |path: &PathBuf, why: String| TlsError::File { path: path.clone(), why };
     let mode = std::fs::metadata(&files.key).map_err(|e| bad(&files.key, e.to_string()))?.mode();
     if mode & 0o007 != 0 {
@@ -160,9 +221,13 @@ fn read(files: &Files, host: &str, provider: &CryptoProvider) -> Result<Certifie
     let parsed = ParsedCertificate::try_from(first)
         .map_err(|error| bad(&files.certificate, error.to_string()))?;
     verify_server_name(&parsed, &name).map_err(|_| unfit())?;
+    let validity = Validity::of(first, provider).ok_or_else(|| {
+        bad(&files.certificate, "it does not say from when until when it is valid".into())
+    })?;
     let text = std::fs::read(&files.key).map_err(|e| bad(&files.key, e.to_string()))?;
     // The text of this error may show what the file holds.
     let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(text))
         .map_err(|_| bad(&files.key, "it holds no private key in PEM".into()))?;
-    CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)
+    let pair = CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)?;
+    Ok((pair, validity))
 }

@@ -1,6 +1,6 @@
 //! The record of who did what to whom, searched. It is only read here.
 
-use super::{BAD_ID, account};
+use super::{BAD_ID, account_or};
 use crate::app::App;
 use crate::http::problem::Failure;
 use axum::Json;
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 /// Most records in one answer.
 pub(crate) const PAGE: usize = 1_000;
+
+const NO_ACCOUNT: &str = "No account of this name: see `rescind user list`. A deleted one is found by --sub: \
+     `rescind audit list --action account_deleted` shows its id.";
 
 /// What to look for; times are microseconds since 1970 UTC. With `after`: from the record after that
 /// number on, else from the newest back.
@@ -39,7 +42,7 @@ pub(super) async fn search(
     let action = asked.action.map(|name| Action::from_name(&name).ok_or(Failure::bad_request(bad)));
     let sub = match (&asked.user, &asked.sub) {
         (Some(_), Some(_)) => return Err(Failure::bad_request(bad)),
-        (Some(user), None) => Some(account(&app, user).await?.sub),
+        (Some(user), None) => Some(account_or(&app, user, NO_ACCOUNT).await?.sub),
         (None, Some(sub)) => Some(sub.parse().map_err(|_| Failure::bad_request(BAD_ID))?),
         (None, None) => None,
     };

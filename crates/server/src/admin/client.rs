@@ -3,6 +3,7 @@
 
 use crate::run::{Config, StartError, World, open, socket_path};
 use crate::serve::Uid;
+use crate::store::sqlite::{FILE_NAME, peek};
 use crate::{http, marker};
 use ::http::header::RETRY_AFTER;
 use ::http::response::Parts;
@@ -51,6 +52,18 @@ pub enum CallError {
     /// The socket is somebody else's.
     #[error("{} is another user's: run this as the user who runs the authority", .0.display())]
     NotOurs(PathBuf),
+    /// The store is an older program's, and was only to be looked at.
+    #[error(
+        "the store is of version {found}, and this program's is {known}: to look does not raise it, since it \
+         does not go back. Copy the data and the key folder and start `rescind serve`, which raises it; or \
+         look with the program of before"
+    )]
+    Older {
+        /// Version of the store.
+        found: i64,
+        /// Version that this program would raise it to.
+        known: i64,
+    },
     /// The authority refused.
     #[error("{0}")]
     Refused(String),
@@ -83,6 +96,18 @@ impl Door {
         let store = Arc::clone(app.authority.store());
         let router = Box::new(http::admin_router(app));
         Ok(Self::Own { router, store, keys: config.keys.clone() })
+    }
+
+    /// The same, to look and to change nothing: a store of an older program is not raised on the way.
+    pub async fn to_ask(config: &Config) -> Result<Self, CallError> {
+        if let Some(running) = Self::of_running(&config.data).await? {
+            return Ok(running);
+        }
+        match peek::version(&config.data.join(FILE_NAME)) {
+            Ok((found, known)) if found < known => Err(CallError::Older { found, known }),
+            // What else is wrong with it, opening tells.
+            _ => Self::find(config).await,
+        }
     }
 
     /// That of the authority that runs on this folder, if one does.

@@ -98,9 +98,14 @@ fn name(text: &str) -> Result<Name, Failure> {
 
 /// The account of this name.
 async fn account(app: &App, text: &str) -> Result<Account, Failure> {
+    account_or(app, text, NO_ACCOUNT).await
+}
+
+/// The same, with other words where there is none.
+async fn account_or(app: &App, text: &str, none: &'static str) -> Result<Account, Failure> {
     let load = Load { account: Some(AccountRef::Name(name(text)?)), ..Load::default() };
     let account = app.authority.store().read(load).await?.account;
-    account.ok_or(not_found(NO_ACCOUNT))
+    account.ok_or(not_found(none))
 }
 
 const NO_ACCOUNT: &str = "No account of this name: see `rescind user list`.";

@@ -3,7 +3,7 @@
 use super::Place;
 use super::call::{Common, query};
 use super::failed::Failed;
-use super::out::{each, print, table, text};
+use super::out::{each, json_line, print, table, text};
 use crate::admin::audit::PAGE;
 use crate::admin::client::Door;
 use clap::builder::PossibleValuesParser;
@@ -114,7 +114,7 @@ pub(super) async fn run(command: AuditCommand) -> Result<(), Failed> {
             common.show(&found, || words(&found))
         }
         AuditCommand::Export { place, filter, limit } => {
-            let door = Door::find(&place.config()?).await?;
+            let door = Door::to_ask(&place.config()?).await?;
             export(&door, &filter, limit.unwrap_or(u64::MAX)).await
         }
     }
@@ -126,7 +126,7 @@ async fn export(door: &Door, filter: &Filter, mut left: u64) -> Result<(), Faile
     while left > 0 {
         let asked = left.min(PAGE as u64);
         let page = door.call(Method::GET, &filter.path(Some(after), asked), Value::Null).await?;
-        let lines: Vec<String> = each(&page).map(Value::to_string).collect();
+        let lines: Vec<String> = each(&page).map(json_line).collect();
         let Some(last) = each(&page).last().and_then(|record| record["number"].as_u64()) else {
             return Ok(());
         };

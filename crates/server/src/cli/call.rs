@@ -3,7 +3,7 @@
 
 use super::Place;
 use super::failed::Failed;
-use super::out::{LOOKED, print};
+use super::out::{LOOKED, json_text, print};
 use crate::admin::client::Door;
 use clap::Args;
 use http::Method;
@@ -33,9 +33,10 @@ impl Common {
         Ok(Door::find(&self.place.config()?).await?)
     }
 
-    /// Asks for something.
+    /// Asks for something. A store of an older program stays as it is.
     pub(super) async fn ask(&self, path: &str) -> Result<Value, Failed> {
-        self.act(Method::GET, path, Value::Null).await
+        let door = Door::to_ask(&self.place.config()?).await?;
+        Ok(door.call(Method::GET, path, Value::Null).await?)
     }
 
     /// Has something done.
@@ -65,7 +66,7 @@ impl Common {
         lost: &str,
     ) -> Result<(), Failed> {
         match self.json {
-            true => print(&format!("{answer:#}"), lost),
+            true => print(&json_text(answer), lost),
             false => print(&words(), lost),
         }
     }

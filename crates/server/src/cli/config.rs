@@ -1,14 +1,16 @@
 //! `rescind config`: the configuration checked, shown, begun.
 
-use super::place::{Place, config};
+use super::failed::Failed;
+use super::out::{LOOKED, json_text, print, table};
+use super::place::config;
+use super::serving::{Serving, certificate, judge, master_key};
 use crate::config::{SECTIONS, default_file, reference};
-use crate::tls;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The configuration.
 #[derive(Subcommand)]
@@ -21,10 +23,11 @@ pub(super) enum ConfigCommand {
     /// Judge the configuration as `serve` would, without starting anything.
     #[command(after_help = "Examples:
   rescind config check --config rescind.toml
-  rescind config check --env-file .env")]
+  rescind config check --env-file .env
+  rescind config check --issuer https://auth.example.com --trusted-proxy 127.0.0.1")]
     Check {
         #[command(flatten)]
-        place: Place,
+        serving: Serving,
     },
     /// Show what is in force, and where each value comes from. No secret is among it.
     #[command(after_help = "Examples:
@@ -32,7 +35,7 @@ pub(super) enum ConfigCommand {
   rescind config show --config rescind.toml --json")]
     Show {
         #[command(flatten)]
-        place: Place,
+        serving: Serving,
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
@@ -56,49 +59,97 @@ pub(super) struct Init {
     file: PathBuf,
 }
 
-/// Runs the command; gives what is to be printed.
-pub(super) fn run(command: ConfigCommand) -> Result<String, String> {
+/// Runs the command.
+pub(super) fn run(command: ConfigCommand) -> Result<(), Failed> {
     match command {
-        ConfigCommand::Check { place } => check(&place),
-        ConfigCommand::Show { place, json } => show(&place, json),
-        ConfigCommand::Init(Init { file }) => init(&file),
-        ConfigCommand::Reference => Ok(reference()),
+        ConfigCommand::Check { serving } => print(&check(&serving)?, LOOKED),
+        ConfigCommand::Show { serving, json } => print(&show(&serving, json)?, LOOKED),
+        ConfigCommand::Init(Init { file }) => {
+            let place = file.display();
+            init(&file).map_err(|error| cannot_write(&file, &error))?;
+            let words = format!(
+                "wrote {place}: change what you need, then\n  rescind config check --config {place}\n  \
+                 rescind serve --config {place}"
+            );
+            print(&words, &format!("but {place} is written"))
+        }
+        ConfigCommand::Reference => print(&reference(), LOOKED),
     }
 }
 
-fn check(place: &Place) -> Result<String, String> {
-    let loaded = place.load(Vec::new())?;
+fn check(serving: &Serving) -> Result<String, String> {
+    let loaded = serving.load()?;
     let config = config(&loaded)?;
-    super::serve::judge(&config, loaded.tree.main.listen)?;
-    if let Some(files) = &config.tls {
-        tls::Certificates::open(files.clone(), &config.settings.issuer)
-            .map_err(|error| error.to_string())?;
-    }
-    Ok("the configuration is good\n".to_owned())
+    judge(&loaded, &config)?;
+    certificate(&config)?;
+    let first = master_key(&config)?.map(|makes| format!("; {makes}")).unwrap_or_default();
+    Ok(format!("the configuration is good{first}"))
 }
 
-fn show(place: &Place, json: bool) -> Result<String, String> {
-    let loaded = place.load(Vec::new())?;
-    let mut object = Map::new();
-    let mut text = String::new();
+fn show(serving: &Serving, json: bool) -> Result<String, String> {
+    let loaded = serving.load()?;
+    let (mut object, mut rows) = (Map::new(), Vec::new());
     for setting in SECTIONS.iter().flat_map(|section| section.settings) {
         let value = setting.show(&loaded.tree);
         let origin = loaded.origins.get(setting.key).map_or("default", String::as_str);
         let shown = if value.is_empty() { "(not set)".to_owned() } else { setting.toml(&value) };
-        text.push_str(&format!("{:<26} {shown:<34} {origin}\n", setting.key));
-        object.insert(setting.key.to_owned(), json!({ "value": value, "from": origin }));
+        rows.push([setting.key.to_owned(), shown, origin.to_owned()]);
+        object.insert(
+            setting.key.to_owned(),
+            json!({ "value": setting.json(&value), "from": origin }),
+        );
     }
-    if json { Ok(format!("{:#}\n", Value::Object(object))) } else { Ok(text) }
+    match json {
+        true => Ok(json_text(&Value::Object(object))),
+        false => Ok(table(["SETTING", "VALUE", "FROM"], rows)),
+    }
 }
 
-fn init(file: &PathBuf) -> Result<String, String> {
+/// Whole or not at all; a name that is taken is never written over.
+fn init(file: &Path) -> io::Result<()> {
+    let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o640).open(file)?;
+    opened.write_all(default_file().as_bytes()).inspect_err(|_| {
+        let _ = std::fs::remove_file(file);
+    })
+}
+
+fn cannot_write(file: &Path, error: &io::Error) -> String {
     let place = file.display();
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o640).open(file);
-    written.and_then(|mut opened| opened.write_all(default_file().as_bytes())).map_err(|error| {
-        format!("cannot write {place}: {error}. A file that exists is never written over: name another")
-    })?;
-    Ok(format!(
-        "wrote {place}: change what you need, then\n  rescind config check --config {place}\n  \
-         rescind serve --config {place}\n"
-    ))
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).display();
+    match error.kind() {
+        ErrorKind::AlreadyExists => {
+            format!("{place} exists, and is never written over: name another file")
+        }
+        ErrorKind::NotFound => {
+            format!(
+                "cannot write {place}: there is no folder {folder}. Make it, or name another file"
+            )
+        }
+        ErrorKind::PermissionDenied => format!(
+            "cannot write {place}: you may not write into {folder}. Run this as a user who may, or name \
+             another file"
+        ),
+        _ => format!("cannot write {place}: {error}. Name another file"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |file: &Path| cannot_write(file, &init(file).unwrap_err());
+        let there = folder.path().join("there.toml");
+        init(&there).unwrap();
+        assert!(told(&there).contains("there.toml exists"), "{}", told(&there));
+        assert_eq!(std::fs::read_to_string(&there).unwrap(), default_file());
+        let said = told(Path::new("/nope/x.toml"));
+        assert!(said.contains("/nope/x.toml") && said.contains("no folder /nope"), "{said}");
+        assert!(!said.contains("exists"), "{said}");
+        let said = cannot_write(Path::new("x.toml"), &ErrorKind::PermissionDenied.into());
+        assert!(said.contains("you may not write into ."), "{said}");
+    }
 }

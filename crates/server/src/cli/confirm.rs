@@ -3,6 +3,7 @@
 use super::call::{Common, query};
 use super::failed::Failed;
 use clap::Args;
+use http::Method;
 use serde_json::Value;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 
@@ -25,7 +26,9 @@ impl Sure {
         if self.yes {
             return Ok(());
         }
-        let affected = common.ask(&query("/admin/affected", whose)).await?;
+        // Not `ask`: what comes after it is a change.
+        let path = query("/admin/affected", whose);
+        let affected = common.act(Method::GET, &path, Value::Null).await?;
         let what = words(&counted(&affected));
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             let said = format!("{what} Nothing was done: add --yes to do it without a question");

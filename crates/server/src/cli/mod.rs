@@ -17,6 +17,7 @@ mod place;
 mod posts_api;
 mod revoke;
 mod serve;
+mod serving;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -110,9 +111,7 @@ pub fn main() -> ExitCode {
             Command::Backup(args) => backup::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Completions(args) => completions::run(&args),
-            Command::Config(command) => {
-                out::print(&config::run(command)?, "what was to be written is written")
-            }
+            Command::Config(command) => config::run(command),
         }
     });
     match outcome {

@@ -41,14 +41,42 @@ pub(super) fn table<const N: usize>(
     text
 }
 
-/// What others have chosen, as a terminal may show it: nothing that moves the cursor or turns the text.
+/// What moves a terminal's cursor, or turns the text (the Bidi_Control of Unicode).
+fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
+}
+
+/// What others have chosen, as a terminal may show it.
 fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
+    let shown = |c: char| if steers(c) { '\u{fffd}' } else { c };
     match text.is_empty() {
         true => "-".into(),
         false => text.chars().map(shown).collect(),
     }
+}
+
+/// A JSON document over several lines, as a terminal may show it and every program may read it.
+pub(super) fn json_text(value: &Value) -> String {
+    escaped(&format!("{value:#}"))
+}
+
+/// The same in one line.
+pub(super) fn json_line(value: &Value) -> String {
+    escaped(&value.to_string())
+}
+
+/// Outside its strings JSON has nothing that steers but the ends of its lines; inside, those are escaped.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => text.push(c),
+            c if steers(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// The objects of an answer that is a list.
@@ -94,6 +122,22 @@ mod tests {
         let table = table(["DEVICE"], rows);
         assert_eq!(table.lines().count(), 2);
         assert!(!table.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{table:?}");
+    }
+
+    // G03
+    #[test]
+    fn json_does_not_steer_the_terminal_either_and_means_the_same() {
+        let value =
+            json!([{ "device": "\u{1b}[31mred\n\u{7f}\u{9b}2J\u{202e}evil\u{61c}", "ok": "ä→😀" }]);
+        for text in [json_text(&value), json_line(&value)] {
+            assert!(!text.contains(|c| c != '\n' && steers(c)), "{text:?}");
+            assert!(
+                text.contains("\\u009b2J\\u202eevil\\u061c") && text.contains("ä→😀"),
+                "{text}"
+            );
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        }
+        assert_eq!(json_line(&value).lines().count(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::tree::{Setting, Tree};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -108,33 +109,20 @@ impl std::fmt::Debug for Loaded {
 
 impl Loaded {
     fn file(&mut self, path: &Path) -> Result<(), String> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            format!(
-                "cannot read the configuration file {}: {error}. `rescind config init {0}` makes one",
-                path.display()
-            )
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
         let file = File { path, text: &text };
         let table = DeTable::parse(&text).map_err(|error| {
             // Not the error's own form: it shows the line.
             format!("{}: {}", file.at(error.span().map_or(0, |span| span.start)), error.message())
         })?;
-        self.table(&file, "", table.get_ref());
-        Ok(())
-    }
-
-    fn table(&mut self, file: &File<'_>, prefix: &str, table: &DeTable<'_>) {
-        for (name, value) in table.iter() {
-            let key = format!("{prefix}{}", name.get_ref());
-            let inside = format!("{key}.");
-            match (value.get_ref(), Setting::find(&key)) {
-                (DeValue::Table(table), None)
-                    if Setting::all().any(|setting| setting.key.starts_with(&inside)) =>
-                {
-                    self.table(file, &inside, table);
-                }
-                (_, None) => self.unknown(&file.at(name.span().start), &key),
-                (_, Some(setting)) => {
+        let mut lines = Vec::new();
+        read_table("", table.get_ref(), &mut lines);
+        // As they stand in the file, and not by name.
+        lines.sort_by_key(|line| line.at);
+        for Line { at, key, value } in lines {
+            match Setting::find(&key) {
+                None => self.unknown(&file.at(at), &key),
+                Some(setting) => {
                     let place = file.at(value.span().start);
                     match text_of(setting, value) {
                         Some(text) => self.set(setting, &text, place),
@@ -143,6 +131,7 @@ impl Loaded {
                 }
             }
         }
+        Ok(())
     }
 
     fn variable(&mut self, name: &str, value: String, place: String) {
@@ -179,8 +168,8 @@ impl Loaded {
     fn unknown(&mut self, place: &str, key: &str) {
         let problem = if key == "master_key" {
             format!(
-                "{place}: the master key does not stand in this file: put it into a file of its own, \
-                 and name that by master_key_file"
+                "{place}: the master key itself is no setting: put it into a file of its own, and name that \
+                 by master_key_file"
             )
         } else {
             let keys = Setting::all().map(|setting| Cow::Borrowed(setting.key));
@@ -191,6 +180,20 @@ impl Loaded {
     }
 }
 
+pub(super) fn cannot_read(path: &Path, error: &io::Error) -> String {
+    let place = path.display();
+    let todo = match error.kind() {
+        ErrorKind::NotFound => format!("`rescind config init {place}` makes one"),
+        ErrorKind::PermissionDenied => {
+            "Run this as a user who may read it, or give it to the group of the one who runs this, like \
+             `chgrp rescind` with `chmod 640`"
+                .to_owned()
+        }
+        _ => "Name the file by --config or RESCIND_CONFIG".to_owned(),
+    };
+    format!("cannot read the configuration file {place}: {error}. {todo}")
+}
+
 /// The name that was perhaps meant, and where all of them stand.
 fn hint(name: &str, names: impl Iterator<Item = Cow<'static, str>>) -> String {
     let near = names
@@ -199,6 +202,28 @@ fn hint(name: &str, names: impl Iterator<Item = Cow<'static, str>>) -> String {
         .max_by(|one, other| one.0.total_cmp(&other.0));
     let meant = near.map(|(_, known)| format!(": did you mean {known}?")).unwrap_or_default();
     format!("{meant} (all of them: rescind config reference)")
+}
+
+/// Something that the file sets.
+struct Line<'t, 'i> {
+    /// Where its name begins.
+    at: usize,
+    key: String,
+    value: &'t Spanned<DeValue<'i>>,
+}
+
+/// All that a table sets, with the tables in it.
+fn read_table<'t, 'i>(prefix: &str, table: &'t DeTable<'i>, lines: &mut Vec<Line<'t, 'i>>) {
+    for (name, value) in table.iter() {
+        let key = format!("{prefix}{}", name.get_ref());
+        let inside = format!("{key}.");
+        match value.get_ref() {
+            DeValue::Table(table) if Setting::all().any(|s| s.key.starts_with(&inside)) => {
+                read_table(&inside, table, lines);
+            }
+            _ => lines.push(Line { at: name.span().start, key, value }),
+        }
+    }
 }
 
 /// A value of the file as text; `None` if it is of another kind.

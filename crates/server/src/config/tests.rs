@@ -217,6 +217,50 @@ fn what_is_not_known_is_refused_with_what_was_perhaps_meant() {
     assert!(said.contains("did you mean listen?"), "{said}");
 }
 
+#[test]
+fn what_is_wrong_in_a_file_is_told_line_by_line() {
+    let text = "listne = 1\ndata = 7\n[tls]\nkey = 1\n[sessions]\nmost = 0\nlife = 1\n[log]\nfromat = 1\n\
+                filter = 1\n[nothing]\n";
+    let (said, path) = in_file(text);
+    let said = said.unwrap_err();
+    let prefix = format!("{}:", path.display());
+    let lines = said.lines().map(|line| {
+        let place = line.strip_prefix(&prefix).unwrap();
+        place.split(':').next().unwrap().parse::<u32>().unwrap()
+    });
+    assert_eq!(lines.collect::<Vec<_>>(), [1, 2, 4, 6, 7, 9, 10, 11], "{said}");
+}
+
+#[test]
+fn the_master_key_is_no_setting_wherever_it_is_named() {
+    let flags = vec![("master_key".into(), "x".into(), "--set".into())];
+    let said = load(&Sources { flags, ..Sources::default() }).unwrap_err();
+    assert!(said.starts_with("--set: ") && said.contains("master_key_file"), "{said}");
+    assert!(!said.contains("this file"), "{said}");
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Some(folder.path().to_owned());
+    let said = load(&Sources { file, ..Sources::default() }).unwrap_err();
+    assert!(said.contains("--config") && !said.contains("config init"), "{said}");
+    let denied = std::io::ErrorKind::PermissionDenied.into();
+    let said = super::load::cannot_read(Path::new("/etc/rescind.toml"), &denied);
+    assert!(said.contains("/etc/rescind.toml") && said.contains("chmod 640"), "{said}");
+    assert!(!said.contains("config init"), "there is one: {said}");
+}
+
+#[test]
+fn what_is_not_set_is_null_and_a_list_is_an_array() {
+    let json = |key: &str, text| Setting::find(key).unwrap().json(text);
+    assert_eq!(json("tls.key", ""), serde_json::Value::Null);
+    assert_eq!(json("hosts", ""), serde_json::json!([]));
+    assert_eq!(json("trusted_proxies", "10.0.0.1, ::1"), serde_json::json!(["10.0.0.1", "::1"]));
+    assert_eq!(json("sessions.most", "7"), serde_json::json!(7));
+    assert_eq!(json("tokens.access_life", "5m"), serde_json::json!("5m"));
+}
+
 // G02
 #[test]
 fn a_secret_in_the_wrong_place_is_refused_and_not_shown() {

@@ -75,16 +75,21 @@ impl Setting {
         (self.show)(tree)
     }
 
+    /// A value as JSON: a list as an array, a number as one, and what is not set as null.
+    pub fn json(&self, text: &str) -> serde_json::Value {
+        let number = text.parse::<u64>().ok().filter(|_| self.bare);
+        match number {
+            _ if self.list => items(text).collect(),
+            Some(number) => number.into(),
+            None => (!text.is_empty()).then_some(text).into(),
+        }
+    }
+
     /// A value as it stands in the file.
     pub fn toml(&self, text: &str) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         if self.list {
-            let items: Vec<String> = text
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(quoted)
-                .collect();
+            let items: Vec<String> = items(text).map(quoted).collect();
             format!("[{}]", items.join(", "))
         } else if self.bare {
             text.to_owned()
@@ -92,6 +97,11 @@ impl Setting {
             quoted(text)
         }
     }
+}
+
+/// The items of a list.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 macro_rules! settings {

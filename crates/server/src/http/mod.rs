@@ -73,7 +73,8 @@ pub fn admin_router(app: App) -> Router {
 
 /// The one route of the listener for metrics.
 pub fn metrics_router(app: App) -> Router {
-    Router::new().route("/metrics", get(health::metrics)).pipe(app)
+    let hosts = axum::middleware::from_fn_with_state(app.clone(), refuse::other_names);
+    Router::new().route("/metrics", get(health::metrics)).layer(hosts).pipe(app)
 }
 
 trait Pipe {

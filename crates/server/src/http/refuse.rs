@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
+use std::net::IpAddr;
 
 /// Parameters that never belong into an address, in lower case.
 const SECRETS: [&str; 6] =
@@ -37,20 +38,44 @@ pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
 /// passes on everything. Probes ask by whatever address they have, and learn nothing.
 pub(super) async fn other_hosts(State(app): State<App>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-    let named = [request.uri().authority().map(Authority::as_str), header];
-    // Where both are there, both must be ours.
     let ours = |host: &str| {
         canonical_host(host, app.cookies.secure).is_some_and(|host| app.hosts.contains(&host))
     };
-    let all = named.iter().any(Option::is_some) && named.into_iter().flatten().all(ours);
-    if all || PROBES.contains(&route) {
+    if for_one_of(&request, ours) || PROBES.contains(&route) {
         return next.run(request).await;
     }
     refusal(
         route,
         "This request is for another host: use the issuer's. A proxy in front passes Host on.",
     )
+}
+
+/// The same at the listener for metrics, whatever its port: a page must not read them under a name that
+/// somebody has pointed here. An address is nobody's to point.
+pub(super) async fn other_names(State(app): State<App>, request: Request, next: Next) -> Response {
+    if for_one_of(&request, |host| is_known(host, &app.hosts)) {
+        return next.run(request).await;
+    }
+    let detail = "This request is for another host: use an address, localhost, the issuer's host, or one of `hosts`.";
+    Failure::bad_request(detail).into_response()
+}
+
+fn is_known(host: &str, hosts: &[String]) -> bool {
+    let Ok(named) = host.parse::<Authority>() else { return false };
+    let name = named.host();
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let same = |other: &String| {
+        other.rsplit_once(':').is_some_and(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    !host.contains('@')
+        && (address || name.eq_ignore_ascii_case("localhost") || hosts.iter().any(same))
+}
+
+/// Whether it names a host, and only such. Where address and header do, both count.
+fn for_one_of(request: &Request, ours: impl Fn(&str) -> bool) -> bool {
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+    let named = [request.uri().authority().map(Authority::as_str), header];
+    named.iter().any(Option::is_some) && named.into_iter().flatten().all(ours)
 }
 
 fn refusal(route: &str, detail: &'static str) -> Response {
@@ -80,6 +105,36 @@ fn ambiguous(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // H09
+    #[test]
+    fn metrics_are_for_addresses_and_known_names_under_any_port() {
+        let hosts = ["auth.example.com:443".to_owned(), "[::1]:4000".to_owned()];
+        for ours in [
+            "127.0.0.1:9400",
+            "10.0.0.5",
+            "[::1]:9400",
+            "[fd00::5]:9400",
+            "localhost:9400",
+            "Auth.example.com:9400",
+            "auth.example.com",
+        ] {
+            assert!(is_known(ours, &hosts), "{ours}");
+        }
+        for other in [
+            "",
+            "evil.example:9400",
+            "auth.example.com.evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "example.com",
+            "127.0.0.1@evil.example",
+            "a b",
+            "\u{e4}",
+        ] {
+            assert!(!is_known(other, &hosts), "{other}");
+        }
+    }
 
     // H03
     #[test]

@@ -25,3 +25,35 @@ async fn a_backup_is_made_with_an_authority_and_without_and_opens_beside_its_mas
         assert_eq!(realm.json(&["user", "list"]), users);
     }
 }
+
+#[test]
+fn a_backup_that_fails_names_the_file_that_was_asked_for_and_no_other() {
+    let realm = Realm::new();
+    for to in [realm.at("nowhere").join("copy.db"), realm.at("data").join("rescind.db/copy.db")] {
+        let said = realm.fails(&["backup", to.to_str().unwrap()], 1);
+        assert!(said.contains(to.to_str().unwrap()), "{said}");
+        assert!(!said.contains(".rescind-backup-"), "{said}");
+    }
+}
+
+#[test]
+fn who_only_looks_does_not_raise_the_version_of_the_store() {
+    let realm = Realm::new();
+    let database = || rusqlite::Connection::open(realm.at("data").join("rescind.db")).unwrap();
+    let known = version(&database());
+    database().pragma_update(None, "user_version", known - 1).unwrap();
+    for look in [&["user", "list"][..], &["keys", "list"], &["audit", "export"]] {
+        let said = realm.fails(look, 1);
+        assert!(said.contains("rescind serve") && said.contains("does not go back"), "{said}");
+    }
+    let copy = realm.at("copy.db");
+    realm.does(&["backup", copy.to_str().unwrap()]);
+    assert!(realm.does(&["doctor"]).contains("the next start makes it"));
+    for store in [database(), rusqlite::Connection::open(copy).unwrap()] {
+        assert_eq!(version(&store), known - 1);
+    }
+}
+
+fn version(store: &rusqlite::Connection) -> i64 {
+    store.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}

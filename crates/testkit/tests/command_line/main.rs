@@ -3,6 +3,7 @@
 
 mod backups;
 mod doctor;
+mod first;
 mod output;
 mod questions;
 mod realm;

@@ -48,11 +48,54 @@ fn an_act_whose_word_is_not_heard_says_that_it_is_done() {
         let said = String::from_utf8(said.stderr).unwrap();
         assert!(said.contains("but it is done: alice is banned"), "{said}");
     }
-    for args in [&["user", "list"][..], &["keys", "list"], &["audit", "export"], &["doctor"]] {
-        let [deaf, _] = deaf();
-        let said = realm.program(args).stdout(deaf).output().unwrap();
-        assert_eq!(said.status.code(), Some(1), "{args:?}");
+    for args in [
+        &["user", "list"][..],
+        &["keys", "list"],
+        &["audit", "export"],
+        &["doctor"],
+        &["config", "show"],
+        &["config", "show", "--json"],
+        &["config", "check"],
+    ] {
+        for deaf in deaf() {
+            let said = realm.program(args).stdout(deaf).output().unwrap();
+            assert_eq!(said.status.code(), Some(1), "{args:?}");
+            let said = String::from_utf8(said.stderr).unwrap();
+            assert!(said.contains("standard output cannot be written"), "{args:?}: {said}");
+            assert!(!said.contains("what was to be written"), "{args:?}: {said}");
+        }
     }
+}
+
+#[test]
+fn the_configuration_is_shown_in_columns_and_as_values_of_their_kind() {
+    let realm = Realm::bare();
+    let set = ["--set", "trusted_proxies=10.0.0.1,::1", "--set", "sessions.most=7"];
+    let table = realm.does(&[&["config", "show"][..], &set].concat());
+    let column = |line: &str, word: &str| {
+        line.find(word).map(|at| line[..at].chars().count()).unwrap_or_else(|| panic!("{line}"))
+    };
+    let heading = table.lines().next().unwrap();
+    for (line, value, from) in [
+        ("throttle.account_revocations_every ", "\"1m\"", "default"),
+        ("trusted_proxies ", "[\"10.0.0.1\", \"::1\"]", "--set"),
+        ("tls.key ", "(not set)", "default"),
+    ] {
+        let line = table.lines().find(|found| found.starts_with(line)).unwrap();
+        assert_eq!(column(line, value), column(heading, "VALUE"), "{line}");
+        assert_eq!(column(line, from), column(heading, "FROM"), "{line}");
+    }
+    let shown = realm.json(&[&["config", "show"][..], &set].concat());
+    for (key, value) in [
+        ("tls.key", serde_json::json!(null)),
+        ("hosts", serde_json::json!([])),
+        ("trusted_proxies", serde_json::json!(["10.0.0.1", "::1"])),
+        ("sessions.most", serde_json::json!(7)),
+        ("tokens.access_life", serde_json::json!("5m")),
+    ] {
+        assert_eq!(shown[key]["value"], value, "{key}");
+    }
+    assert_eq!(shown["sessions.most"]["from"], "--set");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,6 +149,7 @@ fn a_refusal_names_the_next_step() {
         (&["keys", "retire", "nope", "--compromised"], "rescind keys list"),
         (&["keys", "share", "nope"], "rescind client list"),
         (&["audit", "list", "--user", "nobody"], "rescind user list"),
+        (&["audit", "list", "--user", "deleted"], "--sub"),
         (&["user", "add", "alice"], "rescind user list"),
         (&["user", "add", &long], "at most 255 bytes"),
     ] {

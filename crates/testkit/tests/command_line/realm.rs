@@ -19,8 +19,7 @@ pub(crate) struct Realm {
 impl Realm {
     /// With the account `alice` and the client `posts-api`.
     pub(crate) fn new() -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let realm = Self { folder: tempfile::tempdir().unwrap(), address };
+        let realm = Self::bare();
         let issuer = realm.issuer();
         let hash = ["user", "add", "alice", "--issuer", &issuer, "--password-stdin"];
         let mut adding = realm.program(&hash).stdin(Stdio::piped()).spawn().unwrap();
@@ -28,6 +27,12 @@ impl Realm {
         assert!(adding.wait().unwrap().success());
         realm.does(&["client", "add", "posts-api", "--audience", "posts-api"]);
         realm
+    }
+
+    /// Nothing is there yet.
+    pub(crate) fn bare() -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Self { folder: tempfile::tempdir().unwrap(), address }
     }
 
     fn issuer(&self) -> String {

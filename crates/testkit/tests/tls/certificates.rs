@@ -2,11 +2,13 @@
 
 use crate::realm::{Realm, Signer, files, put};
 use rescind_server::tls::Certificates;
+use rescind_testkit::clock::ManualClock;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Waits until the certificate that is shown is the one that is wanted, for as long as the files may take.
-async fn until_shown(realm: &Realm, wanted: &[u8]) {
+pub(crate) async fn until_shown(realm: &Realm, wanted: &[u8]) {
     let looked = async {
         while realm.shown().await.as_ref() != wanted {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -39,12 +41,14 @@ async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_never
 fn a_pair_that_cannot_be_used_is_refused_with_what_to_do() {
     let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new());
     let files = files(&folder);
-    let refused = |issuer: &str| Certificates::open(files.clone(), issuer).unwrap_err().to_string();
+    let open =
+        |issuer: &str| Certificates::open(files.clone(), issuer, Arc::new(ManualClock::default()));
+    let refused = |issuer: &str| open(issuer).unwrap_err().to_string();
     let issuer = "https://auth.example.com:8443";
     assert!(refused(issuer).contains("key.pem"), "missing");
 
     signer.write(&files, "auth.example.com");
-    Certificates::open(files.clone(), issuer).unwrap();
+    open(issuer).unwrap();
     assert!(refused("https://example.com").contains("is not for example.com"));
 
     std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -11,3 +11,4 @@ mod floods;
 mod realm;
 mod slow;
 mod spoken;
+mod time;

@@ -5,7 +5,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, date_time_ymd};
 use rescind_server::run::Config;
 use rescind_server::tls::Files;
 use rescind_testkit::server::TestAuthority;
@@ -34,8 +34,20 @@ impl Signer {
 
     /// Writes a new pair for this host; gives the certificate.
     pub(crate) fn write(&self, files: &Files, host: &str) -> CertificateDer<'static> {
+        self.write_valid(files, host, [(1975, 1, 1), (4096, 1, 1)])
+    }
+
+    /// The same, valid from the first of these days until the begin of the second.
+    pub(crate) fn write_valid(
+        &self,
+        files: &Files,
+        host: &str,
+        days: [(i32, u8, u8); 2],
+    ) -> CertificateDer<'static> {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let [from, until] = days.map(|(year, month, day)| date_time_ymd(year, month, day));
+        (params.not_before, params.not_after) = (from, until);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         put(&files.key, &key.serialize_pem(), 0o600);
         put(&files.certificate, &certificate.pem(), 0o644);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 impl Watched {
     /// The public answer of `/readyz`, once the last one does not hold any more.
@@ -169,4 +170,40 @@ async fn strangers_learn_yes_or_no_and_neither_metrics_nor_version() {
     assert!(
         status == 200 && text.contains(&format!("rescind_build_info{{version=\"{version}\"}} 1"))
     );
+}
+
+// H09
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_not_read_under_a_name_that_somebody_has_pointed_here() {
+    let port = rescind_testkit::process::free_port();
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let _watched = watched_with(|config| {
+        config.metrics_listen = Some(listen);
+        config.hosts = vec!["auth.internal:4000".into()];
+    })
+    .await;
+    for (host, status) in [
+        (format!("127.0.0.1:{port}"), 200),
+        (format!("localhost:{port}"), 200),
+        (format!("auth.internal:{port}"), 200),
+        (format!("evil.example:{port}"), 400),
+        ("evil.example".to_owned(), 400),
+        (String::new(), 400),
+    ] {
+        let (answered, body) = ask_metrics(listen, &format!("host: {host}\r\n")).await;
+        assert_eq!(answered, status, "{host:?}");
+        assert_eq!(body.contains("rescind_ready"), status == 200, "{host:?}");
+    }
+    assert_eq!(ask_metrics(listen, "").await.0, 400, "for nobody");
+}
+
+/// Status and body of `/metrics` with this line in the head.
+async fn ask_metrics(listen: std::net::SocketAddr, line: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(listen).await.unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\n{line}connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }

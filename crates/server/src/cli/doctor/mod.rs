@@ -7,16 +7,14 @@ mod folders;
 mod realm;
 mod running;
 
-use super::call::Common;
 use super::failed::Failed;
-use super::out::{LOOKED, print, table};
+use super::out::{LOOKED, json_text, print, table};
 use super::place::config;
-use super::serve::judge;
-use crate::clock::SystemClock;
+use super::serving::{Serving, judge};
 use crate::config::Loaded;
 use crate::run::Config;
+use crate::store::sqlite::FILE_NAME;
 use clap::Args;
-use rescind_authority::clock::Clock as _;
 use serde_json::{Value, json};
 
 /// Look at everything that must be right, and say what is not. Changes nothing.
@@ -24,17 +22,23 @@ use serde_json::{Value, json};
 #[command(after_help = "Examples:
   rescind doctor
   rescind doctor --config /etc/rescind/rescind.toml --json
+  rescind doctor --issuer https://auth.example.com --trusted-proxy 127.0.0.1
 
-Exit code 1 if there is a problem; a warning alone is 0.")]
+It takes all that `serve` takes. What the first start makes by itself is a note before it. Exit code 1 if there is a problem; a warning alone is 0.")]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
-    common: Common,
+    serving: Serving,
+    /// Print one JSON document for programs instead of words for people.
+    #[arg(long)]
+    json: bool,
 }
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum State {
     Ok,
+    /// Not as it will be, and nothing is to be done.
+    Note,
     Warning,
     Problem,
 }
@@ -43,6 +47,7 @@ impl State {
     fn name(self) -> &'static str {
         match self {
             State::Ok => "ok",
+            State::Note => "note",
             State::Warning => "warning",
             State::Problem => "problem",
         }
@@ -64,6 +69,10 @@ impl Finding {
         Self { check, state: State::Ok, said: said.into(), todo: String::new() }
     }
 
+    fn note(check: &'static str, said: impl Into<String>) -> Self {
+        Self { check, state: State::Note, said: said.into(), todo: String::new() }
+    }
+
     fn warning(check: &'static str, said: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { check, state: State::Warning, said: said.into(), todo: todo.into() }
     }
@@ -79,40 +88,45 @@ impl Finding {
 }
 
 pub(super) async fn run(args: DoctorArgs) -> Result<(), Failed> {
-    let loaded = args.common.place.load(Vec::new())?;
+    let loaded = args.serving.load()?;
     let (data, keys) = (&loaded.tree.main.data, &loaded.tree.main.keys);
     let mut found = vec![];
-    let config = config(&loaded);
+    let config = config(&loaded).map(|mut config| {
+        config.accept_clock = args.serving.accept_clock;
+        config
+    });
     match &config {
         Ok(config) => found.extend(settings(&loaded, config)),
         Err(error) => found.push(Finding::told("configuration", error)),
     }
-    found.extend(folders::look(data, keys));
+    found.extend(folders::look(data, keys, !data.join(FILE_NAME).exists()));
     // The marker is written after the commit: read before the store, it is never ahead of a sound one.
     found.extend(realm::look(data, keys, config.as_ref().ok()));
     found.extend(running::look(data).await);
-    show(&args.common, &found)
+    show(args.json, &found)
 }
 
 /// Whether the settings allow a start, and TLS.
 fn settings(loaded: &Loaded, config: &Config) -> Vec<Finding> {
-    let start = match judge(config, loaded.tree.main.listen) {
-        Ok(()) => Finding::ok("configuration", format!("issuer {}", config.settings.issuer)),
+    let start = match judge(loaded, config) {
+        Ok(()) => {
+            let from = loaded.origins.get("issuer").map_or("the store", String::as_str);
+            Finding::ok("configuration", format!("issuer {}, from {from}", config.settings.issuer))
+        }
         Err(error) => Finding::told("configuration", error),
     };
-    let now = SystemClock::default().now().wall / 1_000_000;
-    vec![start, certificate::look(config, now)]
+    vec![start, certificate::look(config)]
 }
 
-fn show(common: &Common, found: &[Finding]) -> Result<(), Failed> {
+fn show(json: bool, found: &[Finding]) -> Result<(), Failed> {
     let worst = found.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
     let view = |f: &Finding| {
         let todo = (!f.todo.is_empty()).then_some(&f.todo);
         json!({ "check": f.check, "state": f.state.name(), "found": f.said, "todo": todo })
     };
     let all: Vec<Value> = found.iter().map(view).collect();
-    let words = match common.json {
-        true => format!("{:#}", json!({ "worst": worst.name(), "findings": all })),
+    let words = match json {
+        true => json_text(&json!({ "worst": worst.name(), "findings": all })),
         false => {
             let row = |f: &Finding| {
                 let advice = if f.todo.is_empty() { "" } else { " → " };

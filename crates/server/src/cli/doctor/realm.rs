@@ -2,24 +2,28 @@
 
 use super::Finding;
 use crate::clock::SystemClock;
-use crate::keys;
+use crate::keys::{self, KeysError};
 use crate::marker::{self, Marker};
 use crate::run::{CLOCK_SLACK, Config};
 use crate::store::sqlite::FILE_NAME;
-use crate::store::sqlite::peek::{self, Look, Seen};
+use crate::store::sqlite::peek::{self, Look, PeekError, Seen};
 use rescind_authority::clock::Clock as _;
 use rescind_authority::keyring::Keyring;
 use rescind_authority::store::Head;
+use std::io;
 use std::path::Path;
 
 /// A wall clock further behind the log than this is worth a word: a new epoch puts the log a minute ahead.
 const BEHIND: u64 = 65_000_000;
+
+const KEY: &str = "master key";
 
 /// All of it.
 pub(super) fn look(data: &Path, keys: &Path, config: Option<&Config>) -> Vec<Finding> {
     let remembered = marker::read(keys);
     let looked = match peek::look(&data.join(FILE_NAME)) {
         Ok(looked) => looked,
+        Err(PeekError::Missing(path)) => return first(&path, remembered, config),
         Err(error) => {
             let marker = remembered.err().map(|error| Finding::told("marker", error));
             return std::iter::once(Finding::told("store", error)).chain(marker).collect();
@@ -27,15 +31,42 @@ pub(super) fn look(data: &Path, keys: &Path, config: Option<&Config>) -> Vec<Fin
     };
     let mut found = vec![store(&looked)];
     if let Some(seen) = &looked.realm {
-        found.push(clock(&seen.head, SystemClock::default().now().wall));
+        let accept = config.is_some_and(|config| config.accept_clock);
+        found.push(clock(&seen.head, SystemClock::default().now().wall, accept));
         found.push(match remembered {
             Ok(marker) => judge(marker.as_ref(), &seen.head),
             Err(error) => Finding::told("marker", error),
         });
-        // Reading the key would make its folder.
-        found.extend(config.filter(|_| keys.is_dir()).map(|config| master_key(config, seen)));
+        found.extend(config.map(|config| master_key(config, seen)));
     }
     found
+}
+
+/// There is no store yet, or no longer.
+fn first(
+    path: &Path,
+    remembered: io::Result<Option<Marker>>,
+    config: Option<&Config>,
+) -> Vec<Finding> {
+    let store = match &remembered {
+        Ok(None) => {
+            let said = format!("{} is not there: the first start makes it", path.display());
+            Finding::note("store", said)
+        }
+        _ => {
+            let said = format!("{} is not there, and the keys have served a realm", path.display());
+            let todo = "restore it from a backup, or name its folder by --data; for a new realm take a new \
+                        key folder, too";
+            Finding::problem("store", said, todo)
+        }
+    };
+    let marker = remembered.err().map(|error| Finding::told("marker", error));
+    let key = config.map(|config| match keys::look(&config.master, &config.keys, true) {
+        Ok(Some(_)) => Finding::ok(KEY, "it is there, for the store that the first start makes"),
+        Ok(None) => Finding::note(KEY, "it is not there: the first start draws it"),
+        Err(error) => Finding::told(KEY, error),
+    });
+    std::iter::once(store).chain(marker).chain(key).collect()
 }
 
 fn store(looked: &Look) -> Finding {
@@ -58,7 +89,7 @@ fn store(looked: &Look) -> Finding {
     }
 }
 
-fn clock(head: &Head, wall: u64) -> Finding {
+fn clock(head: &Head, wall: u64, accept: bool) -> Finding {
     let behind = head.ts.saturating_sub(wall);
     let said = format!("it is {} s behind the store's log", behind / 1_000_000);
     match behind {
@@ -66,6 +97,7 @@ fn clock(head: &Head, wall: u64) -> Finding {
         behind if behind <= CLOCK_SLACK => {
             Finding::warning("clock", said, "compare it with another, and set it right")
         }
+        _ if accept => Finding::warning("clock", said, "--accept-clock: set it right all the same"),
         _ => Finding::problem("clock", said, "set it right: the authority does not start so"),
     }
 }
@@ -90,24 +122,25 @@ fn judge(marker: Option<&Marker>, head: &Head) -> Finding {
 }
 
 fn master_key(config: &Config, seen: &Seen) -> Finding {
-    const CHECK: &str = "master key";
-    let master = match keys::master(&config.master, &config.keys, false) {
+    let (own, path) = (&config.keys, keys::in_folder(&config.keys));
+    let looked = keys::look(&config.master, own, false);
+    let master = match looked.and_then(|found| found.ok_or(KeysError::Missing { path })) {
         Ok(master) => master,
-        Err(error) => return Finding::told(CHECK, error),
+        Err(error) => return Finding::told(KEY, error),
     };
     if config.settings.issuer != seen.issuer {
         let said = format!("the store belongs to the issuer {}", seen.issuer);
-        return Finding::problem(CHECK, said, "set that issuer, or point --data elsewhere");
+        return Finding::problem(KEY, said, "set that issuer, or point --data elsewhere");
     }
     if master.name().ok().as_ref() != Some(&seen.master) {
         let todo = "point --keys, or --master-key-file, to the one that the store was made with";
-        return Finding::problem(CHECK, "it is another realm's", todo);
+        return Finding::problem(KEY, "it is another realm's", todo);
     }
     match Keyring::open(&master, &seen.issuer, &seen.keys) {
-        Ok(_) => Finding::ok(CHECK, "it opens the keys in the store"),
+        Ok(_) => Finding::ok(KEY, "it opens the keys in the store"),
         Err(_) => {
             let said = "it does not open the keys in the store: they are damaged";
-            Finding::problem(CHECK, said, "restore the store from a backup")
+            Finding::problem(KEY, said, "restore the store from a backup")
         }
     }
 }
@@ -135,8 +168,9 @@ mod tests {
             (log - CLOCK_SLACK, State::Warning),
             (log - CLOCK_SLACK - 1, State::Problem),
         ] {
-            assert_eq!(clock(&head(1, log), wall).state, state, "{wall}");
+            assert_eq!(clock(&head(1, log), wall, false).state, state, "{wall}");
         }
+        assert_eq!(clock(&head(1, log), 0, true).state, State::Warning, "--accept-clock");
     }
 
     #[test]

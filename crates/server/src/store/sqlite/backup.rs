@@ -37,7 +37,7 @@ pub enum BackupError {
         /// Where to.
         to: PathBuf,
         /// What SQLite says.
-        error: rusqlite::Error,
+        error: String,
     },
     /// The copy is damaged, and so is the store.
     #[error(
@@ -58,7 +58,6 @@ pub enum BackupError {
 /// is taken is never written over.
 pub fn copy(database: &Path, to: &Path) -> Result<Copied, BackupError> {
     let failed = |error| BackupError::Io { path: to.to_owned(), error };
-    let refused = |error| BackupError::Sqlite { to: to.to_owned(), error };
     if to.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
     }
@@ -69,8 +68,13 @@ pub fn copy(database: &Path, to: &Path) -> Result<Copied, BackupError> {
     };
     // Of mode 0600, and removed if this ends early.
     let part = tempfile::Builder::new().prefix(".rescind-backup-").tempfile_in(folder);
-    let part = part.map_err(failed)?;
+    // Its words would name the file of the work, which nobody has asked for.
+    let part = part.map_err(|error| failed(error.kind().into()))?;
     let path = part.path().to_str().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+    let refused = |error: rusqlite::Error| BackupError::Sqlite {
+        to: to.to_owned(),
+        error: error.to_string().replace(path, &to.display().to_string()),
+    };
     let conn = peek::connect(database).map_err(refused)?;
     conn.busy_timeout(schema::BUSY).map_err(refused)?;
     conn.execute("VACUUM INTO ?1", [path]).map_err(refused)?;

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 pub enum PeekError {
     /// There is no database.
     #[error(
-        "there is no store at {} yet: name another folder by --data, or say which realm to make by --issuer, \
-         like --issuer http://localhost:4000", .0.display()
+        "there is no store at {} yet: name its folder by --data, or let `rescind serve` make it, with its issuer \
+         in the configuration file or by --issuer, like --issuer http://localhost:4000", .0.display()
     )]
     Missing(PathBuf),
     /// The folder is none, or another user's.
@@ -61,12 +61,30 @@ pub fn issuer(path: &Path) -> Result<String, PeekError> {
     }
     let read = connect(path)
         .and_then(|conn| conn.query_row("SELECT issuer FROM realm", [], |row| row.get(0)));
-    read.map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            PeekError::Busy(path.to_owned())
+    read.map_err(|error| unreadable(path, &error))
+}
+
+/// The version of the tables, and the newest one that this program knows.
+pub fn version(path: &Path) -> Result<(i64, i64), PeekError> {
+    issuer(path)?;
+    let read = connect(path).and_then(|conn| version_of(&conn));
+    Ok((read.map_err(|error| unreadable(path, &error))?, schema::MIGRATIONS.len() as i64))
+}
+
+fn version_of(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn unreadable(path: &Path, error: &rusqlite::Error) -> PeekError {
+    let (path, said) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => PeekError::Busy(path),
+        // Another user's, or on a medium where SQLite's files beside it cannot be made.
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            PeekError::Io { path, error: io::Error::other(said) }
         }
-        _ => PeekError::Damaged { path: path.to_owned(), error: error.to_string() },
-    })
+        _ => PeekError::Damaged { path, error: said },
+    }
 }
 
 /// What a look shows.
@@ -98,16 +116,11 @@ pub struct Seen {
 /// Looks at the database, all of it, and changes nothing.
 pub fn look(path: &Path) -> Result<Look, PeekError> {
     issuer(path)?;
-    let damaged = |error: rusqlite::Error| PeekError::Damaged {
-        path: path.to_owned(),
-        error: error.to_string(),
-    };
-    let unreadable =
+    let damaged = |error: rusqlite::Error| unreadable(path, &error);
+    let no_store =
         |error: StoreError| PeekError::Damaged { path: path.to_owned(), error: error.to_string() };
     let conn = connect(path).map_err(damaged)?;
-    conn.pragma_update(None, "query_only", true).map_err(damaged)?;
-    let version: i64 =
-        conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damaged)?;
+    let version = version_of(&conn).map_err(damaged)?;
     let known = schema::MIGRATIONS.len() as i64;
     let damage = quick_check(&conn).map_err(damaged)?;
     let realm = match version == known && damage.is_none() {
@@ -115,8 +128,8 @@ pub fn look(path: &Path) -> Result<Look, PeekError> {
             let sql = "SELECT issuer, keys FROM realm";
             let (issuer, master) =
                 conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(damaged)?;
-            let head = reader::head(&conn).map_err(unreadable)?;
-            let keys = reader::keys(&conn).map_err(unreadable)?;
+            let head = reader::head(&conn).map_err(no_store)?;
+            let keys = reader::keys(&conn).map_err(no_store)?;
             Some(Seen { issuer, master, head, keys })
         }
         false => None,
@@ -124,9 +137,10 @@ pub fn look(path: &Path) -> Result<Look, PeekError> {
     Ok(Look { version, known, damage, realm })
 }
 
-/// A connection that makes no database, but may read one whose other files are missing.
+/// A connection that cannot write: it leaves the database, and what a crash has left in the log beside it,
+/// as they are. SQLite makes `-wal` and `-shm` where they are missing, and reads by them.
 pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
 }
 
@@ -139,6 +153,32 @@ pub(super) fn quick_check(conn: &Connection) -> Result<Option<String>, rusqlite:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_leaves_the_database_and_its_log_as_a_crash_has_left_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let running = Connection::open(at("running")).unwrap();
+        let version = schema::MIGRATIONS.len();
+        running
+            .execute_batch(&format!(
+                "PRAGMA journal_mode = WAL; CREATE TABLE realm (issuer TEXT); \
+                 INSERT INTO realm VALUES ('https://a.example'); PRAGMA user_version = {version}"
+            ))
+            .unwrap();
+        let files = ["", "-wal"];
+        let crashed = at("crashed");
+        for end in files {
+            let of = |name: &str| at(&format!("{name}{end}"));
+            std::fs::copy(of("running"), of("crashed")).unwrap();
+        }
+        let bytes = || files.map(|end| std::fs::read(at(&format!("crashed{end}"))).unwrap());
+        let before = bytes();
+        assert!(!before[1].is_empty(), "the log holds what was committed last");
+        assert_eq!(issuer(&crashed).unwrap(), "https://a.example");
+        assert_eq!(super::version(&crashed).unwrap(), (version as i64, version as i64));
+        assert!(bytes() == before, "nothing is written into it");
+    }
 
     #[test]
     fn what_is_no_store_is_called_by_its_name_and_only_a_missing_one_is_to_be_made() {
