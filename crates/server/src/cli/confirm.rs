@@ -26,12 +26,19 @@ impl Sure {
             return Ok(());
         }
         let affected = common.ask(&query("/admin/affected", whose)).await?;
-        let what = words(&counted(&affected));
+        self.agree(&words(&counted(&affected)))
+    }
+
+    /// Says what would happen, and asks.
+    pub(super) fn agree(&self, what: &str) -> Result<(), Failed> {
+        if self.yes {
+            return Ok(());
+        }
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             let said = format!("{what} Nothing was done: add --yes to do it without a question");
             return Err(Failed::usage(said));
         }
-        ask(&what, &mut io::stdin().lock(), &mut io::stderr())
+        ask(what, &mut io::stdin().lock(), &mut io::stderr())
     }
 }
 
