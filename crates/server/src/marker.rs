@@ -193,7 +193,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(path(dir.path()), "{\"epoch\":").unwrap();
         let said = read(dir.path()).unwrap_err().to_string();
-        assert!(said.contains("damaged") && said.contains("move the file away"), "{said}");
+        assert!(said.contains("damaged") && said.contains("Move it away"), "{said}");
     }
 
     #[test]
