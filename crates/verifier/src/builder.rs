@@ -260,6 +260,25 @@ mod tests {
         assert!(matches!(empty, Err(BuildError::Client)));
     }
 
+    #[tokio::test]
+    async fn a_wrong_setting_says_what_is_wanted() {
+        let text = |builder: Builder| builder.start().unwrap_err().to_string();
+        let of = |issuer: &str, audience: &str| Verifier::builder(issuer, audience);
+        assert!(
+            text(of("http://a.example", "a"))
+                .contains("the issuer is not an allowed address: https")
+        );
+        assert!(text(of("http://localhost", "")).contains("the audience is empty"));
+        assert!(text(of("http://localhost", "a")).contains("rescind client add"));
+        assert!(text(builder().leeway(31)).contains("over 30 s"));
+        assert!(text(builder().algorithms(&[])).contains("name at least one"));
+        let late = BuildError::NotReady(Some(Arc::new(FetchError::Timeout))).to_string();
+        assert!(
+            late.contains("not ready in time: ") && late.contains("see that it runs"),
+            "{late}"
+        );
+    }
+
     #[test]
     fn outside_a_runtime_the_error_says_so() {
         assert!(matches!(builder().start(), Err(BuildError::NoRuntime)));

@@ -118,10 +118,10 @@ fn preview(restore: &Restore, file: &str, end: &str) -> String {
     )
 }
 
-/// What the name of the store of before ends with: the time, to the second.
+/// What the name of the store of before ends with: the time.
 fn kept_as() -> Result<String, Failed> {
-    let seconds = i64::try_from(SystemClock::default().now().wall / 1_000_000).ok();
-    let now = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let micros = i64::try_from(SystemClock::default().now().wall).ok();
+    let now = micros.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let now = now.ok_or_else(|| "the clock is out of range: set it right".to_owned())?;
-    Ok(now.strftime(".before-%Y-%m-%dT%H-%M-%SZ").to_string())
+    Ok(now.strftime(".before-%Y-%m-%dT%H-%M-%S%.6fZ").to_string())
 }

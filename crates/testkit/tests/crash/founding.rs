@@ -1,7 +1,6 @@
 //! A realm that is killed while it is founded is not taken for one that was put back.
 
-use crate::realm::{AFTER, BEFORE, Realm, died, sign_in};
-use rescind_testkit::process::Process;
+use crate::realm::{AFTER, BEFORE, Realm, died};
 use std::time::Duration;
 
 fn founded_once(realm: &Realm) {
@@ -21,8 +20,6 @@ async fn a_kill_between_founding_and_the_first_marker_is_no_restore() {
         assert!(!realm.keys().join("marker.json").exists(), "and nothing remembers it");
         realm.person("alice");
         founded_once(&realm);
-        let _process: Process = realm.start("").await;
-        sign_in(&realm.http()).await;
     }
 }
 

@@ -89,6 +89,9 @@ pub struct Restore {
     _lock: File,
 }
 
+/// What SQLite keeps beside a database.
+const OTHERS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// A test may stop the process at a step (`return`).
 macro_rules! step {
     ($name:literal) => {
@@ -118,7 +121,11 @@ impl Restore {
         })?;
         // Of mode 0600, removed if this ends early, and of one name, so that what a kill leaves goes now.
         let name = beside(database, ".restoring");
-        remove(&name).map_err(failed(&name))?;
+        // A journal that was left beside it would be taken for the new copy's.
+        let left = OTHERS.map(|other| beside(&name, other));
+        for left in left.iter().chain([&name]) {
+            remove(left).map_err(failed(left))?;
+        }
         let mut part = tempfile::Builder::new()
             .prefix(&name.file_name().unwrap_or_default())
             .rand_bytes(0)
@@ -147,7 +154,7 @@ impl Restore {
         };
         sync().map_err(failed(&database))?;
         step!("restore::kept");
-        for other in ["-wal", "-shm", "-journal"].map(|other| beside(&database, other)) {
+        for other in OTHERS.map(|other| beside(&database, other)) {
             remove(&other).map_err(failed(&other))?;
         }
         step!("restore::removed");
@@ -217,7 +224,7 @@ fn keep(database: &Path, end: &str) -> Result<PathBuf, RestoreError> {
     let others: &[&str] = match settled {
         Ok(()) => &[],
         Err(error) if busy(&error) => return Err(RestoreError::InUse(database.to_owned())),
-        Err(_) => &["-wal", "-shm", "-journal"],
+        Err(_) => &OTHERS,
     };
     step!("restore::settled");
     let kept = beside(database, end);
