@@ -120,9 +120,9 @@ async fn a_store_of_an_older_program_opens_and_what_held_holds() {
     let kept = running.http.refresh(&before.refresh("kept"), None).await;
     assert_eq!(kept.status, 200, "{}", kept.text());
     let line = kept.json()["refresh_token"].as_str().unwrap().to_owned();
-    let posts = before.story["client_secret"].as_str().unwrap();
-    let snapshot = running.http.get("/v1/snapshot", &[("authorization", &basic(AUDIENCE, posts))]);
-    assert_eq!(snapshot.await.status, 200, "the server of before goes on");
+    let login = basic(AUDIENCE, before.story["client_secret"].as_str().unwrap());
+    let snapshot = running.http.get("/v1/snapshot", &[("authorization", &login)]).await;
+    assert_eq!(snapshot.status, 200, "the server of before goes on: {}", snapshot.text());
     let opened = Search { action: Some(Action::EpochOpened), ..Search::default() };
     let opened = running.app.authority.store().search(opened, 9).await.unwrap();
     assert!(opened.is_empty(), "an upgrade is no rollback");

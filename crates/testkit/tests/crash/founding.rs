@@ -1,6 +1,7 @@
 //! A realm that is killed while it is founded is not taken for one that was put back.
 
 use crate::realm::{AFTER, BEFORE, Realm, died};
+use rescind_testkit::server::PASSWORD;
 use std::time::Duration;
 
 fn founded_once(realm: &Realm) {
@@ -34,4 +35,17 @@ async fn kills_at_any_moment_of_founding_are_no_restore() {
         realm.person("alice");
         founded_once(&realm);
     }
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_right_after_the_first_account_is_no_restore() {
+    let realm = Realm::empty();
+    // The first commit makes the keys, the second the account.
+    let second = [("FAILPOINTS", "store::after_commit=1*off->return")];
+    let died = realm.command(&["user", "add", "alice", "--password-stdin"], &second, PASSWORD);
+    assert!(died.status.code().is_none(), "{died:?}");
+    realm.person("bob");
+    founded_once(&realm);
+    assert_eq!(realm.json(&["user", "list"]).as_array().unwrap().len(), 2);
 }
