@@ -116,7 +116,7 @@ async fn key_set(http: &Http) -> String {
 async fn jose_and_pyjwt_accept_hs256_tokens_with_the_shared_secret_and_refuse_a_changed_one() {
     let realm = Realm::start(&[]).await;
     realm.client(SHARED);
-    let said = realm.cli(&["keys", "share", SHARED]);
+    let said = realm.cli(&["keys", "share", SHARED, "--yes"]);
     let secret = said.split_whitespace().last().unwrap();
     let token = sign_in(&realm, SHARED).await;
     judged_by_libraries(&realm, "HS256", Some(secret), (&token, SHARED));

@@ -97,11 +97,13 @@ pub enum Action {
     KeyRotated,
     /// A key was retired.
     KeyRetired,
+    /// A new epoch began: the store may be older than one that was.
+    EpochOpened,
 }
 
 impl Action {
     /// All actions with their names in the store.
-    pub const NAMES: [(Action, &'static str); 15] = [
+    pub const NAMES: [(Action, &'static str); 16] = [
         (Action::AccountMade, "account_made"),
         (Action::AccountState, "account_state"),
         (Action::AccountDeleted, "account_deleted"),
@@ -117,6 +119,7 @@ impl Action {
         (Action::KeyMade, "key_made"),
         (Action::KeyRotated, "key_rotated"),
         (Action::KeyRetired, "key_retired"),
+        (Action::EpochOpened, "epoch_opened"),
     ];
 
     /// Its name.

@@ -374,6 +374,7 @@ impl Store for MemoryStore {
         epoch: Epoch,
         ts: u64,
         end_sessions: bool,
+        record: Record,
     ) -> Result<Head, StoreError> {
         let mut state = self.lock();
         let against_keys: Vec<Entry> =
@@ -382,6 +383,7 @@ impl Store for MemoryStore {
         state.floor = 0;
         let entry = state.head.open_epoch(&self.issuer, epoch, ts);
         state.keep(entry, end_sessions);
+        state.records.push(record);
         for old in against_keys {
             let entry = state.head.append_again(old.scope, old.key, ts);
             state.keep(entry, false);

@@ -368,12 +368,14 @@ pub trait Store: Send + Sync + 'static {
     async fn sweep(&self, now: u64) -> Result<Swept, StoreError>;
 
     /// Begins a new epoch, whose first log time is at least `ts`, with an entry against everything that
-    /// never expires; with `end_sessions` also as a durable cut-off. Used when the store was rolled back.
+    /// never expires; with `end_sessions` also as a durable cut-off; and with its record. Used when the
+    /// store may have been rolled back.
     async fn open_epoch(
         &self,
         epoch: Epoch,
         ts: u64,
         end_sessions: bool,
+        record: Record,
     ) -> Result<Head, StoreError>;
 
     /// The head as of the last commit; changes wake the feed.

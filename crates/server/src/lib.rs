@@ -15,6 +15,7 @@ pub mod keys;
 pub mod marker;
 pub mod metrics;
 pub mod pages;
+mod past;
 pub mod readiness;
 pub mod run;
 pub mod serve;

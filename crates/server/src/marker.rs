@@ -3,9 +3,8 @@
 
 use crate::keys::write_private;
 use crate::run::stopped;
-use rescind_authority::clock::{Clock, Entropy, random};
 use rescind_authority::keys::{KeyState, Purpose, StoredKey, StoredKeys};
-use rescind_authority::store::{Head, Load, Store, StoreError};
+use rescind_authority::store::{Head, Load, Store};
 use rescind_wire::id::Epoch;
 use rescind_wire::jws::Alg;
 use serde::{Deserialize, Serialize};
@@ -14,9 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
-
-/// How far ahead a new epoch begins, in microseconds.
-const EPOCH_MARGIN: u64 = 60_000_000;
 
 /// What is remembered outside the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,8 +119,8 @@ pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         io::Error::other(format!(
             "it is damaged ({error}). It would tell that the store was put back by an older copy, and which \
-             keys are compromised. If the store is the newest there is, move the file away and go on: it is \
-             made anew; if not, see docs/operations.md, \"What a rollback looks like\""
+             keys are compromised. Move it away and go on: everybody then signs in again, and keys that were \
+             compromised are to be retired again. See docs/operations.md, \"What a rollback looks like\""
         ))
     })
 }
@@ -132,21 +128,6 @@ pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
 fn write(keys: &Path, marker: Marker) -> io::Result<()> {
     let bytes = serde_json::to_vec(&marker.with(read(keys)?)).map_err(io::Error::other)?;
     write_private(&path(keys), &bytes)
-}
-
-/// Begins an epoch after a rollback: later than `lost`, the last log time that is known to have been
-/// given out, by a margin that covers those that are not known. Everybody signs in again.
-pub(crate) async fn open_epoch_after(
-    store: &dyn Store,
-    lost: u64,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-) -> Result<Head, StoreError> {
-    let head = store.head().await?;
-    let ts = lost.max(head.ts).max(clock.now().wall) + EPOCH_MARGIN;
-    let head = store.open_epoch(Epoch::from_bytes(random(entropy)), ts, true).await?;
-    tracing::warn!(event = "epoch_opened", pos = head.pos);
-    Ok(head)
 }
 
 /// One writer at a time, from the store's state to the file: none puts an older state over a newer one.
@@ -211,7 +192,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(path(dir.path()), "{\"epoch\":").unwrap();
         let said = read(dir.path()).unwrap_err().to_string();
-        assert!(said.contains("damaged") && said.contains("move the file away"), "{said}");
+        assert!(said.contains("damaged") && said.contains("Move it away"), "{said}");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::app::{App, BadIssuer, canonical_host, parse_issuer};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
-use crate::marker::{self, Marker, Stolen};
+use crate::marker::{self, Stolen};
+use crate::past;
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use crate::tls::{self, Certificates, TlsError};
 use crate::{admin, http, serve};
@@ -97,6 +98,12 @@ pub enum StartError {
     /// The marker.
     #[error("cannot read marker.json in the key folder: {0}")]
     Marker(std::io::Error),
+    /// A first marker.
+    #[error(
+        "cannot write marker.json into the key folder: {0}. Without it the next start would take the store for \
+         an older copy: name a folder by --keys that stays, and that this program may write to"
+    )]
+    Unmarked(std::io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -164,17 +171,21 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
     };
     let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let head = store.head().await?;
-    let stolen = remembered.as_ref().map(|m| m.compromised.clone()).unwrap_or_default();
-    let head = notice_rollback(&*store, head, remembered, world).await?;
+    let head = past::judge(&store, remembered.as_ref(), world).await?;
     check_clock(&head, world.clock.now().wall, config.accept_clock)?;
 
+    let store: Arc<dyn Store> = Arc::new(store);
     let sources = (Arc::clone(&world.clock), Arc::clone(&world.entropy));
     let opened = Authority::open(config.settings.clone(), store, sources, master, found.keys);
     let authority = Arc::new(opened.await?);
+    // Before anybody can be given anything: from then on a store without a marker is an older copy.
+    if remembered.is_none() {
+        let written = marker::remember(&config.keys, &**authority.store()).await;
+        written.map_err(StartError::Unmarked)?;
+    }
     keys::forget_found(&config.keys, &authority.stored_keys().await?)?;
-    let stolen: Vec<StoredKey> = stolen.iter().filter_map(Stolen::as_stored).collect();
+    let stolen = remembered.iter().flat_map(|marker| &marker.compromised);
+    let stolen: Vec<StoredKey> = stolen.filter_map(Stolen::as_stored).collect();
     if !stolen.is_empty() {
         authority.condemn_again(&stolen).await?;
     }
@@ -188,24 +199,6 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
     app.keys = config.keys.clone().into();
     app.demo_api = config.demo_api.as_deref().map(Into::into);
     Ok(app)
-}
-
-/// A store behind the marker was rolled back: a new epoch, and every session signs in again.
-async fn notice_rollback(
-    store: &dyn Store,
-    head: Head,
-    marker: Option<Marker>,
-    world: &World,
-) -> Result<Head, StoreError> {
-    let Some(marker) = marker.filter(|m| m.is_ahead_of(&head)) else { return Ok(head) };
-    tracing::error!(
-        event = "store_rolled_back",
-        alarm = true,
-        had = marker.pos,
-        has = head.pos,
-        "the store is older than it was: a new epoch begins, everybody signs in again"
-    );
-    marker::open_epoch_after(store, marker.ts, &*world.clock, &*world.entropy).await
 }
 
 fn check_clock(head: &Head, wall: u64, accept: bool) -> Result<(), StartError> {

@@ -12,6 +12,7 @@ pub mod sweep;
 
 use crate::clock::ManualClock;
 use rescind_authority::account::{Account, AccountState};
+use rescind_authority::audit::{Action, Actor, Record};
 use rescind_authority::clients::FIRST_PARTY;
 use rescind_authority::line::Carrier;
 use rescind_authority::name::Name;
@@ -31,6 +32,11 @@ pub const START: u64 = 1_800_000_000_000_000;
 pub const SECOND: u64 = 1_000_000;
 /// One day, in microseconds.
 pub const DAY: u64 = 86_400 * SECOND;
+
+/// What is recorded of a new epoch.
+pub fn epoch_record() -> Record {
+    Record::by(&Actor::Rule, Action::EpochOpened, START)
+}
 
 /// An empty store of the realm, with the clock it asks.
 pub type Made = (Arc<dyn Store>, Arc<ManualClock>);

@@ -4,12 +4,13 @@ use crate::answer;
 use crate::clock::{Clock, SystemClock};
 use crate::endpoint::{self, BadAddress};
 use crate::entropy;
-use crate::fetch::{Authority, FetchError, NoRoots};
+use crate::fetch::{Authority, NoRoots};
 use crate::follow::Follow;
 use crate::keys::KeyRing;
 use crate::secret::ClientSecret;
 use crate::shared::Core;
 use crate::shared_secret::SharedSecret;
+use crate::trouble::FetchError;
 use crate::verifier::Verifier;
 use rescind_wire::id::Instance;
 use rescind_wire::jws::Alg;
@@ -41,7 +42,9 @@ pub enum BuildError {
     #[error("the audience is empty; it is the name by which tokens address this server")]
     Audience,
     /// No client, or an empty secret.
-    #[error("this server's client id or secret is missing; call .client(id, secret)")]
+    #[error(
+        "this server's client id or secret is missing; call .client(id, secret) with what `rescind client add` printed"
+    )]
     Client,
     /// No algorithm is accepted.
     #[error("no signature algorithm is accepted; name at least one")]
@@ -67,7 +70,7 @@ pub enum BuildError {
     #[error("a verifier is built inside a tokio runtime")]
     NoRuntime,
     /// The authority did not answer well in time.
-    #[error("the verifier is not ready in time{}", .0.as_ref().map(|e| format!("; last: {e}")).unwrap_or_default())]
+    #[error("the verifier is not ready in time{}", .0.as_ref().map(|e| format!(": {e}")).unwrap_or_default())]
     NotReady(Option<Arc<FetchError>>),
 }
 
@@ -186,8 +189,8 @@ impl Builder {
             return Err(BuildError::Leeway);
         }
         let (id, secret) = self.client.ok_or(BuildError::Client)?;
-        let basic = secret.basic(&id).filter(|_| !id.is_empty()).ok_or(BuildError::Client)?;
-        let authority = Authority::new(issuer, metadata, basic)?;
+        let login = secret.login(&id).filter(|_| !id.is_empty()).ok_or(BuildError::Client)?;
+        let authority = Authority::new(issuer, metadata, login)?;
         let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
         let keys = if self.shared.is_empty() {
             KeyRing::new(settings.algorithms.clone())
@@ -255,6 +258,25 @@ mod tests {
         assert!(matches!(without, Err(BuildError::Client)));
         let empty = builder().client("c", ClientSecret::new("")).start();
         assert!(matches!(empty, Err(BuildError::Client)));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_setting_says_what_is_wanted() {
+        let text = |builder: Builder| builder.start().unwrap_err().to_string();
+        let of = |issuer: &str, audience: &str| Verifier::builder(issuer, audience);
+        assert!(
+            text(of("http://a.example", "a"))
+                .contains("the issuer is not an allowed address: https")
+        );
+        assert!(text(of("http://localhost", "")).contains("the audience is empty"));
+        assert!(text(of("http://localhost", "a")).contains("rescind client add"));
+        assert!(text(builder().leeway(31)).contains("over 30 s"));
+        assert!(text(builder().algorithms(&[])).contains("name at least one"));
+        let late = BuildError::NotReady(Some(Arc::new(FetchError::Timeout))).to_string();
+        assert!(
+            late.contains("not ready in time: ") && late.contains("see that it runs"),
+            "{late}"
+        );
     }
 
     #[test]

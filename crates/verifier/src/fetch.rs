@@ -5,6 +5,8 @@
 
 use crate::endpoint::{self, BadAddress};
 use crate::metadata::Known;
+use crate::secret::Login;
+use crate::trouble::{Denied, FetchError};
 use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -15,7 +17,7 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rescind_wire::frame::{self, BadFrame, Frame, Head, MAX_FRAME};
+use rescind_wire::frame::{self, Frame, Head, MAX_FRAME};
 use rescind_wire::id::{Epoch, Instance};
 use rescind_wire::jwk::MAX_JWKS;
 use serde::Serialize;
@@ -33,47 +35,6 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Two of these must fit into the shortest sensible bound of staleness.
 const HEAD: Duration = Duration::from_secs(1);
 
-/// Why an exchange with the authority gave nothing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// The metadata was not read yet.
-    #[error("the authority's metadata is not known yet")]
-    NotDiscovered,
-    /// Connection refused, broken, or TLS failed.
-    #[error("the authority cannot be reached: {0}")]
-    Transport(String),
-    /// No answer in time.
-    #[error("the authority does not answer in time")]
-    Timeout,
-    /// 401 or 403.
-    #[error(
-        "the authority refuses this client ({0}): check its id, its secret and its permission `feed`"
-    )]
-    Denied(StatusCode),
-    /// Another status than 200; redirects are among them.
-    #[error("the authority answers {0}")]
-    Status(StatusCode),
-    /// Not the content type that was asked for.
-    #[error("the authority's answer is of another content type")]
-    ContentType,
-    /// The metadata document lacks something or is malformed.
-    #[error("the authority's metadata is unusable: {0}")]
-    Metadata(&'static str),
-    /// An address in the metadata is not allowed.
-    #[error(transparent)]
-    Address(#[from] BadAddress),
-    /// Longer than the limit, or broken off.
-    #[error("the authority's answer is too long or breaks off")]
-    Body,
-    /// Not a frame of this realm.
-    #[error(transparent)]
-    Frame(#[from] BadFrame),
-    /// A good frame, of a kind that was not asked for.
-    #[error("the authority sent a frame that was not asked for")]
-    OtherFrame,
-}
-
 /// The question of a head request.
 #[derive(Serialize)]
 pub(crate) struct HeadQuestion {
@@ -90,7 +51,7 @@ pub(crate) struct Authority {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     issuer: String,
     metadata: Uri,
-    basic: HeaderValue,
+    login: Login,
     known: ArcSwapOption<Known>,
 }
 
@@ -102,7 +63,7 @@ pub(crate) struct Authority {
 pub struct NoRoots(String);
 
 impl Authority {
-    pub(crate) fn new(issuer: String, metadata: Uri, basic: HeaderValue) -> Result<Self, NoRoots> {
+    pub(crate) fn new(issuer: String, metadata: Uri, login: Login) -> Result<Self, NoRoots> {
         let tls = tls(endpoint::is_local(&metadata))?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -115,7 +76,7 @@ impl Authority {
             .wrap_connector(tcp);
         let client =
             Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Ok(Self { client, issuer, metadata, basic, known: ArcSwapOption::empty() })
+        Ok(Self { client, issuer, metadata, login, known: ArcSwapOption::empty() })
     }
 
     /// Reads the metadata (RFC 8414), with the keys of the feed.
@@ -185,7 +146,7 @@ impl Authority {
     fn authorized(&self, method: Method, uri: &Uri, body: Bytes) -> Request<Full<Bytes>> {
         let json = (!body.is_empty()).then(|| HeaderValue::from_static("application/json"));
         let mut request = plain(method, uri, body);
-        request.headers_mut().insert(AUTHORIZATION, self.basic.clone());
+        request.headers_mut().insert(AUTHORIZATION, self.login.basic.clone());
         if let Some(json) = json {
             request.headers_mut().insert(CONTENT_TYPE, json);
         }
@@ -207,11 +168,12 @@ impl Authority {
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static(first));
         }
         let response = self.client.request(request).await;
-        let response = response.map_err(|e| FetchError::Transport(causes(&e)))?;
+        let response = response.map_err(|e| FetchError::of(&e))?;
         match response.status() {
             StatusCode::OK => {}
             denied @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                return Err(FetchError::Denied(denied));
+                let (client, from) = (self.login.client.clone(), self.login.from.clone());
+                return Err(FetchError::Denied(Denied { status: denied, client, from }));
             }
             other => return Err(FetchError::Status(other)),
         }
@@ -243,7 +205,7 @@ impl Feed {
             }
             let part = timeout(SILENCE, self.body.frame()).await;
             let part = part.map_err(|_| FetchError::Timeout)?.ok_or(FetchError::Body)?;
-            let part = part.map_err(|e| FetchError::Transport(causes(&e)))?;
+            let part = part.map_err(|e| FetchError::of(&e))?;
             if let Ok(data) = part.into_data() {
                 self.buffer.extend_from_slice(&data);
             }
@@ -270,18 +232,6 @@ async fn read(body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
     body.map(|b| b.to_bytes()).map_err(|_| FetchError::Body)
 }
 
-/// An error with what lies beneath it: hyper's own text says too little.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
-}
-
 /// The roots of this machine; for an authority on this machine they may be missing.
 fn tls(local: bool) -> Result<rustls::ClientConfig, NoRoots> {
     let builder = || {
@@ -302,6 +252,7 @@ fn tls(local: bool) -> Result<rustls::ClientConfig, NoRoots> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::ClientSecret;
 
     // K08
     #[tokio::test(start_paused = true)]
@@ -309,8 +260,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let metadata = endpoint::metadata(&issuer).unwrap();
-        let basic = HeaderValue::from_static("Basic eDp5");
-        let authority = Authority::new(issuer, metadata, basic).unwrap();
+        let login = ClientSecret::new("y").login("x").unwrap();
+        let authority = Authority::new(issuer, metadata, login).unwrap();
         let given_up = tokio::time::timeout(ANSWER * 2, authority.discover()).await;
         assert!(matches!(given_up, Ok(Err(FetchError::Timeout | FetchError::Transport(_)))));
     }

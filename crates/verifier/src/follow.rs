@@ -4,9 +4,10 @@
 //! decided here.
 
 use crate::entropy;
-use crate::fetch::{Authority, FetchError, HeadQuestion};
+use crate::fetch::{Authority, HeadQuestion};
 use crate::shared::Core;
 use crate::state::Event;
+use crate::trouble::FetchError;
 use rescind_wire::b64;
 use rescind_wire::frame::{BadFrame, Frame, KeysMark, Position};
 use rescind_wire::id::Instance;

@@ -20,7 +20,7 @@
 //!
 //! - `check`: judging one token · [`set`]: the live revocations · [`lease`]: how long they may be trusted
 //! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
-//! - `follow`, `fetch`, `keys`, `online`: the tasks and requests behind it
+//! - `follow`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes wrong there
 //! - `layer`, `bearer`, `answer`, `principal`: the HTTP side · `ended`: waiting for a caller's end
 //!
 //! It never contains rules of the authority, SQL, or a way to a [`Principal`] without a verified token.
@@ -48,6 +48,7 @@ pub mod set;
 mod shared;
 mod shared_secret;
 pub mod state;
+mod trouble;
 mod verifier;
 
 pub use builder::{BuildError, Builder, Settings};
@@ -55,11 +56,12 @@ pub use check::Refusal;
 pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use ended::Ended;
 pub use endpoint::BadAddress;
-pub use fetch::{FetchError, NoRoots};
+pub use fetch::NoRoots;
 pub use layer::{Protect, Protected};
 pub use principal::Principal;
 pub use rescind_wire::jws::Alg;
 pub use secret::{ClientSecret, SecretError};
 pub use shared::Status;
 pub use shared_secret::{SharedSecret, SharedSecretError};
+pub use trouble::{Denied, FetchError};
 pub use verifier::Verifier;

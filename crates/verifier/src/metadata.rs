@@ -1,7 +1,7 @@
 //! The authority's metadata (RFC 8414): where its resources are, and the keys of its feed.
 
 use crate::endpoint;
-use crate::fetch::FetchError;
+use crate::trouble::FetchError;
 use http::Uri;
 use rescind_wire::json;
 use rescind_wire::jwk::PublicKey;
@@ -41,9 +41,8 @@ impl Known {
         let metadata: Metadata = serde_json::from_value(Value::Object(members))
             .map_err(|_| FetchError::Metadata("a member is missing or of the wrong type"))?;
         if metadata.issuer != issuer {
-            return Err(FetchError::Metadata(
-                "it names another issuer; both must be equal byte for byte",
-            ));
+            let named = metadata.issuer.chars().take(200).collect();
+            return Err(FetchError::Issuer { named, told: issuer.to_owned() });
         }
         let keys = metadata.rescind_feed_keys.keys.iter();
         let feed_keys: Vec<_> = keys
@@ -104,7 +103,10 @@ mod tests {
         for issuer in ["https://a.example/", "https://A.example", "https://b.example"] {
             let mut other = document();
             other["issuer"] = issuer.into();
-            assert!(matches!(read(&other), Err(FetchError::Metadata(_))), "{issuer}");
+            let error = read(&other).err().unwrap();
+            assert!(matches!(error, FetchError::Issuer { .. }), "{error}");
+            let said = error.to_string();
+            assert!(said.contains(issuer) && said.contains("https://a.example"), "{said}");
         }
         for name in [
             "jwks_uri",

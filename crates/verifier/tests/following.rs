@@ -353,7 +353,7 @@ async fn wrong_credentials_and_another_issuer_are_named() {
         .client("posts-api", ClientSecret::new("s3cret"));
     let error = other.build_timeout(SOON).build().await.unwrap_err();
     assert!(
-        matches!(error, BuildError::NotReady(Some(e)) if matches!(*e, FetchError::Metadata(_)))
+        matches!(error, BuildError::NotReady(Some(e)) if matches!(*e, FetchError::Issuer { .. }))
     );
 }
 

@@ -4,6 +4,7 @@ use axum::http::HeaderValue;
 use posts_api::Config;
 use rescind_verifier::ClientSecret;
 use std::error::Error;
+use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,8 +12,18 @@ const USAGE: &str = "posts-api [--listen ADDRESS] [--issuer URL] [--audience NAM
           [--secret-file PATH | environment RESCIND_CLIENT_SECRET] [--origin URL]";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("posts-api: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
     let mut listen = String::from("127.0.0.1:3000");
     let mut issuer = String::from("http://localhost:4000");
     let mut audience = String::from("posts-api");

@@ -29,12 +29,19 @@ impl Sure {
         // Not `ask`: what comes after it is a change.
         let path = query("/admin/affected", whose);
         let affected = common.act(Method::GET, &path, Value::Null).await?;
-        let what = words(&counted(&affected));
+        self.agree(&words(&counted(&affected)))
+    }
+
+    /// Says what would happen, and asks.
+    pub(super) fn agree(&self, what: &str) -> Result<(), Failed> {
+        if self.yes {
+            return Ok(());
+        }
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             let said = format!("{what} Nothing was done: add --yes to do it without a question");
             return Err(Failed::usage(said));
         }
-        ask(&what, &mut io::stdin().lock(), &mut io::stderr())
+        ask(what, &mut io::stdin().lock(), &mut io::stderr())
     }
 }
 

@@ -48,10 +48,11 @@ pub(super) enum KeysCommand {
     },
     /// Retire one key.
     Retire(Retire),
-    /// Draw a secret for one audience, printed this once: its tokens are then signed by HS256, for it alone.
+    /// Draw a secret for one audience, printed this once: its tokens are then signed by HS256, for it alone. The
+    /// first one counts at once: shows what it hits, and asks.
     #[command(after_help = "Examples:
   rescind keys share games-api
-  rescind keys share games-api --json")]
+  rescind keys share games-api --yes --json")]
     Share {
         #[command(flatten)]
         common: Common,
@@ -59,6 +60,8 @@ pub(super) enum KeysCommand {
         audience: String,
         #[command(flatten)]
         why: Why,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
@@ -116,7 +119,17 @@ pub(super) async fn run(command: KeysCommand) -> Result<(), Failed> {
             common.done(&done, "rotated")
         }
         KeysCommand::Retire(retire) => retire.run().await,
-        KeysCommand::Share { common, audience, why } => {
+        KeysCommand::Share { common, audience, why, sure } => {
+            if !is_shared(&common, &audience).await? {
+                let words = |hit: &str| {
+                    format!(
+                        "From now on tokens for {audience} are signed by a secret of its own (HS256), for it alone: its \
+                         server takes no others once it has the secret, and none of these before. This concerns \
+                         {hit}."
+                    )
+                };
+                sure.confirm(&common, &[("audience", Some(&audience))], words).await?;
+            }
             let body = json!({ "audience": audience, "reason": why.reason });
             let made = common.act(Method::POST, "/admin/keys/share", body).await?;
             let mut words =
@@ -156,6 +169,14 @@ impl Retire {
         };
         common.done(&done, &what)
     }
+}
+
+/// Whether tokens for the audience are signed by a secret of its own.
+async fn is_shared(common: &Common, audience: &str) -> Result<bool, Failed> {
+    let keys = common.ask("/admin/keys").await?;
+    Ok(each(&keys).any(|key| {
+        key["purpose"] == "shared" && key["state"] == "active" && key["audience"] == audience
+    }))
 }
 
 /// Rotates, and waits for the next key to be known everywhere if it has to.

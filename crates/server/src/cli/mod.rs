@@ -15,6 +15,7 @@ mod keys;
 mod out;
 mod place;
 mod posts_api;
+mod restore;
 mod revoke;
 mod serve;
 mod serving;
@@ -76,6 +77,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Copy the store, while an authority runs or not.
     Backup(backup::BackupArgs),
+    /// Put a backup in the place of the store.
+    Restore(restore::RestoreArgs),
     /// Look at everything that must be right, and say what is not.
     Doctor(doctor::DoctorArgs),
     /// Print what a shell needs to complete the commands.
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Backup(args) => backup::run(args).await,
+            Command::Restore(args) => restore::run(args).await,
             Command::Doctor(args) => doctor::run(args).await,
             Command::Completions(args) => completions::run(&args),
             Command::Config(command) => config::run(command),

@@ -104,7 +104,7 @@ pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
 }
 
 /// Where the master key comes from: what is named, else the environment, else systemd, else the folder.
-fn master(loaded: &Loaded) -> Result<MasterSource, String> {
+pub(super) fn master(loaded: &Loaded) -> Result<MasterSource, String> {
     match (&loaded.tree.main.master_key_file, loaded.master_key.clone()) {
         (Some(_), Some(_)) => Err(format!(
             "both master_key_file (--master-key-file) and {MASTER_KEY} name a master key: give one of them"

@@ -1,7 +1,7 @@
 //! Where the log stands, answered on demand; and whether the store has lost what it once signed.
 
 use super::FeedHub;
-use crate::marker;
+use crate::past::{self, Sign};
 use bytes::Bytes;
 use rescind_authority::store::{Head as LogHead, StoreError};
 use rescind_wire::frame::{Frame, Head, Position};
@@ -68,6 +68,6 @@ impl FeedHub {
             "a verifier has seen entries that the store has lost: a new epoch begins"
         );
         let (clock, entropy) = (self.authority.clock(), self.authority.entropy());
-        marker::open_epoch_after(self.store(), seen.ts, &**clock, &**entropy).await
+        past::open_epoch_after(self.store(), seen.ts, Sign::Verifier, (&**clock, &**entropy)).await
     }
 }

@@ -20,15 +20,17 @@ use tracing_subscriber::layer::Context;
 const COUNTED: [&str; 2] = ["rescind_server", "rescind_authority"];
 
 /// Events that are alarms.
-pub const ALARMS: [&str; 10] = [
+pub const ALARMS: [&str; 12] = [
     "certificate_failed",
     "clock_stepped",
     "credential_reuse",
     "feed_ahead",
     "key_failed",
     "keys_not_tended",
+    "marker_missing",
     "panicked",
     "part_ended",
+    "store_restored",
     "store_rolled_back",
     "token_ahead",
 ];

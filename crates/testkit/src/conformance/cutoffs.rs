@@ -64,7 +64,8 @@ pub async fn what_judges_no_session_leaves_no_cutoff(made: Made) {
         assert!(lives(&*store, 1, START).await);
     }
     // Nor does an epoch that spares sessions. A sweep finds nothing that could be one of them.
-    store.open_epoch(Epoch::from_bytes([9; 16]), START, false).await.unwrap();
+    let epoch = Epoch::from_bytes([9; 16]);
+    store.open_epoch(epoch, START, false, super::epoch_record()).await.unwrap();
     assert!(lives(&*store, 1, START).await);
     assert_eq!(store.sweep(START + 365 * super::DAY).await.unwrap().cutoffs, 0);
 }

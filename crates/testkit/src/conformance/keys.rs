@@ -121,7 +121,8 @@ pub async fn entries_against_keys_are_in_every_epoch(made: Made) {
     let before = super::whole_log(&*store).await;
     for epoch in [7, 8] {
         let ts = store.head().await.unwrap().ts + 1_000;
-        let head = store.open_epoch(Epoch::from_bytes([epoch; 16]), ts, false).await.unwrap();
+        let epoch = Epoch::from_bytes([epoch; 16]);
+        let head = store.open_epoch(epoch, ts, false, super::epoch_record()).await.unwrap();
         let log = super::whole_log(&*store).await;
         let scopes: Vec<_> = log.iter().map(|e| e.scope).collect();
         assert_eq!(scopes, [Scope::Everything, Scope::Key, Scope::Key]);

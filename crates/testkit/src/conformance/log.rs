@@ -1,8 +1,8 @@
 //! Order, time, digest and epochs of the log.
 
 use super::{
-    ISSUER, LONGEST_LIFE, Made, SECOND, START, add_accounts, lives, revoke, sid, sign_in, sub,
-    whole_log, write,
+    ISSUER, LONGEST_LIFE, Made, SECOND, START, add_accounts, epoch_record, lives, revoke, sid,
+    sign_in, sub, whole_log, write,
 };
 use rescind_authority::store::{Load, Write};
 use rescind_wire::id::{Epoch, Jti};
@@ -181,7 +181,7 @@ pub async fn a_new_epoch_begins_a_log_and_spares_sessions(made: Made) {
     let before = revoke(&*store, Target::Subject(sub(2))).await;
     let epoch = Epoch::from_bytes([9; 16]);
     let earliest = before.ts + 60 * SECOND;
-    let head = store.open_epoch(epoch, earliest, false).await.unwrap();
+    let head = store.open_epoch(epoch, earliest, false, epoch_record()).await.unwrap();
     assert_eq!((head.epoch, head.pos, head.ts), (epoch, 1, earliest));
     assert_eq!(store.head().await.unwrap(), head);
     let log = whole_log(&*store).await;
@@ -191,8 +191,11 @@ pub async fn a_new_epoch_begins_a_log_and_spares_sessions(made: Made) {
     assert_eq!(head.digest, Digest::first(ISSUER, epoch).then(&log[0]));
     assert!(lives(&*store, 1, START).await);
     // A wish for an earlier log time is not granted.
-    let again = store.open_epoch(Epoch::from_bytes([8; 16]), 5, false).await.unwrap();
+    let next = Epoch::from_bytes([8; 16]);
+    let again = store.open_epoch(next, 5, false, epoch_record()).await.unwrap();
     assert_eq!((again.pos, again.ts), (1, head.ts + 1));
+    let told = store.records(None, 9).await.unwrap();
+    assert_eq!(told, [epoch_record(), epoch_record()], "each is in the record");
 }
 
 /// Where the setting says so, all sessions die with the epoch, and new ones live.
@@ -200,7 +203,7 @@ pub async fn a_new_epoch_may_end_all_sessions(made: Made) {
     let (store, _clock) = made;
     add_accounts(&*store, &[1]).await;
     sign_in(&*store, 1, 1).await;
-    store.open_epoch(Epoch::from_bytes([9; 16]), START, true).await.unwrap();
+    store.open_epoch(Epoch::from_bytes([9; 16]), START, true, epoch_record()).await.unwrap();
     sign_in(&*store, 2, 1).await;
     assert!(!lives(&*store, 1, START).await);
     assert!(lives(&*store, 2, START).await);

@@ -127,6 +127,7 @@ async fn a_later_head_of_a_lost_epoch_proves_a_rollback_and_an_earlier_one_does_
     authority = authority
         .restart_after(async |config: &Config| {
             copy(&config.data, &config.data.with_extension("backup"));
+            std::fs::copy(config.keys.join("marker.json"), config.keys.join("before")).unwrap();
             std::fs::remove_dir_all(&config.data).unwrap();
         })
         .await;
@@ -140,7 +141,7 @@ async fn a_later_head_of_a_lost_epoch_proves_a_rollback_and_an_earlier_one_does_
     authority = authority
         .restart_after(async |config: &Config| {
             copy(&config.data.with_extension("backup"), &config.data);
-            std::fs::remove_file(config.keys.join("marker.json")).unwrap();
+            std::fs::rename(config.keys.join("before"), config.keys.join("marker.json")).unwrap();
         })
         .await;
     authority.secret = secret;

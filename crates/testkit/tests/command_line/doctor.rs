@@ -56,7 +56,7 @@ fn each_thing_that_is_not_right_is_a_problem_with_what_to_do() {
     std::fs::write(&key, bytes).unwrap();
 
     std::fs::write(&marker, "{").unwrap();
-    expect("marker", "move the file away");
+    expect("marker", "Move it away");
     let mut ahead: Value = serde_json::from_slice(&remembered).unwrap();
     ahead["pos"] = 1_000.into();
     std::fs::write(&marker, ahead.to_string()).unwrap();

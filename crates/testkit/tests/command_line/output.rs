@@ -27,7 +27,7 @@ fn what_was_drawn_and_cannot_be_printed_is_not_lost_without_a_word() {
     for (args, advice) in [
         (&["client", "add", "c", "--audience", "c"][..], "rescind client secret c"),
         (&["client", "secret", "posts-api"], "rescind client secret posts-api"),
-        (&["keys", "share", "posts-api"], "rescind keys retire "),
+        (&["keys", "share", "posts-api", "--yes"], "rescind keys retire "),
     ] {
         let [deaf, _] = deaf();
         let said = realm.program(args).stdout(deaf).output().unwrap();

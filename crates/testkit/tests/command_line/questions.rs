@@ -27,6 +27,7 @@ async fn something_big_is_counted_and_not_done_before_somebody_says_yes() {
         (&["client", "remove", "other"][..], "0 live sessions of 0 accounts"),
         (&["revoke", "--audience", "posts-api"], "2 live sessions of 1 account"),
         (&["keys", "retire", &csrf, "--compromised"], "0 live sessions"),
+        (&["keys", "share", "posts-api"], "2 live sessions of 1 account"),
         (&["keys", "retire", &token, "--compromised"], "2 live sessions of 1 account"),
         (&["revoke", "--client", "first-party"], "2 live sessions of 1 account"),
         (&["revoke", "--everything"], "0 live sessions"),
@@ -41,6 +42,8 @@ async fn something_big_is_counted_and_not_done_before_somebody_says_yes() {
         realm.does(&[args, &["--yes"]].concat());
     }
     assert_eq!(realm.json(&["user", "list"]), serde_json::json!([]));
+    // A second secret of an audience waits until it is rotated in: nothing is asked.
+    assert_eq!(realm.json(&["keys", "share", "posts-api"])["state"], "next");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! `kill -9` while many sign in, refresh and log out. Whatever was answered holds afterwards.
 
-use crate::realm::{Realm, is_dead, refreshed, text, try_refresh};
+use crate::realm::{Realm, is_dead, refreshed, sign_in, text, try_refresh};
 use http::Method;
 use rescind_testkit::http::{Answer, Http};
 use rescind_testkit::server::PASSWORD;
 use serde_json::json;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -119,4 +120,44 @@ async fn whatever_was_answered_before_a_kill_under_load_holds_after_it() {
         }
     }
     assert!(of_kinds[0] > 0 && of_kinds[3] > 0, "the load was no load: {of_kinds:?}");
+}
+
+// S08 R-58
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_kills_at_random_moments_under_load_are_no_rollback() {
+    let realm = Realm::new();
+    let mut process = realm.start("").await;
+    let verifier = realm.verifier().await;
+    let epoch = verifier.status().epoch;
+    let (_, mut kept) = sign_in(&realm.http()).await;
+    let mut seed = RandomState::new().hash_one("kill");
+    println!("seed {seed}");
+    for round in 0..10 {
+        let answers = Arc::new(AtomicUsize::new(0));
+        let start = |name| tokio::spawn(client(realm.http(), name, Arc::clone(&answers)));
+        let clients: Vec<_> = (0..WORKERS).map(start).collect();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (enough, moment) = (1 + (seed >> 33) as usize % 60, (seed >> 40) % 40);
+        let load = async {
+            while answers.load(Ordering::Relaxed) < enough {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), load).await.expect("the load goes on");
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        process.kill();
+        for client in clients {
+            client.await.unwrap();
+        }
+        process = realm.start("").await;
+        kept =
+            refreshed(&realm.http(), &kept, Some(&format!("the-key-of-round-{round}-here"))).await;
+    }
+    let head = realm.json(&["backup", realm.at("copy.db").to_str().unwrap()]);
+    assert_eq!(Some(text(&head, "epoch")), epoch.map(|epoch| epoch.to_string()));
+    assert!(head["pos"].as_u64().unwrap() > 10, "there was something to lose: {head}");
+    assert_eq!(realm.epochs_opened(), Vec::<String>::new());
+    let log = realm.log();
+    assert!(!log.contains("store_rolled_back") && !log.contains("marker_missing"), "{log}");
+    assert!(!verifier.status().stopped);
 }

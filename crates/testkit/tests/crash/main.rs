@@ -9,5 +9,8 @@
 
 mod after_commit;
 mod before_commit;
+mod fleet;
+mod founding;
 mod load;
 mod realm;
+mod restore;

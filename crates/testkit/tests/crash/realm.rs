@@ -36,10 +36,14 @@ pub(crate) struct Realm {
 }
 
 impl Realm {
-    pub(crate) fn new() -> Self {
+    /// Nothing but a place for one.
+    pub(crate) fn empty() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut realm =
-            Self { folder: tempfile::tempdir().unwrap(), address, secret: String::new() };
+        Self { folder: tempfile::tempdir().unwrap(), address, secret: String::new() }
+    }
+
+    pub(crate) fn new() -> Self {
+        let mut realm = Self::empty();
         realm.person("alice");
         let args = ["client", "add", AUDIENCE, "--audience", AUDIENCE, "--permission", "feed"];
         let said = String::from_utf8(realm.command(&args, &[], "").stdout).unwrap();
@@ -53,15 +57,38 @@ impl Realm {
         assert!(made.status.success(), "{made:?}");
     }
 
+    /// A file of this name, beside the folders.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs one command, which must succeed, and gives its JSON.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let done = self.command(&[args, &["--json"]].concat(), &[], "");
+        assert!(done.status.success(), "{args:?}: {done:?}");
+        serde_json::from_slice(&done.stdout).unwrap()
+    }
+
+    /// What all processes of the realm have logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.at("log")).unwrap_or_default()
+    }
+
+    /// The epochs that were opened, by the record: why.
+    pub(crate) fn epochs_opened(&self) -> Vec<String> {
+        let found = self.json(&["audit", "list", "--action", "epoch_opened"]);
+        found.as_array().unwrap().iter().map(|record| text(record, "reason")).collect()
+    }
+
     fn issuer(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    fn keys(&self) -> PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
     }
 
@@ -87,13 +114,18 @@ impl Realm {
 
     /// Starts the authority and waits until it listens. `failpoints` may be empty.
     pub(crate) async fn start(&self, failpoints: &str) -> Process {
+        let process = self.spawn(failpoints);
+        wait_for_port(self.address).await;
+        process
+    }
+
+    /// Starts the authority.
+    pub(crate) fn spawn(&self, failpoints: &str) -> Process {
         let (listen, place) = (self.address.to_string(), self.place());
         let mut args = vec!["serve", "--listen", &listen];
         args.extend(place.iter().map(String::as_str));
         let log = self.folder.path().join("log");
-        let process = Process::start(PROGRAM, &args, &[("FAILPOINTS", failpoints)], &log);
-        wait_for_port(self.address).await;
-        process
+        Process::start(PROGRAM, &args, &[("FAILPOINTS", failpoints)], &log)
     }
 
     /// Runs the authority in this process on the same store, its clock `later` than now, for as long as

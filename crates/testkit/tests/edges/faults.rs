@@ -106,9 +106,15 @@ impl Store for Faulty {
         self.ask(true)?;
         self.inner.sweep(now).await
     }
-    async fn open_epoch(&self, epoch: Epoch, ts: u64, end: bool) -> Result<Head, StoreError> {
+    async fn open_epoch(
+        &self,
+        epoch: Epoch,
+        ts: u64,
+        end: bool,
+        record: Record,
+    ) -> Result<Head, StoreError> {
         self.ask(true)?;
-        self.inner.open_epoch(epoch, ts, end).await
+        self.inner.open_epoch(epoch, ts, end, record).await
     }
     fn committed(&self) -> watch::Receiver<Head> {
         self.inner.committed()

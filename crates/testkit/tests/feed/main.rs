@@ -15,6 +15,7 @@ mod order;
 mod proxy;
 mod restart;
 mod rollback;
+mod starting;
 mod tampering;
 
 use axum::Router;

@@ -4,11 +4,15 @@
 use crate::hand::{ask_head, head, read_head};
 use crate::proxy::{FEED, HEAD, Proxy};
 use crate::{Device, behind_proxy, is_revoked, quick, revoke, revoke_nobodys};
-use rescind_server::run::Config;
-use rescind_testkit::server::{TestAuthority, until};
+use rescind_authority::Settings;
+use rescind_authority::audit::{Action, Search};
+use rescind_authority::name::Name;
+use rescind_authority::password::Password;
+use rescind_server::run::{Config, World, open};
+use rescind_testkit::server::{PASSWORD, TestAuthority, operator, until};
 use rescind_verifier::Verifier;
 use rescind_wire::frame::{Frame, seal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn copy(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
@@ -23,14 +27,20 @@ fn copy(from: &Path, to: &Path) {
 
 fn back_up(config: &Config) {
     copy(&config.data, &config.data.with_extension("backup"));
+    std::fs::copy(marker(config), config.keys.with_extension("marker")).unwrap();
+}
+
+fn marker(config: &Config) -> PathBuf {
+    config.keys.join("marker.json")
 }
 
 fn restore(config: &Config) {
     copy(&config.data.with_extension("backup"), &config.data);
 }
 
-fn forget_marker(config: &Config) {
-    std::fs::remove_file(config.keys.join("marker.json")).unwrap();
+/// Puts the marker back with the store: then nothing here tells that either is old.
+fn restore_marker(config: &Config) {
+    std::fs::copy(config.keys.with_extension("marker"), marker(config)).unwrap();
 }
 
 /// Two devices of before the backup, one of which is ended after it.
@@ -100,7 +110,62 @@ async fn a_restored_store_is_noticed_by_the_marker_and_everybody_signs_in_again(
 
 //
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_marker_a_verifier_proves_the_rollback_and_recovers_by_itself() {
+async fn a_store_with_a_past_and_without_a_marker_begins_a_new_epoch_once() {
+    let mut story = Story::until_the_backup().await;
+    let verifier = story.authority.verifier().await;
+    revoke(&story.authority, &story.ended).await;
+    until("the end", || is_revoked(&verifier.check(&story.ended.access))).await;
+    story.authority = story
+        .authority
+        .restart_after(async |config| {
+            restore(config);
+            std::fs::remove_file(marker(config)).unwrap();
+        })
+        .await;
+    assert_eq!(story.ended.refresh().await, 400);
+    story.assert_recovered(&verifier).await;
+    assert!(marker(&story.authority.config).exists(), "before anything is served");
+    let asked = Search { action: Some(Action::EpochOpened), ..Search::default() };
+    let found = story.authority.app.authority.store().search(asked, 9).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let (_, record) = &found[0];
+    assert_eq!(record.reason.as_deref(), Some("there is no marker"));
+    assert_eq!(record.before, Some(format!("{} 1", story.epoch)));
+
+    let opened = story.epoch_now().await;
+    assert_eq!(record.target, Some(opened.to_string()));
+    story.authority = story.authority.restart().await;
+    assert_eq!(story.epoch_now().await, opened, "once is enough");
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_alone_is_a_past_and_what_was_only_just_founded_has_none() {
+    for (past, person) in [(false, None), (true, Some("alice"))] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let settings = Settings::new("http://localhost:4000".to_owned());
+        let mut config = Config::new(settings, place("data"), place("keys"));
+        crate::cheap(&mut config);
+        let world = World::system();
+        let app = open(&config, &world).await.unwrap();
+        let epoch = app.authority.store().head().await.unwrap().epoch;
+        if let Some(name) = person {
+            let (name, password) = (Name::new(name).unwrap(), Password::chosen(PASSWORD).unwrap());
+            app.authority.add_account(name, &password, vec![], &operator()).await.unwrap();
+        }
+        let head = app.authority.store().head().await.unwrap();
+        assert_eq!(head.pos, 0, "the log says nothing of it");
+        drop(app);
+        std::fs::remove_file(marker(&config)).unwrap();
+        let app = open(&config, &world).await.unwrap();
+        assert_eq!(app.authority.store().head().await.unwrap().epoch != epoch, past);
+    }
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn with_an_old_marker_beside_it_a_verifier_proves_the_rollback_and_recovers_by_itself() {
     let mut story = Story::until_the_backup().await;
     let verifier = story.authority.verifier().await;
     revoke(&story.authority, &story.ended).await;
@@ -112,7 +177,7 @@ async fn without_the_marker_a_verifier_proves_the_rollback_and_recovers_by_itsel
         .authority
         .restart_after(async |config| {
             restore(config);
-            forget_marker(config);
+            restore_marker(config);
         })
         .await;
     let first = Some(story.epoch);
@@ -133,7 +198,7 @@ async fn a_log_that_has_grown_anew_past_the_proof_is_noticed_and_one_epoch_is_op
         .authority
         .restart_after(async |config| {
             restore(config);
-            forget_marker(config);
+            restore_marker(config);
         })
         .await;
     for n in 2..=5 {
@@ -169,7 +234,7 @@ async fn a_verifier_that_was_away_while_the_log_grew_anew_proves_it_and_recovers
             .authority
             .restart_after(async |config| {
                 restore(config);
-                forget_marker(config);
+                restore_marker(config);
             })
             .await;
         for n in 0..more {

@@ -85,7 +85,8 @@ async fn a_stolen_key_stays_refused_in_a_new_epoch() {
     compromise(&authority, &signer(&honest)).await;
     let store = authority.app.authority.store();
     let head = store.head().await.unwrap();
-    store.open_epoch(Epoch::from_bytes([7; 16]), head.ts + 1, false).await.unwrap();
+    let record = rescind_testkit::conformance::epoch_record();
+    store.open_epoch(Epoch::from_bytes([7; 16]), head.ts + 1, false, record).await.unwrap();
     let key = rescind_wire::revocation::Target::Key(signer(&honest)).key(authority.issuer());
     let entries = store.log(0, 9).await.unwrap().entries.unwrap();
     assert!(entries.iter().any(|e| e.key == key && e.until == u64::MAX));

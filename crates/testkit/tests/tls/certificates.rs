@@ -3,6 +3,8 @@
 use crate::realm::{Realm, Signer, files, put};
 use rescind_server::tls::Certificates;
 use rescind_testkit::clock::ManualClock;
+use rescind_testkit::server::AUDIENCE;
+use rescind_verifier::{ClientSecret, Verifier};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,4 +68,17 @@ fn a_pair_that_cannot_be_used_is_refused_with_what_to_do() {
     assert!(said.contains("no private key in PEM") && !said.contains(canary), "{said}");
     put(&files.certificate, "", 0o644);
     assert!(refused(issuer).contains("no certificate"));
+}
+
+// K08
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_trusts_nobody_who_signed_the_certificate_says_what_to_do() {
+    let realm = Realm::start(|_| {}).await;
+    let verifier = Verifier::builder(realm.authority.issuer(), AUDIENCE)
+        .client(AUDIENCE, ClientSecret::new("secret"))
+        .build_timeout(Duration::from_secs(3));
+    let said = verifier.build().await.unwrap_err().to_string();
+    for part in ["certificate is not accepted", "SSL_CERT_FILE"] {
+        assert!(said.contains(part), "{said}");
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn look(data: &Path, keys: &Path, config: Option<&Config>) -> Vec<Fin
         let accept = config.is_some_and(|config| config.accept_clock);
         found.push(clock(&seen.head, SystemClock::default().now().wall, accept));
         found.push(match remembered {
-            Ok(marker) => judge(marker.as_ref(), &seen.head),
+            Ok(marker) => judge(marker.as_ref(), seen),
             Err(error) => Finding::told("marker", error),
         });
         found.extend(config.map(|config| master_key(config, seen)));
@@ -102,17 +102,22 @@ fn clock(head: &Head, wall: u64, accept: bool) -> Finding {
     }
 }
 
-fn judge(marker: Option<&Marker>, head: &Head) -> Finding {
+fn judge(marker: Option<&Marker>, seen: &Seen) -> Finding {
     match marker {
-        None => {
-            let todo = "the next commit or stop of the authority writes it";
-            let said = "it is not there: an older copy of the store would not be noticed";
-            Finding::warning("marker", said, todo)
+        _ if seen.restored => {
+            let said = "the store was put in place by `rescind restore`";
+            Finding::warning("marker", said, "the next start signs everybody out")
         }
-        Some(marker) if marker.is_ahead_of(head) => {
+        None if seen.past => {
+            let said = "it is not there: nobody knows whether the store is the newest";
+            let todo = "put it back if you have just moved it; otherwise the next start signs everybody out";
+            Finding::problem("marker", said, todo)
+        }
+        None => Finding::ok("marker", "the next start writes it"),
+        Some(marker) if marker.is_ahead_of(&seen.head) => {
             let said = format!(
                 "it has seen the log at {}, and the store stands at {}: the store is older than it was",
-                marker.pos, head.pos
+                marker.pos, seen.head.pos
             );
             let todo = "put the newest store back; otherwise the next start signs everybody out";
             Finding::problem("marker", said, todo)
@@ -176,9 +181,19 @@ mod tests {
     #[test]
     fn a_marker_that_is_ahead_tells_that_the_store_is_older() {
         let marker = Marker::of(&head(5, 500), &StoredKeys::default());
-        assert_eq!(judge(Some(&marker), &head(4, 400)).state, State::Problem);
-        assert_eq!(judge(Some(&marker), &head(5, 500)).state, State::Ok);
-        assert_eq!(judge(None, &head(5, 500)).state, State::Warning);
+        let seen = |pos, ts, past, restored| Seen {
+            issuer: String::new(),
+            master: String::new(),
+            head: head(pos, ts),
+            past,
+            restored,
+            keys: StoredKeys::default(),
+        };
+        assert_eq!(judge(Some(&marker), &seen(4, 400, true, false)).state, State::Problem);
+        assert_eq!(judge(Some(&marker), &seen(5, 500, true, false)).state, State::Ok);
+        assert_eq!(judge(Some(&marker), &seen(5, 500, true, true)).state, State::Warning);
+        assert_eq!(judge(None, &seen(5, 500, true, false)).state, State::Problem);
+        assert_eq!(judge(None, &seen(0, 500, false, false)).state, State::Ok);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::rows::{
     self, Answer, StateColumns, account_state, all, carrier_name, insert, int, json, key_columns,
     run, until_column,
 };
+use super::schema;
 use rescind_authority::account::Account;
 use rescind_authority::audit::Record;
 use rescind_authority::clients::Client;
@@ -45,7 +46,13 @@ impl Pen<'_> {
     }
 
     /// Begins an epoch; see [`rescind_authority::store::Store::open_epoch`].
-    pub(super) fn open_epoch(mut self, epoch: Epoch, ts: u64, end_sessions: bool) -> Answer<Head> {
+    pub(super) fn open_epoch(
+        mut self,
+        epoch: Epoch,
+        ts: u64,
+        end_sessions: bool,
+        record: Record,
+    ) -> Answer<Head> {
         let against_keys = format!("SELECT * FROM log WHERE scope = {}", Scope::Key as u8);
         let against_keys = all(self.conn, &against_keys, [], rows::entry)?;
         run(self.conn, "DELETE FROM log", [])?;
@@ -59,6 +66,9 @@ impl Pen<'_> {
         if end_sessions {
             self.cut_off(&entry, &Target::Everything)?;
         }
+        self.audit(&record)?;
+        // What `restore` has left for this moment.
+        schema::sign(self.conn, schema::GROWN).map_err(rows::failed)?;
         self.save_head()?;
         Ok(self.head)
     }

@@ -1,14 +1,15 @@
 //! The embedded store: one SQLite file in WAL mode, `synchronous=FULL`.
 //!
 //! One thread writes (`writer`), with one commit for all jobs that wait; a few read-only connections
-//! read (`reader`); the newest entries of the log stay in memory (`tail`). A lock file beside the database keeps a second process out. The rules stand in
-//! `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
-//! (tables, migrations), `rows` (values).
+//! read (`reader`); the newest entries of the log stay in memory (`tail`). A lock file beside the
+//! database keeps a second process out. The rules stand in `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
+//! (tables, migrations), `rows` (values); and beside the running store `backup`, `restore`, `peek`.
 
 mod apply;
 pub mod backup;
 pub mod peek;
 mod reader;
+pub mod restore;
 mod rows;
 mod schema;
 mod sweep;
@@ -128,7 +129,17 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     jobs: mpsc::Sender<Job>,
     failing: Arc<AtomicBool>,
+    opened: Opened,
     _writer: WriterThread,
+}
+
+/// What the database was when it was opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Opened {
+    /// It was put in place of another by `restore`, and its new epoch is still to be opened.
+    pub restored: bool,
+    /// Somebody may hold something that it has decided: it is not one that was only just founded.
+    pub past: bool,
 }
 
 struct WriterThread(Option<JoinHandle<()>>);
@@ -163,6 +174,8 @@ impl SqliteStore {
         let epoch = Epoch::from_bytes(random(entropy));
         schema::prepare(&mut conn, &realm, epoch, clock.now().wall)?;
         let head = reader::head(&conn)?;
+        let restored = schema::is_restored(&conn)?;
+        let opened = Opened { restored, past: schema::has_past(&conn)? };
         let readers = Arc::new(Readers::open(path)?);
         let committed = Arc::new(watch::Sender::new(head));
         let tail = Arc::new(Tail::new(head));
@@ -185,7 +198,12 @@ impl SqliteStore {
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let issuer = realm.issuer.into();
         let _writer = WriterThread(Some(thread));
-        Ok(Self { issuer, committed, tail, readers, jobs, failing, _writer })
+        Ok(Self { issuer, committed, tail, readers, jobs, failing, opened, _writer })
+    }
+
+    /// What the database was when it was opened.
+    pub fn opened(&self) -> Opened {
+        self.opened
     }
 
     async fn submit(&self, work: Work) -> Result<Done, StoreError> {
@@ -342,8 +360,9 @@ impl Store for SqliteStore {
         epoch: Epoch,
         ts: u64,
         end_sessions: bool,
+        record: Record,
     ) -> Result<Head, StoreError> {
-        Ok(self.submit(Work::OpenEpoch { epoch, ts, end_sessions }).await?.head)
+        Ok(self.submit(Work::OpenEpoch { epoch, ts, end_sessions, record }).await?.head)
     }
 
     fn committed(&self) -> watch::Receiver<Head> {

@@ -109,6 +109,10 @@ pub struct Seen {
     pub master: String,
     /// Where the log stands.
     pub head: Head,
+    /// Somebody may hold something that it has decided.
+    pub past: bool,
+    /// It was put in place of another, and its new epoch is still to be opened.
+    pub restored: bool,
     /// The keys, as they are kept.
     pub keys: StoredKeys,
 }
@@ -130,7 +134,9 @@ pub fn look(path: &Path) -> Result<Look, PeekError> {
                 conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(damaged)?;
             let head = reader::head(&conn).map_err(no_store)?;
             let keys = reader::keys(&conn).map_err(no_store)?;
-            Some(Seen { issuer, master, head, keys })
+            let past = schema::has_past(&conn).map_err(damaged)?;
+            let restored = schema::is_restored(&conn).map_err(damaged)?;
+            Some(Seen { issuer, master, head, past, restored, keys })
         }
         false => None,
     };

@@ -12,6 +12,12 @@ use std::time::Duration;
 /// One script per version; `user_version` counts those that have run.
 pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
+/// SQLite's `application_id` of a database that has only ever grown.
+pub(super) const GROWN: u32 = 0;
+/// That of a copy which was put in place of another, until its new epoch is opened. It is in the file, so
+/// that both come into place at once, whatever stops the process.
+pub(super) const RESTORED: u32 = 0x5253_4352;
+
 /// How long a statement waits for another program that holds the database, such as a backup.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
@@ -40,6 +46,24 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, rusqlite::Error>
     prepare_connection(&conn)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
+}
+
+/// Which of the two it is, in the transaction of whoever calls.
+pub(super) fn sign(conn: &Connection, sign: u32) -> Result<(), rusqlite::Error> {
+    conn.pragma_update(None, "application_id", sign)
+}
+
+/// Whether it was put in place of another, and nobody has opened it since.
+pub(super) fn is_restored(conn: &Connection) -> Result<bool, rusqlite::Error> {
+    let sign: u32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(sign == RESTORED)
+}
+
+/// Whether anybody can hold something that it has decided: a store that was only just founded has none.
+pub(super) fn has_past(conn: &Connection) -> Result<bool, rusqlite::Error> {
+    let sql = "SELECT pos > 0 OR EXISTS (SELECT 1 FROM account) OR EXISTS (SELECT 1 FROM session) \
+               OR EXISTS (SELECT 1 FROM client) FROM realm";
+    conn.query_row(sql, [], |row| row.get(0))
 }
 
 fn prepare_connection(conn: &Connection) -> Result<(), rusqlite::Error> {

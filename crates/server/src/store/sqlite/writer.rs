@@ -8,6 +8,7 @@ use super::reader;
 use super::rows::{Answer, run};
 use super::sweep::{Part, Slice, sweep};
 use super::tail::Tail;
+use rescind_authority::audit::Record;
 use rescind_authority::clock::Clock;
 use rescind_authority::store::{Decide, Head, Load, StoreError};
 use rescind_wire::id::Epoch;
@@ -34,6 +35,8 @@ pub(super) enum Work {
         ts: u64,
         /// Whether sessions die with it.
         end_sessions: bool,
+        /// For whom asks later.
+        record: Record,
     },
     /// Remove what has passed.
     Sweep(Slice),
@@ -162,8 +165,8 @@ impl Writer {
                     .map_err(|_| StoreError::Failed("a rule panicked".into()))?;
                 Ok(Done { head: pen.write_all(writes)?, part: Part::default() })
             }
-            Work::OpenEpoch { epoch, ts, end_sessions } => {
-                let head = pen.open_epoch(epoch, ts, end_sessions)?;
+            Work::OpenEpoch { epoch, ts, end_sessions, record } => {
+                let head = pen.open_epoch(epoch, ts, end_sessions, record)?;
                 Ok(Done { head, part: Part::default() })
             }
             Work::Sweep(slice) => Ok(Done { head, part: sweep(conn, slice)? }),
