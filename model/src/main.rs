@@ -11,6 +11,8 @@
 //! - [`clocks`]: two clocks, pruning, expiry
 
 mod explored;
+mod issue;
+mod realm;
 
 use std::process::ExitCode;
 
