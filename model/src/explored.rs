@@ -99,5 +99,5 @@ fn report<M: Model>(
 
 /// Every model and every mutant, in turn.
 pub(crate) fn all() -> impl Iterator<Item = Report> {
-    crate::issue::reports()
+    crate::clocks::reports().chain(crate::issue::reports())
 }

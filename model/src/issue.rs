@@ -16,8 +16,8 @@ use crate::explored::{Report, mutant, whole};
 use crate::realm::{SECOND, START, realm, sid};
 use rescind_authority::clock::Now;
 use rescind_wire::revocation::{Entry, TokenKeys};
-use stateright::{Model, Property};
 use state::{Applied, FIRST, Node, SESSIONS, State, Step, Stored, Token};
+use stateright::{Model, Property};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// A small change that breaks the promise.
@@ -96,7 +96,7 @@ pub(crate) enum Action {
 impl Issuing {
     fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
         let audiences = vec!["posts-api".to_owned()];
-        let keys = SESSIONS.map(|n| truth::keys(sid(n + 1), &audiences));
+        let keys = SESSIONS.map(|n| truth::keys(sid(n), &audiences));
         Self { mutant, bounds, keys, audiences }
     }
 
@@ -211,7 +211,7 @@ impl Model for Issuing {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let Ok(realm) = realm(FIRST + 1) else { return Vec::new() };
+        let Ok(realm) = realm(FIRST) else { return Vec::new() };
         let durable = Stored::new(realm, None, Self::at(false));
         let rv = durable.realm.head.ts;
         let node = Node {
@@ -311,7 +311,10 @@ const MEMORY: Bounds = Bounds {
 /// Both searches and all mutants.
 pub(crate) fn reports() -> impl Iterator<Item = Report> {
     let new = Issuing::new;
-    let wholes = [("issue, in the store", STORE), ("issue, from memory", MEMORY)];
+    let n = |i: usize, d: usize| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(d);
+    let a = Bounds { acts: n(1, 2), ..STORE };
+    let b = Bounds { acts: n(2, 3), ..MEMORY };
+    let wholes = [("issue, in the store", a), ("issue, from memory", b)];
     let wholes = wholes.into_iter().map(move |(name, b)| whole(name, "", new(b, None)));
     wholes.chain(MUTANTS.into_iter().map(move |(it, what, caught_by, bounds)| {
         mutant("issue", what, caught_by, new(bounds, Some(it)))

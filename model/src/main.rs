@@ -10,6 +10,7 @@
 //! - [`epochs`]: epochs and restore
 //! - [`clocks`]: two clocks, pruning, expiry
 
+mod clocks;
 mod explored;
 mod issue;
 mod realm;

@@ -21,9 +21,9 @@ pub(crate) const LIFE: u64 = 300;
 /// One day, in microseconds.
 const DAY: u64 = 86_400 * SECOND;
 
-/// The id of session `n`.
+/// The id of session `n`, counted from 0.
 pub(crate) fn sid(n: usize) -> Sid {
-    Sid::from_bytes([n as u8; 16])
+    Sid::from_bytes([n as u8 + 1; 16])
 }
 
 /// The id of account `n`.

@@ -98,7 +98,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn new(session: usize, stamp: u64, (stored, loaded): (&Stored, Loaded), morning: bool) -> Self {
+    pub(super) fn new(
+        session: usize,
+        stamp: u64,
+        (stored, loaded): (&Stored, Loaded),
+        morning: bool,
+    ) -> Self {
         let print = print_facts(&loaded);
         Self { session, stamp, seen: stored.pos(), morning, loaded: Arc::new(loaded), print }
     }

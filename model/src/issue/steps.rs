@@ -80,7 +80,13 @@ impl Issuing {
     }
 
     /// Signs for session `n`, or not.
-    fn token(&self, reading: &Reading, loaded: &Loaded, n: usize, now: Now) -> Option<(Token, Vec<Write>)> {
+    fn token(
+        &self,
+        reading: &Reading,
+        loaded: &Loaded,
+        n: usize,
+        now: Now,
+    ) -> Option<(Token, Vec<Write>)> {
         let judged = loaded.session.as_ref()?;
         let (claims, writes) = reading
             .claims(&judged.session, loaded.account.as_ref()?, &issue(&self.audiences), now)
@@ -160,7 +166,7 @@ impl Issuing {
 
     pub(super) fn sign_in(&self, state: &mut State, node: usize, password: Password) {
         let now = state.now();
-        let new = session(SIGNED_IN + 1, 1, now.wall);
+        let new = session(SIGNED_IN, 1, now.wall);
         let checked = Checked { sub: sub(1), version: password.version, rehashed: None };
         let load = Load { session: None, siblings: true, ..of_session(FIRST) };
         let then = password.then.map(|then| then.realm.load(&load));
@@ -188,7 +194,12 @@ impl Issuing {
         }
     }
 
-    pub(super) fn renew(&self, state: &mut State, node: usize, (change, password): (bool, Password)) {
+    pub(super) fn renew(
+        &self,
+        state: &mut State,
+        node: usize,
+        (change, password): (bool, Password),
+    ) {
         let now = state.now();
         let checked = Checked { sub: sub(1), version: password.version, rehashed: None };
         let load = of_session(FIRST);
@@ -196,7 +207,7 @@ impl Issuing {
         let done = self.job(state, node, &load, |loaded| {
             let view = then.unwrap_or_else(|| loaded.clone());
             let hash = change.then(|| "new".to_owned());
-            let renewed = renew::replace(&view, sid(RENEWED + 1), &checked, hash, now.wall);
+            let renewed = renew::replace(&view, sid(RENEWED), &checked, hash, now.wall);
             let Some((mut writes, _)) = renewed else { return (Vec::new(), None) };
             if self.mutant == Some(Mutant::OldSidKept) {
                 writes.retain(|w| !matches!(w, Write::Revoke(Target::Session(_))));

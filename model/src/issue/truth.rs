@@ -131,7 +131,8 @@ fn a_sign_in_works(model: &Issuing, state: &State) -> bool {
 
 fn unaffected(model: &Issuing, state: &State) -> bool {
     state.tokens.iter().all(|t| {
-        let affected = |pos| state.dead(t.session, pos) || state.cuts.iter().any(|(_, c)| *c == Cut::Roles);
+        let affected =
+            |pos| state.dead(t.session, pos) || state.cuts.iter().any(|(_, c)| *c == Cut::Roles);
         affected(state.durable.pos()) || !model.killed_up_to(state, t, u64::MAX)
     })
 }
@@ -156,9 +157,14 @@ pub(super) fn reached(store: bool) -> Vec<Property<Issuing>> {
         Property::sometimes("a crash undid a batch", |_, s: &State| {
             s.crashed && s.acts > s.cuts.len() && s.batch.is_none()
         }),
-        Property::sometimes("a dead session in the morning, its entry forgotten", |_, s: &State| {
-            s.morning && s.dead(FIRST, s.durable.pos()) && s.durable.realm.entries().count() == 0
-        }),
+        Property::sometimes(
+            "a dead session in the morning, its entry forgotten",
+            |_, s: &State| {
+                s.morning
+                    && s.dead(FIRST, s.durable.pos())
+                    && s.durable.realm.entries().count() == 0
+            },
+        ),
     ];
     all.extend(match store {
         true => vec![
@@ -167,15 +173,20 @@ pub(super) fn reached(store: bool) -> Vec<Property<Issuing>> {
             Property::sometimes("a sign-in survives what was answered before", |_, s: &State| {
                 s.login == Step::Done && s.durable.alive[SIGNED_IN] && s.dead(FIRST, s.answered)
             }),
-            Property::sometimes("a sign-in whose answer was lost", |_, s: &State| s.login == Step::Lost),
+            Property::sometimes("a sign-in whose answer was lost", |_, s: &State| {
+                s.login == Step::Lost
+            }),
             Property::sometimes("a session in the place of another", |_, s: &State| {
                 s.durable.alive == [false, false, true]
             }),
             Property::sometimes("a page is refused", |_, s: &State| s.page == Step::Refused),
-            Property::sometimes("a page's token is dead when it is given", |m: &Issuing, s: &State| {
-                let page = s.tokens.iter().find(|t| !t.exact);
-                page.is_some_and(|t| m.killed_up_to(s, t, u64::MAX) && t.began == s.answered)
-            }),
+            Property::sometimes(
+                "a page's token is dead when it is given",
+                |m: &Issuing, s: &State| {
+                    let page = s.tokens.iter().find(|t| !t.exact);
+                    page.is_some_and(|t| m.killed_up_to(s, t, u64::MAX) && t.began == s.answered)
+                },
+            ),
         ],
         false => vec![
             Property::sometimes("accepted from memory", |_, s: &State| {

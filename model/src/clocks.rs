@@ -1,0 +1,245 @@
+//! Two clocks on two machines: a token, its revocation, one verifier that follows, forgets and checks, and
+//! time that goes on in the middle of everything, so that a pause or a suspension is a step like any other.
+//!
+//! The wall clocks are wrong by an hour in either direction, and the verifier's jumps. The authority's
+//! process does not follow jumps of its wall clock; it takes another time only when it restarts: here it
+//! restarts with a clock set back, and with one set right again. That it restarts with a clock set *forth*, forgets,
+//! and is set back again, is not survived: that is one of the mutants, and an assumption of the promise.
+//!
+//! Production's `check::judge` runs anew at each of its calls, with what it was told before: the order is its
+//! own. Leases come out of production's `Follower`, times to forget out of them.
+
+mod state;
+mod steps;
+
+use crate::explored::{Report, mutant, whole};
+use crate::realm::{SECOND, START, realm};
+use rescind_wire::revocation::TokenKeys;
+use rescind_wire::token::Claims;
+use state::{HOUR, Log, Request, State, TICK, Told, Verdict};
+use stateright::{Model, Property};
+use std::sync::Arc;
+
+const I4: &str = "I4 bound";
+const I9: &str = "I9 expiry";
+const L3: &str = "L3 an unaffected token is never refused";
+
+/// The realm's bound S, in seconds.
+const BOUND: u64 = 10;
+/// Life of an access token here, in seconds.
+const LIFE: u64 = 22;
+/// Leeway of the verifier, in seconds.
+const LEEWAY: u64 = 30;
+
+/// A small change that breaks the promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mutant {
+    ClockFirst,
+    LookUpFirst,
+    PruneByWall,
+    ExpByWall,
+    ExpByFeed,
+    UntilByWall,
+    SetForth,
+}
+
+/// The model.
+pub(crate) struct Clocks {
+    mutant: Option<Mutant>,
+    ticks: u64,
+    audiences: Vec<String>,
+    /// What the token says whenever it is minted, and what it can be taken back by.
+    says: Option<(Claims, TokenKeys)>,
+}
+
+/// What can happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Tick,
+    Jump(i64),
+    Restart(i64),
+    Mint,
+    Revoke,
+    Sweep,
+    Join,
+    Feed,
+    Send,
+    Answer,
+    Receive,
+    PruneReads,
+    PruneForgets,
+    Check,
+}
+
+impl Clocks {
+    fn new(mutant: Option<Mutant>, ticks: u64) -> Self {
+        let mut model = Self { mutant, ticks, audiences: vec!["posts-api".into()], says: None };
+        let first = model.init_states().pop();
+        model.says = first.and_then(|state| model.minted(&state)).map(|claims| {
+            let keys = TokenKeys::of(&claims, "kid");
+            (claims, keys)
+        });
+        model
+    }
+}
+
+impl Model for Clocks {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let Ok(mut realm) = realm(0) else { return Vec::new() };
+        realm.head.longest_life = LIFE;
+        vec![State {
+            t: 0,
+            authority_off: 0,
+            verifier_off: 0,
+            jumps: 0,
+            restarts: 0,
+            log: Log(Arc::new(realm)),
+            token: None,
+            revoked: None,
+            held: None,
+            applied: 0,
+            pruned_to: 0,
+            lease: None,
+            joined: false,
+            request: Request::Idle,
+            pruning: None,
+            check: Told::default(),
+            verdict: None,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        let begun = state.check != Told::default() && state.verdict.is_none();
+        let forth = self.mutant == Some(Mutant::SetForth);
+        let to = if state.authority_off != 0 {
+            0
+        } else if forth {
+            HOUR
+        } else {
+            -HOUR
+        };
+        let ready = [
+            (state.t < self.ticks * TICK, Action::Tick),
+            (state.jumps < 2 && state.verifier_off != HOUR, Action::Jump(HOUR)),
+            (state.jumps < 2 && state.verifier_off != -HOUR, Action::Jump(-HOUR)),
+            (state.jumps < 2 && state.verifier_off != 0, Action::Jump(0)),
+            (state.restarts < 2, Action::Restart(to)),
+            (state.token.is_none(), Action::Mint),
+            (state.token.is_some() && state.revoked.is_none(), Action::Revoke),
+            (state.revoked.is_some(), Action::Sweep),
+            (!state.joined && state.token.is_some() && !begun, Action::Join),
+            (state.applied < state.log.0.head.pos, Action::Feed),
+            (state.request == Request::Idle, Action::Send),
+            (matches!(state.request, Request::Sent { .. }), Action::Answer),
+            (matches!(state.request, Request::Answered { .. }), Action::Receive),
+            (state.pruning.is_none() && state.lease.is_some(), Action::PruneReads),
+            (state.pruning.is_some(), Action::PruneForgets),
+            (state.token.is_some() && state.verdict.is_none(), Action::Check),
+        ];
+        actions.extend(ready.into_iter().filter(|(ready, _)| *ready).map(|(_, action)| action));
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        self.step(&mut state, action)?;
+        (state != *last).then_some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut all = vec![
+            Property::always(I4, bound),
+            Property::always(I9, expiry),
+            Property::always(L3, unaffected),
+        ];
+        if self.mutant.is_none() {
+            all.extend(reached());
+        }
+        all
+    }
+}
+
+/// Nothing is accepted later than S after it was taken back.
+fn bound(_: &Clocks, state: &State) -> bool {
+    match (state.verdict, state.revoked) {
+        (Some(Verdict::Accepted { at }), Some((_, when))) => at <= when + BOUND,
+        _ => true,
+    }
+}
+
+/// Who was told and has forgotten accepts never again, nor does anybody who is told by a swept log; and
+/// past `exp` and leeway a right clock on either machine is enough.
+fn expiry(model: &Clocks, state: &State) -> bool {
+    let told = state.check.knew;
+    let accepted = match state.verdict {
+        Some(Verdict::Accepted { at }) => Some(at),
+        _ => None,
+    };
+    let over = |at: u64, exp: u64| START / SECOND + at >= exp + LEEWAY;
+    let late = accepted.zip(state.token).is_some_and(|(at, token)| over(at, token.exp));
+    let right = state.restarts == 0 || state.verifier_off == 0 && state.jumps == 0;
+    !(accepted.is_some() && told) && !(late && right) && !(state.knew() && model.accepts(state))
+}
+
+fn unaffected(_: &Clocks, state: &State) -> bool {
+    match (state.verdict, state.token) {
+        (Some(Verdict::Revoked), _) => state.revoked.is_some(),
+        (Some(Verdict::Expired { at, ahead }), Some(token)) => {
+            ahead || state.restarts > 0 || START / SECOND + at >= token.exp
+        }
+        _ => true,
+    }
+}
+
+fn reached() -> Vec<Property<Clocks>> {
+    vec![
+        Property::sometimes("accepted", |_, s: &State| {
+            matches!(s.verdict, Some(Verdict::Accepted { .. })) && s.revoked.is_none()
+        }),
+        Property::sometimes("accepted within S of a revocation", |_, s: &State| {
+            matches!(s.verdict, Some(Verdict::Accepted { .. })) && s.revoked.is_some()
+        }),
+        Property::sometimes("accepted with a wrong clock", |_, s: &State| {
+            matches!(s.verdict, Some(Verdict::Accepted { .. })) && s.verifier_off != 0
+        }),
+        Property::sometimes("refused as revoked", |_, s: &State| {
+            s.verdict == Some(Verdict::Revoked)
+        }),
+        Property::sometimes("refused as expired, its entry forgotten", |_, s: &State| {
+            matches!(s.verdict, Some(Verdict::Expired { .. })) && s.held.is_none() && s.knew()
+        }),
+        Property::sometimes("stale", |_, s: &State| s.verdict == Some(Verdict::Stale)),
+        Property::sometimes("swept from the log", |_, s: &State| {
+            s.revoked.is_some() && s.log.0.entries().count() == 0
+        }),
+        Property::sometimes("paused in the middle of a check", |_, s: &State| {
+            let sent = s.lease.map(|l| l.0.sent_boot_us);
+            matches!(s.verdict, Some(Verdict::Stale))
+                && sent.is_some_and(|at| at + BOUND * SECOND > s.now().boot_us)
+        }),
+    ]
+}
+
+/// The search and its mutants.
+pub(crate) fn reports() -> impl Iterator<Item = Report> {
+    let new = |mutant, ticks| Clocks::new(mutant, ticks);
+    let bounds = "1 token of 22 s, 1 revocation, 9 ticks of 11 s, 2 jumps of ±1 h, 2 restarts, 1 new verifier";
+    let true_one = std::iter::once(()).map(move |()| whole("clocks", bounds, new(None, 9)));
+    true_one.chain(
+        MUTANTS
+            .into_iter()
+            .map(move |(it, what, caught_by)| mutant("clocks", what, caught_by, new(Some(it), 9))),
+    )
+}
+
+const MUTANTS: [(Mutant, &str, &str); 7] = [
+    (Mutant::ClockFirst, "clock before the anchor", I4),
+    (Mutant::LookUpFirst, "look-up before the anchor", I4),
+    (Mutant::PruneByWall, "prune by the wall clock alone", L3),
+    (Mutant::ExpByWall, "exp by the wall clock alone", I9),
+    (Mutant::ExpByFeed, "exp by the feed's clock alone", I9),
+    (Mutant::UntilByWall, "until by the wall clock alone", I9),
+    (Mutant::SetForth, "the authority's clock set forth and back", I9),
+];
