@@ -1,6 +1,6 @@
 //! Runs a model to its end, and says what was seen.
 
-use stateright::{Checker as _, Expectation, Model};
+use stateright::{Checker as _, Expectation, HasDiscoveries, Model};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Instant;
@@ -42,7 +42,7 @@ where
 {
     let properties: Vec<_> =
         model.properties().iter().map(|p| (p.name, p.expectation.clone())).collect();
-    let (checker, seconds) = search(model);
+    let (checker, seconds) = search(model, HasDiscoveries::All);
     let mut problems = Vec::new();
     for (property, expectation) in properties {
         match (expectation, checker.discovery(property)) {
@@ -64,7 +64,8 @@ where
     M::Action: Clone + Debug + PartialEq + Send + Sync,
 {
     assert!(model.properties().iter().any(|p| p.name == caught_by), "no property {caught_by}");
-    let (checker, seconds) = search(model);
+    let found = HasDiscoveries::AllOf([caught_by].into());
+    let (checker, seconds) = search(model, found);
     let problems = match checker.discovery(caught_by) {
         Some(_) => vec![],
         None => vec![format!("NOT CAUGHT by {caught_by}")],
@@ -73,14 +74,14 @@ where
     report(name, format!("caught by {caught_by}"), &checker, seconds, problems)
 }
 
-fn search<M>(model: M) -> (impl stateright::Checker<M>, f64)
+fn search<M>(model: M, end: HasDiscoveries) -> (impl stateright::Checker<M>, f64)
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
     M::Action: Clone + Debug + PartialEq + Send + Sync,
 {
     let begun = Instant::now();
-    let checker = model.checker().threads(THREADS).spawn_bfs().join();
+    let checker = model.checker().threads(THREADS).finish_when(end).spawn_bfs().join();
     let seconds = begun.elapsed().as_secs_f64();
     (checker, seconds)
 }
@@ -97,7 +98,12 @@ fn report<M: Model>(
     Report { name, about, states, depth, seconds, problem }
 }
 
-/// Every model and every mutant, in turn.
-pub(crate) fn all() -> impl Iterator<Item = Report> {
-    crate::clocks::reports().chain(crate::issue::reports())
+/// Every model and every mutant, in turn; or those of one model, by its name.
+pub(crate) fn all(only: Option<&str>) -> impl Iterator<Item = Report> {
+    let models: [(&str, fn() -> Box<dyn Iterator<Item = Report>>); 2] = [
+        ("issue", || Box::new(crate::issue::reports())),
+        ("clocks", || Box::new(crate::clocks::reports())),
+    ];
+    let asked = models.into_iter().filter(move |(name, _)| only.is_none_or(|only| only == *name));
+    asked.flat_map(|(_, reports)| reports())
 }

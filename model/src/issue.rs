@@ -312,8 +312,8 @@ const MEMORY: Bounds = Bounds {
 pub(crate) fn reports() -> impl Iterator<Item = Report> {
     let new = Issuing::new;
     let n = |i: usize, d: usize| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(d);
-    let a = Bounds { acts: n(1, 2), ..STORE };
-    let b = Bounds { acts: n(2, 3), ..MEMORY };
+    let a = Bounds { acts: n(2, 1), ..STORE };
+    let b = Bounds { acts: n(3, 2), ..MEMORY };
     let wholes = [("issue, in the store", a), ("issue, from memory", b)];
     let wholes = wholes.into_iter().map(move |(name, b)| whole(name, "", new(b, None)));
     wholes.chain(MUTANTS.into_iter().map(move |(it, what, caught_by, bounds)| {

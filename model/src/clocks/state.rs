@@ -73,7 +73,6 @@ pub(super) struct Minted {
 pub(super) enum Request {
     Idle,
     Sent { boot: u64, wall: u64 },
-    Answered { boot: u64, wall: u64, pos: u64, utc: u64 },
 }
 
 /// What one check has been told so far, in the order of its calls.
@@ -123,8 +122,6 @@ pub(crate) struct State {
     pub(super) lease: Option<Held>,
     pub(super) joined: bool,
     pub(super) request: Request,
-    /// A sweep that has read its clock.
-    pub(super) pruning: Option<u64>,
     pub(super) check: Told,
     pub(super) verdict: Option<Verdict>,
 }

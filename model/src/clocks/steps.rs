@@ -94,22 +94,14 @@ impl Clocks {
                 let Now { boot_us: boot, wall_us: wall } = state.now();
                 state.request = Request::Sent { boot, wall };
             }
-            Action::Answer => {
-                let Request::Sent { boot, wall } = state.request else { return None };
-                let (pos, utc) = (state.log.0.head.pos, state.authority_now().wall);
-                state.request = Request::Answered { boot, wall, pos, utc };
-            }
-            Action::Receive => self.receive(state)?,
-            Action::PruneReads => {
+            Action::Answer => self.answer(state)?,
+            Action::Prune => {
                 let Held(lease) = state.lease?;
                 let lease = match self.mutant {
                     Some(Mutant::PruneByWall) => Lease { utc_us: u64::MAX, ..lease },
                     _ => lease,
                 };
-                state.pruning = Some(lease.earlier_s(state.now()));
-            }
-            Action::PruneForgets => {
-                let before = state.pruning.take()?;
+                let before = lease.earlier_s(state.now());
                 let set = state.set();
                 set.prune(before);
                 state.pruned_to = set.pruned_to();
@@ -193,13 +185,14 @@ impl Clocks {
         state.joined = true;
         state.held = state.log.0.snapshot(state.authority_now().seconds()).last().copied();
         state.applied = state.log.0.head.pos;
-        (state.pruned_to, state.lease, state.pruning) = (0, None, None);
+        (state.pruned_to, state.lease) = (0, None);
         state.request = Request::Idle;
     }
 
     /// The follower makes a lease of the answer, if its position is applied.
-    fn receive(&self, state: &mut State) -> Option<()> {
-        let Request::Answered { boot, wall, pos, utc } = state.request else { return None };
+    fn answer(&self, state: &mut State) -> Option<()> {
+        let Request::Sent { boot, wall } = state.request else { return None };
+        let (pos, utc) = (state.log.0.head.pos, state.authority_now().wall);
         let at =
             |pos| Position { pos, digest: Digest([pos as u8; 32]), ..state.log.0.head.position() };
         let mut follower = Follower::new();
