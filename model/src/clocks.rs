@@ -16,7 +16,7 @@ use crate::explored::{Report, mutant, whole};
 use crate::realm::{SECOND, START, realm};
 use rescind_wire::revocation::TokenKeys;
 use rescind_wire::token::Claims;
-use state::{HOUR, Log, Request, State, TICK, Told, Verdict};
+use state::{HOUR, Log, State, TICK, Told, Verdict};
 use stateright::{Model, Property};
 use std::sync::Arc;
 
@@ -63,8 +63,7 @@ pub(crate) enum Action {
     Sweep,
     Join,
     Feed,
-    Send,
-    Answer,
+    Head,
     Prune,
     Check,
 }
@@ -102,14 +101,16 @@ impl Model for Clocks {
             pruned_to: 0,
             lease: None,
             joined: false,
-            request: Request::Idle,
             check: Told::default(),
             verdict: None,
         }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        let begun = state.check != Told::default() && state.verdict.is_none();
+        if state.verdict.is_some() {
+            return;
+        }
+        let begun = state.check != Told::default();
         let forth = self.mutant == Some(Mutant::SetForth);
         let to = if state.authority_off != 0 {
             0
@@ -123,16 +124,15 @@ impl Model for Clocks {
             (state.jumps < 2 && state.verifier_off != HOUR, Action::Jump(HOUR)),
             (state.jumps < 2 && state.verifier_off != -HOUR, Action::Jump(-HOUR)),
             (state.jumps < 2 && state.verifier_off != 0, Action::Jump(0)),
-            (state.restarts < 2, Action::Restart(to)),
+            (state.restarts < 2 && !begun, Action::Restart(to)),
             (state.token.is_none() && state.t == 0, Action::Mint),
             (state.token.is_some() && state.revoked.is_none(), Action::Revoke),
             (state.revoked.is_some(), Action::Sweep),
             (!state.joined && state.token.is_some() && !begun, Action::Join),
             (state.applied < state.log.0.head.pos, Action::Feed),
-            (state.request == Request::Idle, Action::Send),
-            (matches!(state.request, Request::Sent { .. }), Action::Answer),
+            (state.joined || state.token.is_some(), Action::Head),
             (state.lease.is_some(), Action::Prune),
-            (state.token.is_some() && state.verdict.is_none(), Action::Check),
+            (state.token.is_some(), Action::Check),
         ];
         actions.extend(ready.into_iter().filter(|(ready, _)| *ready).map(|(_, action)| action));
     }

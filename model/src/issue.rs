@@ -293,8 +293,16 @@ impl Model for Issuing {
 }
 
 const STORE: Bounds = Bounds {
-    acts: 2,
-    kinds: &[Act::Logout, Act::Everywhere, Act::Roles, Act::Ban],
+    acts: 1,
+    kinds: &[
+        Act::Logout,
+        Act::Everywhere,
+        Act::Grant,
+        Act::Client,
+        Act::Everything,
+        Act::Roles,
+        Act::Ban,
+    ],
     jobs: 2,
     memory: false,
     store: true,

@@ -68,13 +68,6 @@ pub(super) struct Minted {
     pub(super) rv: u64,
 }
 
-/// A head request.
-#[derive(Clone, Copy, Debug, PartialEq, Hash)]
-pub(super) enum Request {
-    Idle,
-    Sent { boot: u64, wall: u64 },
-}
-
 /// What one check has been told so far, in the order of its calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 pub(super) struct Told {
@@ -121,7 +114,6 @@ pub(crate) struct State {
     pub(super) pruned_to: u64,
     pub(super) lease: Option<Held>,
     pub(super) joined: bool,
-    pub(super) request: Request,
     pub(super) check: Told,
     pub(super) verdict: Option<Verdict>,
 }

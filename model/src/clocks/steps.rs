@@ -1,6 +1,6 @@
 //! The steps: each calls what production calls, on data of the model.
 
-use super::state::{Held, Log, Minted, Request, State, TICK, Told, Verdict};
+use super::state::{Held, Log, Minted, State, TICK, Told, Verdict};
 use super::{Action, BOUND, Clocks, LEEWAY, LIFE, Mutant};
 use crate::realm::{SECOND, START, issue, sid, sub};
 use rescind_authority::mint::{Issue, Reading};
@@ -90,11 +90,7 @@ impl Clocks {
                 state.held = state.log.0.entries().last().copied().or(state.held);
                 state.applied = state.log.0.head.pos;
             }
-            Action::Send => {
-                let Now { boot_us: boot, wall_us: wall } = state.now();
-                state.request = Request::Sent { boot, wall };
-            }
-            Action::Answer => self.answer(state)?,
+            Action::Head => self.head(state),
             Action::Prune => {
                 let Held(lease) = state.lease?;
                 let lease = match self.mutant {
@@ -186,30 +182,32 @@ impl Clocks {
         state.held = state.log.0.snapshot(state.authority_now().seconds()).last().copied();
         state.applied = state.log.0.head.pos;
         (state.pruned_to, state.lease) = (0, None);
-        state.request = Request::Idle;
     }
 
-    /// The follower makes a lease of the answer, if its position is applied.
-    fn answer(&self, state: &mut State) -> Option<()> {
-        let Request::Sent { boot, wall } = state.request else { return None };
-        let (pos, utc) = (state.log.0.head.pos, state.authority_now().wall);
-        let at =
-            |pos| Position { pos, digest: Digest([pos as u8; 32]), ..state.log.0.head.position() };
+    /// A head is asked for and answered at once (what may happen between is the model of delivery's); the
+    /// follower makes a lease of it, if its position is applied.
+    fn head(&self, state: &mut State) {
+        let (pos, now) = (state.log.0.head.pos, state.now());
+        let held = state.log.0.head.position();
+        let at = |pos| Position { pos, digest: Digest([pos as u8; 32]), ..held };
         let mut follower = Follower::new();
-        follower
-            .step(Event::Snapshot { position: at(pos.min(state.applied)), entries: Vec::new() });
-        let (nonce, sent) = ([0; 16], Now { boot_us: boot, wall_us: wall });
-        follower.step(Event::HeadSent { nonce, at: sent });
-        let keys = KeysMark { version: 1, hash: [0; 32] };
-        let staleness_ms = BOUND as u32 * 1_000;
-        let head = Head { nonce, position: at(pos), utc, keys, age: 0, staleness_ms };
-        for effect in follower.step(Event::Head { head, at: state.now() }) {
+        let position = at(pos.min(state.applied));
+        follower.step(Event::Snapshot { position, entries: Vec::new() });
+        let nonce = [0; 16];
+        follower.step(Event::HeadSent { nonce, at: now });
+        let head = Head {
+            nonce,
+            position: at(pos),
+            utc: state.authority_now().wall,
+            keys: KeysMark { version: 1, hash: [0; 32] },
+            age: 0,
+            staleness_ms: BOUND as u32 * 1_000,
+        };
+        for effect in follower.step(Event::Head { head, at: now }) {
             if let Effect::Fresh(lease) = effect {
                 state.lease = Some(Held(state.lease.map_or(lease, |Held(old)| old.newer(lease))));
             }
         }
-        state.request = Request::Idle;
-        Some(())
     }
 
     /// One more call of the check is answered; the last one gives the verdict.

@@ -154,6 +154,8 @@ pub(super) enum Step<T> {
     Under(T),
     /// In the batch, not answered.
     Waiting,
+    /// The same, and it will be a refusal: batch-mates that it has seen may yet be undone.
+    Refusing,
     /// Accepted.
     Done,
     /// Refused.

@@ -144,7 +144,7 @@ impl Issuing {
             writes.extend(more);
             (writes, Some(Ok((token, generation))))
         });
-        state.refresh = Step::Refused;
+        state.refresh = Step::Refusing;
         let Some(batch) = &mut state.batch else { return };
         match done {
             Some(Ok((token, generation))) => {
@@ -187,7 +187,7 @@ impl Issuing {
             writes.extend(more);
             (writes, Some((token, loaded.head.pos)))
         });
-        state.login = if done.is_some() { Step::Waiting } else { Step::Refused };
+        state.login = if done.is_some() { Step::Waiting } else { Step::Refusing };
         if let (Some((token, born)), Some(batch)) = (done, &mut state.batch) {
             batch.tokens.push(Token { began: password.began, ..token });
             batch.births[SIGNED_IN] = Some(born);
@@ -214,7 +214,7 @@ impl Issuing {
             }
             (writes, Some(loaded.head.pos))
         });
-        state.renewal = if done.is_some() { Step::Waiting } else { Step::Refused };
+        state.renewal = if done.is_some() { Step::Waiting } else { Step::Refusing };
         let (Some(before), Some(batch)) = (done, &mut state.batch) else { return };
         let born = batch.stored.pos();
         batch.cuts.push((before + 1, Cut::Session(FIRST)));
@@ -380,13 +380,16 @@ enum End {
 }
 
 fn settled<T>(step: &mut Step<T>, end: End) {
-    if matches!(step, Step::Waiting) {
-        *step = match end {
-            End::Answered => Step::Done,
-            End::Unanswered => Step::Lost,
-            End::Undone => Step::Idle,
-        };
-    }
+    let answer = match step {
+        Step::Waiting => Step::Done,
+        Step::Refusing => Step::Refused,
+        _ => return,
+    };
+    *step = match end {
+        End::Answered => answer,
+        End::Unanswered => Step::Lost,
+        End::Undone => Step::Idle,
+    };
 }
 
 impl State {

@@ -123,7 +123,7 @@ fn monotone(model: &Issuing, state: &State) -> bool {
 fn a_sign_in_works(model: &Issuing, state: &State) -> bool {
     let refused = state.login == Step::Refused;
     let closes = |cut: &Cut| matches!(cut, Cut::Ban | Cut::Account);
-    let may_refuse = state.cuts.iter().any(|(_, cut)| closes(cut)) || state.batch.is_some();
+    let may_refuse = state.cuts.iter().any(|(_, cut)| closes(cut));
     let token = state.tokens.iter().find(|t| t.session == SIGNED_IN);
     let untouched = token.is_none_or(|t| !model.killed_up_to(state, t, t.began));
     (!refused || may_refuse) && untouched
@@ -155,7 +155,7 @@ pub(super) fn reached(store: bool) -> Vec<Property<Issuing>> {
     let mut all: Vec<Property<Issuing>> = vec![
         Property::sometimes("an act is answered", |_, s: &State| s.answered > 0),
         Property::sometimes("a crash undid a batch", |_, s: &State| {
-            s.crashed && s.acts > s.cuts.len() && s.batch.is_none()
+            s.crashed && s.acts > 0 && s.durable.pos() == 0 && s.batch.is_none()
         }),
         Property::sometimes(
             "a dead session in the morning, its entry forgotten",
