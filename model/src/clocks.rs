@@ -3,8 +3,9 @@
 //!
 //! The wall clocks are wrong by an hour in either direction, and the verifier's jumps. The authority's
 //! process does not follow jumps of its wall clock; it takes another time only when it restarts: here it
-//! restarts with a clock set back, and with one set right again. That it restarts with a clock set *forth*, forgets,
-//! and is set back again, is not survived: that is one of the mutants, and an assumption of the promise.
+//! restarts with a clock set back, and with one set right again. That it restarts with a clock set *forth*, forgets
+//! entries, and restarts with the right time while their tokens live, is not survived: that is one of the mutants,
+//! and an assumption of the promise.
 //!
 //! Production's `check::judge` runs anew at each of its calls, with what it was told before: the order is its
 //! own. Leases come out of production's `Follower`, times to forget out of them.
@@ -43,10 +44,24 @@ enum Mutant {
     SetForth,
 }
 
+/// How far a search goes.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    ticks: u64,
+    /// Jumps of the verifier's wall clock.
+    jumps: usize,
+    /// Restarts of the authority with another time.
+    restarts: usize,
+    /// Whether another verifier may take the first one's place.
+    join: bool,
+    /// Whether everything may happen in the middle of a check.
+    pauses: bool,
+}
+
 /// The model.
 pub(crate) struct Clocks {
     mutant: Option<Mutant>,
-    ticks: u64,
+    bounds: Bounds,
     audiences: Vec<String>,
     /// What the token says whenever it is minted, and what it can be taken back by.
     says: Option<(Claims, TokenKeys)>,
@@ -69,8 +84,8 @@ pub(crate) enum Action {
 }
 
 impl Clocks {
-    fn new(mutant: Option<Mutant>, ticks: u64) -> Self {
-        let mut model = Self { mutant, ticks, audiences: vec!["posts-api".into()], says: None };
+    fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
+        let mut model = Self { mutant, bounds, audiences: vec!["posts-api".into()], says: None };
         let first = model.init_states().pop();
         model.says = first.and_then(|state| model.minted(&state)).map(|claims| {
             let keys = TokenKeys::of(&claims, "kid");
@@ -110,6 +125,7 @@ impl Model for Clocks {
         if state.verdict.is_some() {
             return;
         }
+        let bounds = self.bounds;
         let begun = state.check != Told::default();
         let forth = self.mutant == Some(Mutant::SetForth);
         let to = if state.authority_off != 0 {
@@ -120,17 +136,17 @@ impl Model for Clocks {
             -HOUR
         };
         let ready = [
-            (state.t < self.ticks * TICK, Action::Tick),
-            (state.jumps < 2 && state.verifier_off != HOUR, Action::Jump(HOUR)),
-            (state.jumps < 2 && state.verifier_off != -HOUR, Action::Jump(-HOUR)),
-            (state.jumps < 2 && state.verifier_off != 0, Action::Jump(0)),
-            (state.restarts < 2 && !begun, Action::Restart(to)),
+            (state.t < bounds.ticks * TICK, Action::Tick),
+            (state.jumps < bounds.jumps && state.verifier_off != HOUR, Action::Jump(HOUR)),
+            (state.jumps < bounds.jumps && state.verifier_off != -HOUR, Action::Jump(-HOUR)),
+            (state.jumps < bounds.jumps && state.verifier_off != 0, Action::Jump(0)),
+            (state.restarts < bounds.restarts && !begun, Action::Restart(to)),
             (state.token.is_none() && state.t == 0, Action::Mint),
             (state.token.is_some() && state.revoked.is_none(), Action::Revoke),
             (state.revoked.is_some(), Action::Sweep),
-            (!state.joined && state.token.is_some() && !begun, Action::Join),
+            (bounds.join && !state.joined && state.token.is_some() && !begun, Action::Join),
             (state.applied < state.log.0.head.pos, Action::Feed),
-            (state.joined || state.token.is_some(), Action::Head),
+            (state.token.is_some(), Action::Head),
             (state.lease.is_some(), Action::Prune),
             (state.token.is_some(), Action::Check),
         ];
@@ -150,7 +166,7 @@ impl Model for Clocks {
             Property::always(L3, unaffected),
         ];
         if self.mutant.is_none() {
-            all.extend(reached());
+            all.extend(reached(self.bounds));
         }
         all
     }
@@ -188,8 +204,8 @@ fn unaffected(_: &Clocks, state: &State) -> bool {
     }
 }
 
-fn reached() -> Vec<Property<Clocks>> {
-    vec![
+fn reached(bounds: Bounds) -> Vec<Property<Clocks>> {
+    let mut all: Vec<Property<Clocks>> = vec![
         Property::sometimes("accepted", |_, s: &State| {
             matches!(s.verdict, Some(Verdict::Accepted { .. })) && s.revoked.is_none()
         }),
@@ -209,33 +225,47 @@ fn reached() -> Vec<Property<Clocks>> {
         Property::sometimes("swept from the log", |_, s: &State| {
             s.revoked.is_some() && s.log.0.entries().count() == 0
         }),
-        Property::sometimes("paused in the middle of a check", |_, s: &State| {
+    ];
+    if bounds.pauses {
+        all.push(Property::sometimes("paused in the middle of a check", |_, s: &State| {
             let sent = s.lease.map(|l| l.0.sent_boot_us);
             matches!(s.verdict, Some(Verdict::Stale))
                 && sent.is_some_and(|at| at + BOUND * SECOND > s.now().boot_us)
-        }),
-    ]
+        }));
+    }
+    all
 }
 
-/// The search and its mutants.
+/// A check that anything may interrupt.
+const PAUSED: Bounds = Bounds { ticks: 5, jumps: 2, restarts: 0, join: false, pauses: true };
+
+/// An authority that restarts, and a verifier that begins anew.
+const RESTARTED: Bounds = Bounds { ticks: 5, jumps: 1, restarts: 2, join: true, pauses: false };
+
+const WHOLE: [(&str, &str, Bounds); 2] = [
+    ("clocks, with pauses", "1 verifier, 1 entry, 5 ticks of 16 s, 2 jumps of ±1 h", PAUSED),
+    (
+        "clocks, with restarts",
+        "1 entry, 5 ticks of 16 s, 1 jump, 2 restarts, 1 new verifier",
+        RESTARTED,
+    ),
+];
+
+/// The searches and all mutants.
 pub(crate) fn reports() -> impl Iterator<Item = Report> {
-    let new = |mutant, ticks| Clocks::new(mutant, ticks);
-    let n = |i: usize, d: u64| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(d);
-    let bounds = "1 token of 22 s, 1 revocation, 9 ticks of 11 s, 2 jumps of ±1 h, 2 restarts, 1 new verifier";
-    let true_one = std::iter::once(()).map(move |()| whole("clocks", bounds, new(None, n(2, 4))));
-    true_one.chain(
-        MUTANTS
-            .into_iter()
-            .map(move |(it, what, caught_by)| mutant("clocks", what, caught_by, new(Some(it), 7))),
-    )
+    let new = Clocks::new;
+    let wholes = WHOLE.into_iter().map(move |(name, about, b)| whole(name, about, new(b, None)));
+    wholes.chain(MUTANTS.into_iter().map(move |(it, what, caught_by, bounds)| {
+        mutant("clocks", what, caught_by, new(bounds, Some(it)))
+    }))
 }
 
-const MUTANTS: [(Mutant, &str, &str); 7] = [
-    (Mutant::ClockFirst, "clock before the anchor", I4),
-    (Mutant::LookUpFirst, "look-up before the anchor", I4),
-    (Mutant::PruneByWall, "prune by the wall clock alone", L3),
-    (Mutant::ExpByWall, "exp by the wall clock alone", I9),
-    (Mutant::ExpByFeed, "exp by the feed's clock alone", I9),
-    (Mutant::UntilByWall, "until by the wall clock alone", I9),
-    (Mutant::SetForth, "the authority's clock set forth and back", I9),
+const MUTANTS: [(Mutant, &str, &str, Bounds); 7] = [
+    (Mutant::ClockFirst, "clock before the anchor", I4, PAUSED),
+    (Mutant::LookUpFirst, "look-up before the anchor", I4, PAUSED),
+    (Mutant::PruneByWall, "prune by the wall clock alone", L3, PAUSED),
+    (Mutant::ExpByWall, "exp by the wall clock alone", I9, PAUSED),
+    (Mutant::ExpByFeed, "exp by the feed's clock alone", I9, RESTARTED),
+    (Mutant::UntilByWall, "until by the wall clock alone", I9, RESTARTED),
+    (Mutant::SetForth, "the authority's clock set forth and back", I9, RESTARTED),
 ];

@@ -294,36 +294,40 @@ impl Model for Issuing {
 
 const STORE: Bounds = Bounds {
     acts: 1,
-    kinds: &[
-        Act::Logout,
-        Act::Everywhere,
-        Act::Grant,
-        Act::Client,
-        Act::Everything,
-        Act::Roles,
-        Act::Ban,
-    ],
+    kinds: &[Act::Logout, Act::Everywhere, Act::Roles, Act::Ban],
     jobs: 2,
     memory: false,
     store: true,
 };
 
+const SCOPES: Bounds =
+    Bounds { kinds: &[Act::Grant, Act::Client, Act::Everything], jobs: 1, ..STORE };
+
 const MEMORY: Bounds = Bounds {
-    acts: 3,
+    acts: 2,
     kinds: &[Act::Logout, Act::Everywhere, Act::Roles, Act::Everything],
     jobs: 1,
     memory: true,
     store: false,
 };
 
-/// Both searches and all mutants.
+const LONGER: Bounds = Bounds { acts: 3, kinds: &[Act::Everywhere, Act::Roles], ..MEMORY };
+
+const WHOLE: [(&str, &str, Bounds); 4] = [
+    (
+        "issue, in the store",
+        "2 nodes, 1 act of 4 kinds and a renewal (3 entries), batches of 2, 1 crash, 1 night",
+        STORE,
+    ),
+    ("issue, in the store, other scopes", "the same with 3 kinds, batches of 1", SCOPES),
+    ("issue, from memory", "2 nodes with caches, 2 acts of 4 kinds, 1 crash, 1 night", MEMORY),
+    ("issue, from memory, longer", "the same with 3 acts of 2 kinds", LONGER),
+];
+
+/// The searches and all mutants.
 pub(crate) fn reports() -> impl Iterator<Item = Report> {
     let new = Issuing::new;
-    let n = |i: usize, d: usize| std::env::args().nth(i).and_then(|a| a.parse().ok()).unwrap_or(d);
-    let a = Bounds { acts: n(2, 1), ..STORE };
-    let b = Bounds { acts: n(3, 2), ..MEMORY };
-    let wholes = [("issue, in the store", a), ("issue, from memory", b)];
-    let wholes = wholes.into_iter().map(move |(name, b)| whole(name, "", new(b, None)));
+    let wholes = WHOLE.into_iter().map(move |(name, about, b)| whole(name, about, new(b, None)));
     wholes.chain(MUTANTS.into_iter().map(move |(it, what, caught_by, bounds)| {
         mutant("issue", what, caught_by, new(bounds, Some(it)))
     }))

@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// So far does time go on at once: more than the bound S.
-pub(super) const TICK: u64 = 11;
+pub(super) const TICK: u64 = 16;
 /// So far may a wall clock be off.
 pub(super) const HOUR: i64 = 3_600;
 

@@ -108,7 +108,10 @@ impl Clocks {
                     !alone.is_empty()
                 });
             }
-            Action::Check => self.check(state)?,
+            Action::Check => {
+                let calls = if self.bounds.pauses { 1 } else { 4 };
+                (0..calls).try_for_each(|_| self.check(state))?;
+            }
         }
         Some(())
     }

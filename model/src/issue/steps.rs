@@ -315,7 +315,9 @@ impl Issuing {
         let now = state.now().seconds();
         let source = state.published(self.mutant).clone();
         let node = &mut state.nodes[node];
-        if let Some((entry, head)) = source.history.get(node.applied.0.pos as usize) {
+        // Entry by entry where nodes answer from what they have applied; else all at once.
+        let most = if self.bounds.memory { 1 } else { usize::MAX };
+        for (entry, head) in source.history.iter().skip(node.applied.0.pos as usize).take(most) {
             node.applied = Applied(*head);
             node.entries.extend(Some(*entry).filter(|e| e.until > now));
         }
