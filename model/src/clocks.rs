@@ -4,8 +4,8 @@
 //! The wall clocks are wrong by an hour in either direction, and the verifier's jumps. The authority's
 //! process does not follow jumps of its wall clock; it takes another time only when it restarts: here it
 //! restarts with a clock set back, and with one set right again. That it restarts with a clock set *forth*, forgets
-//! entries, and restarts with the right time while their tokens live, is not survived: that is one of the mutants,
-//! and an assumption of the promise.
+//! entries, and restarts with the right time while their tokens live, is not survived, nor that it restarts with a
+//! time before that at which it forgot: it must not, and that is an assumption of the promise and one of the mutants.
 //!
 //! Production's `check::judge` runs anew at each of its calls, with what it was told before: the order is its
 //! own. Leases come out of production's `Follower`, times to forget out of them.
@@ -114,6 +114,8 @@ impl Model for Clocks {
             held: None,
             applied: 0,
             pruned_to: 0,
+            vouched: 0,
+            swept_at: 0,
             lease: None,
             joined: false,
             check: Told::default(),
@@ -140,7 +142,10 @@ impl Model for Clocks {
             (state.jumps < bounds.jumps && state.verifier_off != HOUR, Action::Jump(HOUR)),
             (state.jumps < bounds.jumps && state.verifier_off != -HOUR, Action::Jump(-HOUR)),
             (state.jumps < bounds.jumps && state.verifier_off != 0, Action::Jump(0)),
-            (state.restarts < bounds.restarts && !begun, Action::Restart(to)),
+            (
+                state.restarts < bounds.restarts && !begun && (forth || state.may_restart(to)),
+                Action::Restart(to),
+            ),
             (state.token.is_none() && state.t == 0, Action::Mint),
             (state.token.is_some() && state.revoked.is_none(), Action::Revoke),
             (state.revoked.is_some(), Action::Sweep),

@@ -75,7 +75,7 @@ pub(super) struct Told {
     pub(super) killed: Option<bool>,
     pub(super) pruned_to: Option<u64>,
     pub(super) now: Option<(u64, u64)>,
-    /// Whether the entry was applied at the look-up.
+    /// Whether the lease that was loaded vouches for the entry.
     pub(super) knew: bool,
 }
 
@@ -113,6 +113,10 @@ pub(crate) struct State {
     pub(super) applied: u64,
     pub(super) pruned_to: u64,
     pub(super) lease: Option<Held>,
+    /// Up to where the lease vouches.
+    pub(super) vouched: u64,
+    /// The authority's time when it last forgot an entry, or left it out of a snapshot.
+    pub(super) swept_at: u64,
     pub(super) joined: bool,
     pub(super) check: Told,
     pub(super) verdict: Option<Verdict>,
@@ -143,8 +147,13 @@ impl State {
         set
     }
 
-    /// Whether the entry was applied once.
+    /// Whether the lease vouches for the entry: it was applied once, or was forgotten by the authority.
     pub(super) fn knew(&self) -> bool {
-        self.revoked.is_some_and(|(entry, _)| self.applied >= entry.pos)
+        self.lease.is_some() && self.revoked.is_some_and(|(entry, _)| self.vouched >= entry.pos)
+    }
+
+    /// Whether the authority may restart so far off: not before the time at which it forgot.
+    pub(super) fn may_restart(&self, off: i64) -> bool {
+        Self::wall(self.t, off) >= self.swept_at
     }
 }

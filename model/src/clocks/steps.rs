@@ -82,7 +82,10 @@ impl Clocks {
             Action::Revoke => self.revoke(state)?,
             Action::Sweep => {
                 let mut realm = (*state.log.0).clone();
-                realm.sweep(state.authority_now().wall);
+                let now = state.authority_now().wall;
+                if realm.sweep(now).entries > 0 {
+                    state.swept_at = now;
+                }
                 state.log = Log(Arc::new(realm));
             }
             Action::Join => Self::join(state),
@@ -182,7 +185,11 @@ impl Clocks {
     /// Another verifier takes this one's place: it begins with a snapshot.
     fn join(state: &mut State) {
         state.joined = true;
-        state.held = state.log.0.snapshot(state.authority_now().seconds()).last().copied();
+        let now = state.authority_now();
+        state.held = state.log.0.snapshot(now.seconds()).last().copied();
+        if state.held.is_none() && state.log.0.entries().count() > 0 {
+            state.swept_at = state.swept_at.max(now.wall);
+        }
         state.applied = state.log.0.head.pos;
         (state.pruned_to, state.lease) = (0, None);
     }
@@ -208,7 +215,11 @@ impl Clocks {
         };
         for effect in follower.step(Event::Head { head, at: now }) {
             if let Effect::Fresh(lease) = effect {
-                state.lease = Some(Held(state.lease.map_or(lease, |Held(old)| old.newer(lease))));
+                let newest = state.lease.map_or(lease, |Held(old)| old.newer(lease));
+                if newest == lease {
+                    state.vouched = pos;
+                }
+                state.lease = Some(Held(newest));
             }
         }
     }
@@ -217,7 +228,7 @@ impl Clocks {
     fn check(&self, state: &mut State) -> Option<()> {
         let facts = self.facts(state)?;
         let before = state.check;
-        let mut calls = self.calls(state, before, 1);
+        let calls = self.calls(state, before, 1);
         let forced = match self.mutant {
             Some(Mutant::ClockFirst) if before.now.is_none() => {
                 World::now(&calls);
@@ -231,8 +242,7 @@ impl Clocks {
         };
         let judged = if forced { None } else { Some(judge(&facts, &calls, TERMS)) };
         let mut told = calls.told.get();
-        calls.left = Cell::new(0);
-        if before.killed.is_none() && told.killed.is_some() {
+        if before.lease.is_none() && told.lease.is_some() {
             told.knew = state.knew();
         }
         state.check = told;
