@@ -196,7 +196,8 @@ fn expiry(model: &Clocks, state: &State) -> bool {
     let over = |at: u64, exp: u64| START / SECOND + at >= exp + LEEWAY;
     let late = accepted.zip(state.token).is_some_and(|(at, token)| over(at, token.exp));
     let right = state.restarts == 0 || state.verifier_off == 0 && state.jumps == 0;
-    !(accepted.is_some() && told) && !(late && right) && !(state.knew() && model.accepts(state))
+    let forgotten = accepted.is_some() && told || state.knew() && model.accepts(state);
+    !(forgotten || late && right)
 }
 
 fn unaffected(_: &Clocks, state: &State) -> bool {

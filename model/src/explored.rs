@@ -74,6 +74,7 @@ where
     report(name, format!("caught by {caught_by}"), &checker, seconds, problems)
 }
 
+#[expect(clippy::disallowed_methods, reason = "says how long a search took; no rule sees it")]
 fn search<M>(model: M, end: HasDiscoveries) -> (impl stateright::Checker<M>, f64)
 where
     M: Model + Send + Sync + 'static,
@@ -98,9 +99,12 @@ fn report<M: Model>(
     Report { name, about, states, depth, seconds, problem }
 }
 
+/// A model with the search of it and of its mutants.
+type Named = (&'static str, fn() -> Box<dyn Iterator<Item = Report>>);
+
 /// Every model and every mutant, in turn; or those of one model, by its name.
 pub(crate) fn all(only: Option<&str>) -> impl Iterator<Item = Report> {
-    let models: [(&str, fn() -> Box<dyn Iterator<Item = Report>>); 2] = [
+    let models: [Named; 2] = [
         ("issue", || Box::new(crate::issue::reports())),
         ("clocks", || Box::new(crate::clocks::reports())),
     ];
