@@ -311,9 +311,7 @@ const MEMORY: Bounds = Bounds {
     store: false,
 };
 
-const LONGER: Bounds = Bounds { acts: 3, kinds: &[Act::Everywhere, Act::Roles], ..MEMORY };
-
-const WHOLE: [(&str, &str, Bounds); 4] = [
+const WHOLE: [(&str, &str, Bounds); 3] = [
     (
         "issue, in the store",
         "2 nodes, 1 act of 4 kinds and a renewal (3 entries), batches of 2, 1 crash, 1 night",
@@ -321,7 +319,6 @@ const WHOLE: [(&str, &str, Bounds); 4] = [
     ),
     ("issue, in the store, other scopes", "the same with 3 kinds, batches of 1", SCOPES),
     ("issue, from memory", "2 nodes with caches, 2 acts of 4 kinds, 1 crash, 1 night", MEMORY),
-    ("issue, from memory, longer", "the same with 3 acts of 2 kinds", LONGER),
 ];
 
 /// The searches and all mutants.
