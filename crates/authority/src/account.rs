@@ -4,7 +4,7 @@ use crate::name::Name;
 use rescind_wire::id::Sub;
 
 /// Whether an account may sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AccountState {
     /// It may.
     Active,

@@ -19,7 +19,7 @@ const LENGTH: usize = 54;
 const TAGGED: usize = LENGTH - 32;
 
 /// What carries the line. A line for one carrier is worthless in another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Carrier {
     /// An HttpOnly cookie.

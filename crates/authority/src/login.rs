@@ -111,10 +111,44 @@ impl From<Busy> for LoginError {
 }
 
 /// What the password check has found out before the transaction.
-pub(crate) struct Checked {
-    pub(crate) sub: Sub,
-    pub(crate) version: u32,
-    pub(crate) rehashed: Option<String>,
+pub struct Checked {
+    /// Whose password it is.
+    pub sub: Sub,
+    /// Which password it was checked against.
+    pub version: u32,
+    /// A better hash of it, if the stored one is outdated.
+    pub rehashed: Option<String>,
+}
+
+/// Opens a session in the transaction: born at the head, for an account that is active and whose password is
+/// still the checked one; `None` otherwise. A session that is presented is ended, and the account's oldest
+/// beyond `most`. `now` is the wall clock in microseconds.
+pub fn open(
+    loaded: &Loaded,
+    session: Session,
+    checked: &Checked,
+    most: usize,
+    now: u64,
+) -> Option<(Vec<Write>, Session)> {
+    let unchanged = |account: &&Account| {
+        account.state == AccountState::Active && account.password_version == checked.version
+    };
+    let account = loaded.account.as_ref().filter(unchanged)?;
+    let session = Session { rv: loaded.head.ts, ..session };
+    let mut writes = vec![Write::InsertSession(Box::new(session.clone()))];
+    if let Some(password_hash) = checked.rehashed.clone() {
+        let if_version = checked.version;
+        writes.push(Write::Rehash { sub: account.sub, if_version, password_hash });
+    }
+    if let Some(old) = &loaded.session {
+        writes.extend(end(&old.session, now, Why::NewSignIn));
+    }
+    let presented = loaded.session.as_ref().map(|old| old.session.sid);
+    let kept = living(loaded, now).filter(|s| Some(s.sid) != presented);
+    for oldest in kept.skip(most.max(1) - 1) {
+        writes.extend(end(oldest, now, Why::TooMany));
+    }
+    Some((writes, session))
 }
 
 impl Authority {
@@ -255,26 +289,10 @@ impl Authority {
         audiences: Vec<String>,
     ) -> (Vec<Write>, Result<LoggedIn, LoginError>) {
         let now = self.clock.now();
-        let unchanged = |account: &&Account| {
-            account.state == AccountState::Active && account.password_version == checked.version
-        };
-        let Some(account) = loaded.account.as_ref().filter(unchanged) else {
+        let opened = open(loaded, session, checked, self.settings.max_sessions, now.wall);
+        let (Some((mut writes, session)), Some(account)) = (opened, &loaded.account) else {
             return (Vec::new(), Err(LoginError::Credentials));
         };
-        let session = Session { rv: loaded.head.ts, ..session };
-        let mut writes = vec![Write::InsertSession(Box::new(session.clone()))];
-        if let Some(password_hash) = checked.rehashed.clone() {
-            let if_version = checked.version;
-            writes.push(Write::Rehash { sub: account.sub, if_version, password_hash });
-        }
-        if let Some(old) = &loaded.session {
-            writes.extend(end(&old.session, now.wall, Why::NewSignIn));
-        }
-        let presented = loaded.session.as_ref().map(|old| old.session.sid);
-        let kept = living(loaded, now.wall).filter(|s| Some(s.sid) != presented);
-        for oldest in kept.skip(self.settings.max_sessions.max(1) - 1) {
-            writes.extend(end(oldest, now.wall, Why::TooMany));
-        }
         let access = match session.carrier {
             Carrier::Cookie => None,
             Carrier::Token => {

@@ -10,8 +10,18 @@ use crate::refresh::end;
 use crate::secret::Secret;
 use crate::session::{SessionState, Why};
 use crate::store::{Head, Load, Loaded, StoreError, Write};
-use rescind_wire::id::Sid;
+use rescind_wire::id::{Sid, Sub};
 use rescind_wire::revocation::Target;
+
+/// Ends the loaded session; says whose it was, if it was not over already.
+pub fn sign_out(loaded: &Loaded, now: u64) -> (Vec<Write>, Option<Sub>) {
+    match &loaded.session {
+        Some(j) if j.session.state == SessionState::Live => {
+            (end(&j.session, now, Why::SignedOut), Some(j.session.sub))
+        }
+        _ => (Vec::new(), None),
+    }
+}
 
 impl Authority {
     /// The session of a credential with a good tag, whatever its generation. Grants nothing.
@@ -28,12 +38,7 @@ impl Authority {
     ) -> Result<Option<Head>, StoreError> {
         let Some(sid) = self.session_of(carrier, credential) else { return Ok(None) };
         let now = self.clock.now().wall;
-        let rule = move |loaded: &Loaded| match &loaded.session {
-            Some(j) if j.session.state == SessionState::Live => {
-                (end(&j.session, now, Why::SignedOut), Some(j.session.sub))
-            }
-            _ => (Vec::new(), None),
-        };
+        let rule = move |loaded: &Loaded| sign_out(loaded, now);
         let (ended, head) = transact_at(&*self.store, Load::session(sid), rule).await?;
         if let Some(sub) = ended {
             tracing::info!(event = "signed_out", %sid, %sub);

@@ -60,6 +60,56 @@ impl Reading {
     pub fn rv(&self, session_rv: u64) -> u64 {
         self.rv.max(session_rv)
     }
+
+    /// What a token of this reading says, for a session that was found alive after it, and the writes that
+    /// it needs. `now` is the clock at the signing.
+    pub fn claims(
+        &self,
+        session: &Session,
+        account: &Account,
+        issue: &Issue<'_>,
+        now: Now,
+    ) -> Result<(Claims, Vec<Write>), MintError> {
+        if now.boot.saturating_sub(self.taken_at) > MAX_AGE {
+            return Err(MintError::TooOld);
+        }
+        if issue.audiences.is_empty() {
+            return Err(MintError::Audience);
+        }
+        let iat = now.seconds();
+        let ends = iat.saturating_add(issue.life.min(self.longest_life));
+        let claims = Claims {
+            iss: issue.issuer.to_owned(),
+            sub: session.sub,
+            aud: issue.audiences.to_vec(),
+            exp: ends.min(session.expires_at / 1_000_000),
+            iat,
+            nbf: None,
+            jti: issue.jti,
+            sid: session.sid,
+            client_id: session.client_id.clone(),
+            scope: String::new(),
+            roles: account.roles.clone(),
+            auth_time: session.auth_time / 1_000_000,
+            amr: session.amr.clone(),
+            rv: self.rv(session.rv),
+        };
+        let raise = (iat > self.iat_limit).then(|| Write::RaiseIatLimit(iat + IAT_STEP));
+        Ok((claims, raise.into_iter().collect()))
+    }
+}
+
+/// What a token says beside its session and its account.
+#[derive(Debug, Clone, Copy)]
+pub struct Issue<'a> {
+    /// The issuer's URL.
+    pub issuer: &'a str,
+    /// Life of an access token, in seconds.
+    pub life: u64,
+    /// Who it is for.
+    pub audiences: &'a [String],
+    /// Its id, drawn for it.
+    pub jti: Jti,
 }
 
 /// An access token with what its receiver needs to know.
@@ -98,39 +148,17 @@ impl Authority {
         account: &Account,
         audiences: Vec<String>,
     ) -> Result<(AccessToken, Vec<Write>), MintError> {
-        let now = self.clock.now();
-        if now.boot.saturating_sub(reading.taken_at) > MAX_AGE {
-            return Err(MintError::TooOld);
-        }
-        if audiences.is_empty() {
-            return Err(MintError::Audience);
-        }
-        let iat = now.seconds();
-        let ends =
-            iat.saturating_add(self.settings.access_life.as_secs().min(reading.longest_life));
-        let exp = ends.min(session.expires_at / 1_000_000);
-        let claims = Claims {
-            iss: self.settings.issuer.clone(),
-            sub: session.sub,
-            aud: audiences.clone(),
-            exp,
-            iat,
-            nbf: None,
+        let issue = Issue {
+            issuer: &self.settings.issuer,
+            life: self.settings.access_life.as_secs(),
+            audiences: &audiences,
             jti: Jti::from_bytes(random(&*self.entropy)),
-            sid: session.sid,
-            client_id: session.client_id.clone(),
-            scope: String::new(),
-            roles: account.roles.clone(),
-            auth_time: session.auth_time / 1_000_000,
-            amr: session.amr.clone(),
-            rv: reading.rv(session.rv),
         };
+        let (claims, writes) = reading.claims(session, account, &issue, self.clock.now())?;
         let keyring = self.keyring();
         let token = sign(&claims, keyring.signer(&audiences)).map_err(|_| MintError::Signing)?;
-        let raise = (iat > reading.iat_limit).then(|| Write::RaiseIatLimit(iat + IAT_STEP));
-        let expires_in = exp.saturating_sub(iat);
-        let token = AccessToken { token: Secret::new(token), expires_in, audiences };
-        Ok((token, raise.into_iter().collect()))
+        let expires_in = claims.exp.saturating_sub(claims.iat);
+        Ok((AccessToken { token: Secret::new(token), expires_in, audiences }, writes))
     }
 
     /// What a session's tokens may be for: all audiences of the realm, or those its sign-in asked for.

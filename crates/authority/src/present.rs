@@ -215,9 +215,6 @@ impl Authority {
         carrier: Carrier,
         now: u64,
     ) -> Option<(&'a Session, &'a Account)> {
-        let judged = loaded.session.as_ref()?;
-        let account = loaded.account.as_ref()?;
-        judged.session.check(Some(account), &judged.cutoffs, now).ok()?;
-        (judged.session.carrier == carrier).then_some((&judged.session, account))
+        loaded.alive(now).filter(|(session, _)| session.carrier == carrier)
     }
 }

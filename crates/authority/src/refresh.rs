@@ -8,7 +8,7 @@ use crate::authority::transact;
 use crate::line::{Carrier, Line};
 use crate::mint::{AccessToken, MintError, Reading};
 use crate::secret::Secret;
-use crate::session::{Dead, Session, Why};
+use crate::session::{Session, Why};
 use crate::settings::micros;
 use crate::store::{Load, Loaded, StoreError, Write};
 use rescind_wire::equal_in_constant_time;
@@ -137,6 +137,53 @@ pub fn judge(
     }
 }
 
+/// A refresh token whose tag is good, as a client presents it.
+#[derive(Debug)]
+pub struct Presented<'a> {
+    /// Its generation.
+    pub generation: u32,
+    /// The client.
+    pub client_id: &'a str,
+    /// Keyed hash of the Idempotency-Key.
+    pub move_key: Option<[u8; 32]>,
+}
+
+/// Decides a refresh in the transaction: the generation to give out and what the token was worth, or why
+/// nothing is given; with the writes in either case. `now` is the wall clock in microseconds.
+pub fn decide(
+    loaded: &Loaded,
+    presented: &Presented<'_>,
+    grace: Duration,
+    now: u64,
+) -> (Vec<Write>, Result<(u32, Worth), Refused>) {
+    let refused = |error| (Vec::new(), Err(because(error)));
+    let invalid = |why| (Vec::new(), Err((RefreshError::InvalidGrant, why)));
+    let Some(judged) = &loaded.session else { return invalid("gone") };
+    let session = &judged.session;
+    if session.client_id != presented.client_id || session.carrier != Carrier::Token {
+        return invalid("client");
+    }
+    if let Err(dead) = session.check(loaded.account.as_ref(), &judged.cutoffs, now) {
+        return invalid(dead.name());
+    }
+    let Presented { generation, move_key, .. } = *presented;
+    let worth = judge(session, generation, move_key.as_ref(), grace, now);
+    match worth {
+        Worth::Move => {
+            let (sid, from) = (session.sid, session.generation);
+            (vec![Write::MoveLine { sid, from, at: now, move_key }], Ok((from + 1, worth)))
+        }
+        Worth::Repeat => (Vec::new(), Ok((session.generation, worth))),
+        Worth::Superseded => refused(RefreshError::Superseded),
+        Worth::SpentKey => refused(RefreshError::BadIdempotencyKey),
+        Worth::Theft | Worth::FromTheFuture => {
+            let why = if worth == Worth::Theft { Why::Reuse } else { Why::Rollback };
+            let spent = RefreshError::Reuse(Box::new(session.clone()), why);
+            (end_for_reuse(session, now, why), Err(because(spent)))
+        }
+    }
+}
+
 /// The writes that end a session and tell every verifier.
 pub(crate) fn end(session: &Session, at: u64, why: Why) -> Vec<Write> {
     vec![
@@ -208,33 +255,15 @@ impl Authority {
     ) -> (Vec<Write>, Outcome) {
         let now = self.clock.now();
         let refused = |error| (Vec::new(), Err(because(error)));
-        let invalid = |why| (Vec::new(), Err((RefreshError::InvalidGrant, why)));
-        let Some(judged) = &loaded.session else { return invalid("gone") };
-        let session = &judged.session;
-        if session.client_id != command.client_id || session.carrier != Carrier::Token {
-            return invalid("client");
-        }
-        if let Err(dead) = session.check(loaded.account.as_ref(), &judged.cutoffs, now.wall) {
-            return invalid(dead.name());
-        }
-        let Some(account) = &loaded.account else { return invalid(Dead::Account.name()) };
-
-        let worth =
-            judge(session, line.generation, move_key.as_ref(), self.settings.grace, now.wall);
-        let (generation, mut writes) = match worth {
-            Worth::Move => {
-                let sid = session.sid;
-                let from = session.generation;
-                (from + 1, vec![Write::MoveLine { sid, from, at: now.wall, move_key }])
-            }
-            Worth::Repeat => (session.generation, Vec::new()),
-            Worth::Superseded => return refused(RefreshError::Superseded),
-            Worth::SpentKey => return refused(RefreshError::BadIdempotencyKey),
-            Worth::Theft | Worth::FromTheFuture => {
-                let why = if worth == Worth::Theft { Why::Reuse } else { Why::Rollback };
-                let spent = RefreshError::Reuse(Box::new(session.clone()), why);
-                return (end_for_reuse(session, now.wall, why), Err(because(spent)));
-            }
+        let Line { generation, .. } = line;
+        let presented = Presented { generation, client_id: &command.client_id, move_key };
+        let (mut writes, decided) = decide(loaded, &presented, self.settings.grace, now.wall);
+        let (generation, worth) = match decided {
+            Ok(decided) => decided,
+            Err(why_not) => return (writes, Err(why_not)),
+        };
+        let Some((session, account)) = loaded.alive(now.wall) else {
+            return refused(RefreshError::InvalidGrant);
         };
         // After the judgement: a spent token is theft, whatever else the request asks for.
         let granted = Self::granted(all, session);
@@ -255,9 +284,12 @@ impl Authority {
 }
 
 /// A refresh with what the log says of it: whose it was and what the token was worth, or why not.
-type Outcome = Result<(Refreshed, Sub, Worth), (RefreshError, &'static str)>;
+type Outcome = Result<(Refreshed, Sub, Worth), Refused>;
 
-fn because(error: RefreshError) -> (RefreshError, &'static str) {
+/// Why nothing is given, and what the log says of it.
+pub type Refused = (RefreshError, &'static str);
+
+fn because(error: RefreshError) -> Refused {
     let why = match &error {
         RefreshError::InvalidGrant => "unknown",
         RefreshError::Reuse(..) => "reuse",

@@ -3,6 +3,7 @@
 //! log time, after account and cut-offs were checked again in the same transaction.
 
 use crate::Authority;
+use crate::account::Account;
 use crate::audit::{Action, Actor, Record};
 use crate::authority::transact;
 use crate::clock::random;
@@ -46,6 +47,43 @@ impl From<StoreError> for RenewError {
     fn from(error: StoreError) -> Self {
         RenewError::Login(LoginError::Unavailable(error))
     }
+}
+
+/// Puts a new session in the place of the loaded one, if that lives and the password is still the checked
+/// one; `None` otherwise. With a new password everything else that the account holds is taken back. `now`
+/// is the wall clock in microseconds.
+pub fn replace(
+    loaded: &Loaded,
+    new_sid: Sid,
+    checked: &Checked,
+    new_hash: Option<String>,
+    now: u64,
+) -> Option<(Vec<Write>, Session)> {
+    let unchanged = |account: &Account| account.password_version == checked.version;
+    let (old, _) = loaded.alive(now).filter(|(_, account)| unchanged(account))?;
+    let session = Session {
+        sid: new_sid,
+        auth_time: now,
+        last_seen_at: now,
+        generation: 0,
+        reached_at: now,
+        seen_at: None,
+        move_key: None,
+        ..old.clone()
+    };
+    let mut writes = vec![Write::Revoke(Target::Session(old.sid))];
+    let (sub, if_version) = (old.sub, checked.version);
+    if let Some(password_hash) = new_hash {
+        writes.push(Write::SetPassword { sub, if_version, password_hash });
+        writes.push(Write::Revoke(Target::Subject(sub)));
+        let record = Record::by(&Actor::Account(sub), Action::Password, now).about(sub);
+        writes.push(record.write());
+    } else if let Some(password_hash) = checked.rehashed.clone() {
+        writes.push(Write::Rehash { sub, if_version, password_hash });
+    }
+    let new = Box::new(session.clone());
+    writes.push(Write::ReplaceSession { old: old.sid, at: now, new });
+    Some((writes, session))
 }
 
 impl Authority {
@@ -142,39 +180,9 @@ impl Authority {
         new_hash: Option<String>,
     ) -> (Vec<Write>, Result<Renewed, RenewError>) {
         let now = self.clock.now().wall;
-        let account = loaded.account.as_ref();
-        let unchanged = account.is_some_and(|a| a.password_version == checked.version);
-        let alive = |s: &Session, cutoffs: &[_]| s.check(account, cutoffs, now).is_ok();
-        let Some(old) = loaded
-            .session
-            .as_ref()
-            .filter(|judged| unchanged && alive(&judged.session, &judged.cutoffs))
-            .map(|judged| &judged.session)
-        else {
+        let Some((writes, session)) = replace(loaded, new_sid, checked, new_hash, now) else {
             return (Vec::new(), Err(RenewError::Ended));
         };
-        let session = Session {
-            sid: new_sid,
-            auth_time: now,
-            last_seen_at: now,
-            generation: 0,
-            reached_at: now,
-            seen_at: None,
-            move_key: None,
-            ..old.clone()
-        };
-        let mut writes = vec![Write::Revoke(Target::Session(old.sid))];
-        let (sub, if_version) = (old.sub, checked.version);
-        if let Some(password_hash) = new_hash {
-            writes.push(Write::SetPassword { sub, if_version, password_hash });
-            writes.push(Write::Revoke(Target::Subject(sub)));
-            let record = Record::by(&Actor::Account(sub), Action::Password, now).about(sub);
-            writes.push(record.write());
-        } else if let Some(password_hash) = checked.rehashed.clone() {
-            writes.push(Write::Rehash { sub, if_version, password_hash });
-        }
-        let new = Box::new(session.clone());
-        writes.push(Write::ReplaceSession { old: old.sid, at: now, new });
         let line = Line { carrier: session.carrier, sid: new_sid, generation: 0 };
         let credential = self.keyring().seal(line);
         (writes, Ok(Renewed { session, credential }))

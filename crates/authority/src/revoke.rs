@@ -69,6 +69,25 @@ fn usable_roles(mut roles: Vec<String>) -> Option<Vec<String>> {
     (roles.len() <= MOST_ROLES && roles.iter().all(usable)).then_some(roles)
 }
 
+/// The writes that open or close an account. Closing takes back everything it holds; a ban ends only by
+/// opening it.
+pub fn to_state(account: &Account, state: AccountState) -> Result<Vec<Write>, RevokeError> {
+    if (account.state, state) == (AccountState::Banned, AccountState::Suspended) {
+        return Err(RevokeError::Banned);
+    }
+    let sub = account.sub;
+    let mut writes = vec![Write::SetAccountState { sub, state }];
+    if state != AccountState::Active {
+        writes.push(Write::Revoke(Target::Subject(sub)));
+    }
+    Ok(writes)
+}
+
+/// The writes that give an account other roles: its access tokens are taken back, its sessions live.
+pub fn to_roles(sub: Sub, roles: Vec<String>) -> Vec<Write> {
+    vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))]
+}
+
 fn named(name: Name) -> Load {
     Load { account: Some(AccountRef::Name(name)), ..Load::default() }
 }
@@ -215,14 +234,7 @@ impl Authority {
         by: Operator,
     ) -> Result<Head, RevokeError> {
         let rule = move |account: &Account, record: Record| {
-            if (account.state, state) == (AccountState::Banned, AccountState::Suspended) {
-                return Err(RevokeError::Banned);
-            }
-            let sub = account.sub;
-            let mut writes = vec![Write::SetAccountState { sub, state }];
-            if state != AccountState::Active {
-                writes.push(Write::Revoke(Target::Subject(sub)));
-            }
+            let writes = to_state(account, state)?;
             Ok((writes, record.change(account.state.name(), state.name())))
         };
         self.change_account(name, (by, Action::AccountState), rule).await
@@ -238,9 +250,8 @@ impl Authority {
     ) -> Result<Head, RevokeError> {
         let roles = usable_roles(roles).ok_or(RevokeError::BadRole)?;
         let rule = move |account: &Account, record: Record| {
-            let sub = account.sub;
             let record = record.change(account.roles.join(" "), roles.join(" "));
-            Ok((vec![Write::SetRoles { sub, roles }, Write::Revoke(Target::Claims(sub))], record))
+            Ok((to_roles(account.sub, roles), record))
         };
         self.change_account(name, (by, Action::Roles), rule).await
     }

@@ -9,7 +9,7 @@ use rescind_wire::revocation::{RevocationKey, Scope, Target, kills};
 pub const KEPT_WHEN_OVER: u64 = 24 * 3600 * 1_000_000;
 
 /// One session. Times are microseconds since 1970 UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Session {
     /// Its id.
     pub sid: Sid,
@@ -56,7 +56,7 @@ pub struct Session {
 }
 
 /// The life of a session. It never goes back to `Live`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionState {
     /// Credentials of it are judged.
     Live,
@@ -77,7 +77,7 @@ pub enum SessionState {
 }
 
 /// Why a session was ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// Its owner signed out.
     SignedOut,
@@ -119,7 +119,7 @@ impl Why {
 }
 
 /// A durable cut-off that matches a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cutoff {
     /// Its scope.
     pub scope: Scope,

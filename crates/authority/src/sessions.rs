@@ -38,9 +38,7 @@ fn of_account(sub: Sub) -> Load {
 
 /// The session of a view, if it lives and is this account's.
 fn owned(loaded: &Loaded, sub: Sub, now: u64) -> Option<&Session> {
-    let judged = loaded.session.as_ref().filter(|j| j.session.sub == sub)?;
-    judged.session.check(loaded.account.as_ref(), &judged.cutoffs, now).ok()?;
-    Some(&judged.session)
+    loaded.alive(now).map(|(session, _)| session).filter(|session| session.sub == sub)
 }
 
 /// The sessions of a view that live at `now` (wall microseconds).
@@ -142,17 +140,15 @@ impl Authority {
         asked: &[String],
     ) -> (Vec<Write>, Result<AccessToken, SessionError>) {
         let now = self.clock.now();
-        let account = loaded.account.as_ref();
-        let alive = |j: &&Judged| j.session.check(account, &j.cutoffs, now.wall).is_ok();
-        let (Some(judged), Some(account)) = (loaded.session.as_ref().filter(alive), account) else {
+        let Some((session, account)) = loaded.alive(now.wall) else {
             return (Vec::new(), Err(SessionError::Ended));
         };
-        let granted = Self::granted(all, &judged.session);
+        let granted = Self::granted(all, session);
         let Ok(audiences) = self.narrow(&granted, asked) else {
             return (Vec::new(), Err(SessionError::Audience));
         };
         let reading = Reading::of_store(&loaded.head, now);
-        match self.mint(&reading, &judged.session, account, audiences) {
+        match self.mint(&reading, session, account, audiences) {
             Ok((access, writes)) => (writes, Ok(access)),
             Err(MintError::Audience) => (Vec::new(), Err(SessionError::Audience)),
             Err(other) => {

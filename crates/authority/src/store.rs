@@ -144,6 +144,15 @@ pub struct Loaded {
     pub revocations: Vec<Cutoff>,
 }
 
+impl Loaded {
+    /// The session asked for with its account, if it lives at `now` (wall microseconds).
+    pub fn alive(&self, now: u64) -> Option<(&Session, &Account)> {
+        let (judged, account) = (self.session.as_ref()?, self.account.as_ref()?);
+        judged.session.check(Some(account), &judged.cutoffs, now).ok()?;
+        Some((&judged.session, account))
+    }
+}
+
 /// One change. Each has its guard: if what it presumes is not so, the whole transaction is undone and
 /// [`StoreError::Conflict`] returned.
 #[derive(Debug, Clone)]

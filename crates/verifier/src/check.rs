@@ -41,46 +41,53 @@ impl Refusal {
 
 /// What is true of a token for ever, under one key set.
 #[derive(Debug)]
-pub(crate) struct Facts {
-    pub(crate) claims: Claims,
+pub struct Facts {
+    /// What it says.
+    pub claims: Claims,
     /// The key that signed.
-    pub(crate) kid: String,
-    pub(crate) revocation_keys: TokenKeys,
-    pub(crate) key_set: u64,
+    pub kid: String,
+    /// What it can be taken back by.
+    pub revocation_keys: TokenKeys,
+    /// The key set that it was verified with.
+    pub key_set: u64,
 }
 
 /// What a check asks of the world, one call per step.
-pub(crate) trait World {
+pub trait World {
+    /// The lease, as one value.
     fn lease(&self) -> Option<Lease>;
+    /// Whether the set kills a token with these keys.
     fn killed(&self, keys: &TokenKeys, rv: u64) -> bool;
+    /// The UTC second up to which the set has forgotten.
     fn pruned_to(&self) -> u64;
+    /// Both clocks.
     fn now(&self) -> Now;
 }
 
 /// What is demanded beyond the realm's bound.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Terms {
+pub struct Terms {
     /// Leeway for `exp`, `iat` and `nbf`, in seconds.
-    pub(crate) leeway: u64,
+    pub leeway: u64,
     /// A tighter bound of staleness.
-    pub(crate) staleness: Option<Duration>,
+    pub staleness: Option<Duration>,
     /// Complete as of this moment.
-    pub(crate) as_of: Option<Moment>,
+    pub as_of: Option<Moment>,
     /// Knowledge beyond the bound is good enough up to here.
-    pub(crate) tolerate: Option<Duration>,
+    pub tolerate: Option<Duration>,
 }
 
 /// A token was found good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Judged {
+pub struct Judged {
     /// The UTC second by which it was judged.
-    pub(crate) second: u64,
+    pub second: u64,
     /// How old the knowledge was, if that is beyond the bound.
-    pub(crate) tolerated: Option<Duration>,
+    pub tolerated: Option<Duration>,
 }
 
 /// Judges a token by its facts.
-pub(crate) fn judge(facts: &Facts, world: &impl World, terms: Terms) -> Result<Judged, Refusal> {
+pub fn judge(facts: &Facts, world: &impl World, terms: Terms) -> Result<Judged, Refusal> {
     let mut check = Check::of(facts);
     check.load_anchor(world);
     check.look_up(world);

@@ -28,7 +28,8 @@
 mod answer;
 mod bearer;
 mod builder;
-mod check;
+#[doc(hidden)]
+pub mod check;
 pub mod clock;
 mod ended;
 mod endpoint;

@@ -210,7 +210,7 @@ impl TokenKeys {
 pub const NEVER: u64 = u64::MAX;
 
 /// One entry of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Position: dense, in commit order, from 1 in each epoch.
     pub pos: u64,
