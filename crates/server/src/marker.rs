@@ -5,6 +5,7 @@ use crate::keys::write_private;
 use crate::run::stopped;
 use rescind_authority::clock::{Clock, Entropy, random};
 use rescind_authority::keys::{KeyState, Purpose, StoredKey, StoredKeys};
+use rescind_authority::rollback;
 use rescind_authority::store::{Head, Load, Store, StoreError};
 use rescind_wire::id::Epoch;
 use rescind_wire::jws::Alg;
@@ -14,9 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
-
-/// How far ahead a new epoch begins, in microseconds.
-const EPOCH_MARGIN: u64 = 60_000_000;
 
 /// What is remembered outside the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,10 +101,7 @@ impl Marker {
 
     /// Whether a store that stands at `head` has lost what the marker has seen.
     pub fn is_ahead_of(&self, head: &Head) -> bool {
-        let same_epoch = self.epoch == head.epoch;
-        // A realm that was just founded stands at 0, one whose epoch was opened never does: an empty
-        // store beside keys that have served a realm is a lost one.
-        self.ts > head.ts || (same_epoch && self.pos > head.pos) || (!same_epoch && head.pos == 0)
+        rollback::is_behind(head, (self.epoch, self.pos, self.ts))
     }
 }
 
@@ -135,8 +130,8 @@ fn write(keys: &Path, marker: Marker) -> io::Result<()> {
     write_private(&path(keys), &bytes)
 }
 
-/// Begins an epoch after a rollback: later than `lost`, the last log time that is known to have been
-/// given out, by a margin that covers those that are not known. Everybody signs in again.
+/// Begins an epoch after a rollback in which `lost` was the last log time that is known to have been
+/// given out. Everybody signs in again.
 pub(crate) async fn open_epoch_after(
     store: &dyn Store,
     lost: u64,
@@ -144,7 +139,7 @@ pub(crate) async fn open_epoch_after(
     entropy: &dyn Entropy,
 ) -> Result<Head, StoreError> {
     let head = store.head().await?;
-    let ts = lost.max(head.ts).max(clock.now().wall) + EPOCH_MARGIN;
+    let ts = rollback::first_ts(&head, lost, clock.now().wall);
     let head = store.open_epoch(Epoch::from_bytes(random(entropy)), ts, true).await?;
     tracing::warn!(event = "epoch_opened", pos = head.pos);
     Ok(head)
