@@ -15,7 +15,7 @@ pub(super) const I3: &str = "I3 honest freshness";
 pub(super) const I8: &str = "I8 no resurrection";
 pub(super) const I10: &str = "I10 a new epoch is later than all that was given out";
 pub(super) const KILL: &str = "I10 a kill is not mistaken for a restore";
-pub(super) const I11: &str = "I11 one voice, that of the newest epoch";
+pub(super) const I11: &str = "I11 one voice: whoever vouches holds the log there is";
 pub(super) const PROOF: &str =
     "I10 a signed position is called lost iff the log has not stood there";
 pub(super) const L1: &str = "L1 healed is fresh, or holds what was lost and can not show it";
@@ -89,10 +89,11 @@ pub(super) fn properties() -> Vec<Property<Epochs>> {
         Property::always(KILL, |_, state: &State| !state.mistaken),
         Property::always(I11, |_, state: &State| {
             each(state, |m| {
-                let since = (state.epochs, state.restores);
-                let now = m.vouches().is_some_and(|(_, epochs, r)| (epochs, r) == since);
-                let applied = m.verifier.follower.applied();
-                !now || applied.is_none_or(|p| state.stored.has_stood_at(p))
+                let Some((length, epochs, restores)) = m.vouches() else { return true };
+                let ended = state.ended.get(..length).unwrap_or_default();
+                let mut there = ended.iter().filter(|e| state.stored.entries.contains(&e.entry));
+                (epochs, restores) != (state.epochs, state.restores)
+                    || there.all(|e| m.verifier.held.contains(&e.entry))
             })
         }),
         Property::always(PROOF, |_, state: &State| {
