@@ -11,9 +11,12 @@
 //! - [`clocks`]: two clocks, pruning, expiry
 
 mod clocks;
+mod delivery;
+mod epochs;
 mod explored;
 mod issue;
 mod realm;
+mod verifier;
 
 use std::process::ExitCode;
 

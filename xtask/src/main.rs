@@ -14,6 +14,7 @@ mod files;
 mod fuzz;
 mod libtest;
 mod links;
+mod model;
 mod process;
 mod secrets;
 mod steps;
@@ -57,6 +58,11 @@ fn main() -> ExitCode {
                 _ => ask_for_help("bench takes revoke and --quick, and nothing else"),
             }
         }
+        Some((command, rest)) if command == "model" => match rest {
+            [] => exit(model::run(&root, None)),
+            [name] if !name.starts_with('-') => exit(model::run(&root, Some(name))),
+            _ => ask_for_help("model takes the name of one model and nothing else"),
+        },
         Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
     }
 }
@@ -125,7 +131,12 @@ Steps, in order:
 Usage: cargo xtask fuzz [--minutes N] [TARGET]...
 
 Feeds each target of fuzz/ (or only these) for N minutes, 10 if not told, with input that libFuzzer makes
-by coverage. The exit code is 0 only if nothing was found; the input that found something is kept.",
+by coverage. The exit code is 0 only if nothing was found; the input that found something is kept.
+
+Usage: cargo xtask model [MODEL]
+
+Searches the models of model/ (or only this one) whole, and their mutants. The exit code is 0 only if nothing
+is violated, everything that must be reached is, and every mutant is caught.",
     );
     text
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::libtest::Tests;
 use crate::summary::{Row, Summary};
-use crate::{bench, borders, checklist, deny, e2e, files, process, secrets, suite};
+use crate::{bench, borders, checklist, deny, e2e, files, model, process, secrets, suite};
 
 /// What the person who started the command asked for.
 #[derive(Debug, Default)]
@@ -92,6 +92,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "nothing that opens something stands in what the tests have left",
         slow: false,
         run: secrets::step,
+    },
+    Step {
+        name: "model",
+        about: "the models of the promise are searched whole; every mutant is caught",
+        slow: true,
+        run: model::step,
     },
     Step {
         name: "bench",

@@ -3,8 +3,9 @@
 //!
 //! [`Authority`] is the door. Each behaviour has a file: [`login`], [`refresh`], [`present`] (cookie and
 //! bearer on account routes), [`logout`], [`sessions`], [`mint`],
-//! [`revoke`] (what an administrator does), [`introspect`] (tokens as OAuth clients see them), [`rotate`] (keys). What a rule decides is a pure
-//! function of what was loaded; the [`store::Store`] runs it inside one transaction. No HTTP, no SQL, no
+//! [`revoke`] (what an administrator does), [`introspect`] (tokens as OAuth clients see them), [`rotate`]
+//! (keys), [`rollback`] (an older copy of the store). What a rule decides is a pure function of what was
+//! loaded; the [`store::Store`] runs it inside one transaction. No HTTP, no SQL, no
 //! configuration files, no environment.
 
 pub mod account;
@@ -31,6 +32,7 @@ pub mod present;
 pub mod refresh;
 pub mod renew;
 pub mod revoke;
+pub mod rollback;
 pub mod rotate;
 pub mod secret;
 pub mod session;

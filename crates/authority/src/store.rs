@@ -17,7 +17,7 @@ use rescind_wire::revocation::{Digest, Entry, NEVER, RevocationKey, Scope, Targe
 use tokio::sync::watch;
 
 /// The head of the log with the realm's ratchets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Head {
     /// The epoch.
     pub epoch: Epoch,

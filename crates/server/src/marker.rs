@@ -4,6 +4,7 @@
 use crate::keys::write_private;
 use crate::run::stopped;
 use rescind_authority::keys::{KeyState, Purpose, StoredKey, StoredKeys};
+use rescind_authority::rollback;
 use rescind_authority::store::{Head, Load, Store};
 use rescind_wire::id::Epoch;
 use rescind_wire::jws::Alg;
@@ -99,10 +100,7 @@ impl Marker {
 
     /// Whether a store that stands at `head` has lost what the marker has seen.
     pub fn is_ahead_of(&self, head: &Head) -> bool {
-        let same_epoch = self.epoch == head.epoch;
-        // A realm that was just founded stands at 0, one whose epoch was opened never does: an empty
-        // store beside keys that have served a realm is a lost one.
-        self.ts > head.ts || (same_epoch && self.pos > head.pos) || (!same_epoch && head.pos == 0)
+        rollback::is_behind(head, (self.epoch, self.pos, self.ts))
     }
 }
 

@@ -6,11 +6,9 @@ use crate::run::World;
 use crate::store::sqlite::SqliteStore;
 use rescind_authority::audit::{Action, Actor, Record};
 use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::rollback;
 use rescind_authority::store::{Head, Store, StoreError};
 use rescind_wire::id::Epoch;
-
-/// How far ahead a new epoch begins, in microseconds.
-const EPOCH_MARGIN: u64 = 60_000_000;
 
 /// By what a store shows that it may be older than one that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +88,7 @@ pub(crate) async fn open_epoch_after(
     (clock, entropy): (&dyn Clock, &dyn Entropy),
 ) -> Result<Head, StoreError> {
     let (head, wall) = (store.head().await?, clock.now().wall);
-    let ts = lost.max(head.ts).max(wall) + EPOCH_MARGIN;
+    let ts = rollback::first_ts(&head, lost, wall);
     let epoch = Epoch::from_bytes(random(entropy));
     let record = Record::by(&Actor::Rule, Action::EpochOpened, wall).to(epoch);
     let record = Record {

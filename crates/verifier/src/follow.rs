@@ -6,7 +6,7 @@
 use crate::entropy;
 use crate::fetch::{Authority, HeadQuestion};
 use crate::shared::Core;
-use crate::state::Event;
+use crate::state::{Event, replaces_evidence};
 use crate::trouble::FetchError;
 use rescind_wire::b64;
 use rescind_wire::frame::{BadFrame, Frame, KeysMark, Position};
@@ -270,10 +270,10 @@ impl Follow {
         }
     }
 
-    /// Keeps the head with the latest log time: one that went back never replaces the proof against it.
+    /// Keeps a head as evidence.
     fn remember(&self, position: Position, sealed: &[u8]) {
         let mut seen = self.seen();
-        if seen.as_ref().is_none_or(|(known, _)| known.ts <= position.ts) {
+        if replaces_evidence(seen.as_ref().map(|(known, _)| known), &position) {
             *seen = Some((position, b64::encode(sealed)));
         }
     }

@@ -11,7 +11,7 @@ const DRIFT_PPM: u64 = 400;
 
 /// "Everything committed before this instant is applied", on both clocks, in microseconds. Signed, for an
 /// answer may be older than the machine's boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Anchor {
     /// On the boot clock.
     pub boot_us: i64,
@@ -58,7 +58,7 @@ pub struct Moment {
 }
 
 /// One signed head whose position is applied: how fresh, until when, and what time the authority had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// What is known is complete as of here.
     pub anchor: Anchor,

@@ -79,6 +79,12 @@ pub enum Effect {
     Alarm(Alarm),
 }
 
+/// Whether a signed head is to be shown to the authority, as evidence of what it has said, in the place of
+/// the one that is shown now: one that went back never replaces the proof against it.
+pub fn replaces_evidence(shown: Option<&Position>, new: &Position) -> bool {
+    shown.is_none_or(|shown| shown.ts <= new.ts)
+}
+
 /// Why a snapshot is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -101,7 +107,7 @@ pub enum Alarm {
     OldRefused,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Request {
     nonce: [u8; 16],
     number: u64,
@@ -109,7 +115,7 @@ struct Request {
     applied: Option<(Epoch, u64)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Waiting {
     number: u64,
     sent: Now,
@@ -118,7 +124,7 @@ struct Waiting {
 }
 
 /// What a verifier knows of the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Follower {
     applied: Option<Position>,
     history: VecDeque<(u64, Digest)>,

@@ -19,7 +19,7 @@ pub const MAX_DELTA: usize = 10_000;
 pub const MAX_FRAME: usize = 1024 * 1024;
 
 /// Where the log stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The epoch in which `pos` counts.
     pub epoch: Epoch,
@@ -32,7 +32,7 @@ pub struct Position {
 }
 
 /// Which key set is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeysMark {
     /// Rises with each change.
     pub version: u64,
@@ -73,7 +73,7 @@ pub enum Frame {
 }
 
 /// "This position is complete", read after the request came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Head {
     /// The nonce of the request.
     pub nonce: [u8; 16],

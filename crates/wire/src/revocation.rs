@@ -230,7 +230,7 @@ pub fn kills(scope: Scope, ts: u64, rv: u64) -> bool {
 }
 
 /// A hash over the log up to one position; equal digests mean equal logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {

@@ -3,6 +3,7 @@
 use super::FeedHub;
 use crate::past::{self, Sign};
 use bytes::Bytes;
+use rescind_authority::rollback;
 use rescind_authority::store::{Head as LogHead, StoreError};
 use rescind_wire::frame::{Frame, Head, Position};
 
@@ -35,22 +36,13 @@ impl FeedHub {
         }
     }
 
-    /// Whether a position that was signed once is not in the store's log any more: of a later epoch,
-    /// beyond the log's end, or with another entry in its place, because the log has grown anew. An
-    /// entry that was pruned since cannot be compared.
+    /// Whether a position that was signed once is not in the store's log any more.
     async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
-        if seen.epoch != held.epoch {
-            // Log time rises over all epochs: a later one than ours was lost with its epoch.
-            return Ok(seen.ts > held.ts);
-        }
-        if seen.pos == 0 {
-            return Ok(false);
-        }
-        if seen.pos >= held.pos {
-            return Ok(seen.pos > held.pos || seen.digest != held.digest);
-        }
-        let entries = self.store().log(seen.pos - 1, 1).await?.entries;
-        Ok(entries.is_some_and(|e| e.first().is_some_and(|e| e.ts != seen.ts)))
+        let entries = match rollback::is_inside(held, seen) {
+            true => self.store().log(seen.pos - 1, 1).await?.entries,
+            false => None,
+        };
+        Ok(rollback::has_lost(held, seen, entries.unwrap_or_default().first()))
     }
 
     /// Begins an epoch after a rollback, unless another request with the same proof already has.

@@ -1,0 +1,101 @@
+//! Whether a store has lost what was given out, and where the epoch after that begins.
+//!
+//! Two things outlive a store: the marker beside the master key, and what verifiers were told, signed. A
+//! store that stands behind either was put back by an older copy; one that was only killed does not.
+
+use crate::store::Head;
+use rescind_wire::frame::Position;
+use rescind_wire::id::Epoch;
+use rescind_wire::revocation::Entry;
+
+/// How far ahead a new epoch begins, in microseconds.
+pub const EPOCH_MARGIN: u64 = 60_000_000;
+
+/// Whether a store that stands at `head` has lost what a marker of this epoch, position and log time has
+/// seen.
+pub fn is_behind(head: &Head, (epoch, pos, ts): (Epoch, u64, u64)) -> bool {
+    let same_epoch = epoch == head.epoch;
+    // A realm that was just founded stands at 0, one whose epoch was opened never does: an empty
+    // store beside keys that have served a realm is a lost one.
+    ts > head.ts || (same_epoch && pos > head.pos) || (!same_epoch && head.pos == 0)
+}
+
+/// Whether the log's own entry decides on a signed position: it lies inside the log of this epoch.
+pub fn is_inside(head: &Head, seen: &Position) -> bool {
+    seen.epoch == head.epoch && (1..head.pos).contains(&seen.pos)
+}
+
+/// Whether a position that was signed once is not in the store's log any more: of a later epoch, beyond
+/// the log's end, or with another entry in its place, because the log has grown anew. `there` is the
+/// log's entry at a position that [`is_inside`]; one that was pruned since cannot be compared.
+pub fn has_lost(head: &Head, seen: &Position, there: Option<&Entry>) -> bool {
+    if seen.epoch != head.epoch {
+        // Log time rises over all epochs: a later one than ours was lost with its epoch.
+        return seen.ts > head.ts;
+    }
+    if is_inside(head, seen) {
+        return there.is_some_and(|entry| entry.ts != seen.ts);
+    }
+    seen.pos > 0 && (seen.pos > head.pos || seen.digest != head.digest)
+}
+
+/// The first log time of an epoch that begins at `wall` (microseconds) because of a rollback: later than
+/// `lost`, the last log time that is known to have been given out, by a margin that covers those that
+/// are not known.
+pub fn first_ts(head: &Head, lost: u64, wall: u64) -> u64 {
+    lost.max(head.ts).max(wall) + EPOCH_MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rescind_wire::revocation::Target;
+
+    const ISSUER: &str = "https://auth.example";
+
+    fn log(targets: &[&str]) -> (Head, Vec<(Entry, Position)>) {
+        let epoch = Epoch::from_bytes([1; 16]);
+        let digest = rescind_wire::revocation::Digest::first(ISSUER, epoch);
+        let mut head = Head { epoch, pos: 0, ts: 100, digest, longest_life: 300, iat_limit: 0 };
+        let mut append = |target: &&str| {
+            let entry = head.append(ISSUER, &Target::Client((*target).to_owned()), 100);
+            (entry, head.position())
+        };
+        let entries = targets.iter().map(&mut append).collect();
+        (head, entries)
+    }
+
+    fn lost(head: &Head, log: &[(Entry, Position)], seen: &Position) -> bool {
+        let there = log.iter().map(|(entry, _)| entry).find(|e| e.pos == seen.pos);
+        has_lost(head, seen, there)
+    }
+
+    #[test]
+    fn what_the_log_holds_is_not_lost() {
+        let (head, log) = log(&["a", "b", "c"]);
+        for (_, seen) in &log {
+            assert!(!lost(&head, &log, seen), "{}", seen.pos);
+        }
+        let founded = Position { pos: 0, ..log[0].1 };
+        assert!(!lost(&head, &log, &founded));
+    }
+
+    #[test]
+    fn what_lies_beyond_the_log_or_in_a_later_epoch_is_lost() {
+        let (_, whole) = log(&["a", "b", "c"]);
+        let (head, shorter) = log(&["a", "b"]);
+        assert!(lost(&head, &shorter, &whole[2].1));
+        let other = Position { epoch: Epoch::from_bytes([2; 16]), ..whole[2].1 };
+        assert!(lost(&head, &shorter, &other), "later by log time");
+        assert!(!lost(&head, &shorter, &Position { ts: 50, ..other }), "an epoch that was left");
+    }
+
+    #[test]
+    fn an_epoch_begins_after_store_marker_and_clock() {
+        let (head, _) = log(&["a"]);
+        for (lost, wall) in [(0, 0), (500, 0), (0, 500), (700, 500)] {
+            let latest = lost.max(wall).max(head.ts);
+            assert_eq!(first_ts(&head, lost, wall), latest + EPOCH_MARGIN);
+        }
+    }
+}

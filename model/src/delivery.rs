@@ -1,0 +1,319 @@
+//! From the log to a verifier: snapshot, feed, head, lease, a relay, and a revocation that is answered once
+//! the whole fleet knows.
+//!
+//! The product's: [`Follower::step`](rescind_verifier::state::Follower::step), also as the relay's, the lease
+//! and the verdict (see [`crate::verifier`]), [`Head::append`], positions and digests. The model's: the
+//! authority's process with its crash between commit and publication; the network, which brings any
+//! signed delta of the log that there is so far, again, late, in any order, with gaps, or never (so it takes
+//! no step of its own that something committed is published late, or by the process after a crash); the
+//! first snapshot or the last; beats of the open feed; answers to heads, each twice. A relay is trusted only to be
+//! prompt: it serves what it has, and its heads are the authority's, read after the question came, so
+//! that the way through it is only longer. The rule of the acknowledged revocation ("answered when every
+//! verifier has acknowledged, or its lease has run out; who was restarted waits out S") stands here,
+//! since the product does not have it yet. A lost message is one that never comes; a suspended verifier
+//! one that nothing reaches. A request that passed its look-up before a revocation was answered and is
+//! judged after it is not counted: no protocol can take it back.
+//!
+//! Time is in ticks of a second, S is a little more than one; an entry does not expire, and the clocks of
+//! expiry stand still ([`crate::clocks`]).
+
+mod steps;
+mod truth;
+
+use crate::explored::{Report, mutant, whole};
+use crate::realm::{ISSUER, LIFE, START, sid};
+use crate::verifier::{Verifier, token};
+use rescind_authority::store::Head;
+use rescind_verifier::check::Facts;
+use rescind_verifier::state::{Event, Follower};
+use rescind_wire::frame::{self, Position};
+use rescind_wire::id::Epoch;
+use rescind_wire::revocation::{Digest, Entry};
+use stateright::{Model, Property};
+use std::sync::Arc;
+
+/// The bound S, in milliseconds and in whole ticks.
+const S: (u32, u64) = (1_100, 1);
+
+/// A small change that breaks the promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mutant {
+    AnchorAtArrival,
+    BeatExtends,
+    PublishBeforeCommit,
+    RelayFromMemory,
+    RestartForgets,
+}
+
+/// How far a search goes.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    entries: usize,
+    verifiers: usize,
+    /// The last verifier stands behind the relay.
+    relay: bool,
+    heads: u8,
+    ticks: u64,
+    /// The network brings any part of the log, and the feed may say "resync".
+    unruly: bool,
+    /// Revocations are answered.
+    fleet: bool,
+}
+
+/// The model.
+struct Delivery {
+    mutant: Option<Mutant>,
+    bounds: Bounds,
+    /// Token `n` is of session `n`, which entry `n` ends; the last one's is never ended.
+    tokens: Vec<Facts>,
+}
+
+/// An entry, and where the log stands after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Logged {
+    entry: Entry,
+    after: Position,
+    /// The tick of the commit; at least so long ago that it makes no difference any more.
+    at: u64,
+}
+
+/// A head request under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Asked {
+    nonce: [u8; 16],
+    /// What the question said is applied.
+    applied: u64,
+    answer: Option<frame::Head>,
+}
+
+/// A verifier and its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Member {
+    verifier: Verifier,
+    /// From where the feed was asked for.
+    feed: Option<u64>,
+    asked: Vec<Asked>,
+    sent: u8,
+    /// For each request, how much of the log there was when it was sent.
+    then: Vec<u64>,
+}
+
+/// What the authority's process knows of a verifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Known {
+    acked: u64,
+    answered_at: u64,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct State {
+    now: u64,
+    head: Head,
+    log: Vec<Logged>,
+    /// How much of the log is durable: all, but for a mutant.
+    durable: usize,
+    crashed: bool,
+    started: Option<u64>,
+    known: Vec<Option<Known>>,
+    /// The last revocation that was answered as known to the fleet.
+    returned: u64,
+    relay: Follower,
+    /// The last answer that passed the relay.
+    passed: Option<Position>,
+    members: Vec<Arc<Member>>,
+}
+
+/// What can happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Tick,
+    Commit,
+    Harden,
+    Crash,
+    Return(u64),
+    RelayTakes,
+    Snapshot(usize, u64),
+    Open(usize),
+    Delta(usize, u64, u64),
+    Beat(usize, u64),
+    Resync(usize),
+    Ask(usize),
+    Answer(usize, usize),
+    AnswerFromMemory(usize, usize),
+    Head(usize, usize),
+}
+
+impl Delivery {
+    fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
+        let tokens = (0..=bounds.entries).map(|n| token(sid(n), 1, START)).collect();
+        Self { mutant, bounds, tokens }
+    }
+
+    /// How far the one that a verifier speaks to can serve.
+    fn reach(&self, state: &State, member: usize) -> u64 {
+        if self.is_behind_relay(member) { state.relay_pos() } else { state.log.len() as u64 }
+    }
+
+    fn is_behind_relay(&self, member: usize) -> bool {
+        self.bounds.relay && member + 1 == self.bounds.verifiers
+    }
+
+    fn of_member(&self, state: &State, i: usize, actions: &mut Vec<Action>) {
+        let (member, reach) = (&state.members[i], self.reach(state, i));
+        let applied = member.verifier.follower.applied().map(|p| p.pos);
+        if member.verifier.wants_snapshot {
+            actions.push(Action::Snapshot(i, reach));
+            if self.bounds.unruly && reach > 0 {
+                actions.push(Action::Snapshot(i, 0));
+            }
+        } else if member.feed.is_none() {
+            actions.push(Action::Open(i));
+        }
+        if let (Some(from), Some(applied)) = (member.feed, applied) {
+            let next = applied + 1;
+            match self.bounds.unruly {
+                true => actions.extend(
+                    (1..=reach).flat_map(|a| (a..=reach).map(move |b| Action::Delta(i, a, b))),
+                ),
+                false if next <= reach => actions.push(Action::Delta(i, next, reach)),
+                false => {}
+            }
+            if self.bounds.unruly {
+                actions.extend((from <= reach).then_some(Action::Beat(i, reach)));
+                actions.push(Action::Resync(i));
+            }
+        }
+        if member.sent < self.bounds.heads {
+            actions.push(Action::Ask(i));
+        }
+        for (which, asked) in member.asked.iter().enumerate() {
+            match asked.answer {
+                None => {
+                    actions.push(Action::Answer(i, which));
+                    if self.mutant == Some(Mutant::RelayFromMemory) && self.is_behind_relay(i) {
+                        actions.push(Action::AnswerFromMemory(i, which));
+                    }
+                }
+                Some(_) => actions.push(Action::Head(i, which)),
+            }
+        }
+    }
+}
+
+impl Model for Delivery {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let epoch = Epoch::from_bytes([1; 16]);
+        let digest = Digest::first(ISSUER, epoch);
+        let head = Head { epoch, pos: 0, ts: START, digest, longest_life: LIFE, iat_limit: 0 };
+        let mut relay = Follower::new();
+        relay.step(truth::snapshot(&head, &[], 0));
+        let mut verifier = Verifier::new();
+        if !self.bounds.unruly {
+            verifier.step(truth::snapshot(&head, &[], 0), false);
+            verifier.step(Event::FeedAsked, false);
+        }
+        let member = Member {
+            feed: verifier.follower.applied().map(|p| p.pos),
+            verifier,
+            asked: Vec::new(),
+            sent: 0,
+            then: Vec::new(),
+        };
+        vec![State {
+            now: 0,
+            head,
+            log: Vec::new(),
+            durable: 0,
+            crashed: false,
+            started: None,
+            known: vec![None; self.bounds.verifiers],
+            returned: 0,
+            relay,
+            passed: None,
+            members: vec![Arc::new(member); self.bounds.verifiers],
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.now < self.bounds.ticks {
+            actions.push(Action::Tick);
+        }
+        if state.log.len() < self.bounds.entries && state.durable == state.log.len() {
+            actions.push(Action::Commit);
+        }
+        if state.durable < state.log.len() {
+            actions.push(Action::Harden);
+        }
+        if !state.crashed {
+            actions.push(Action::Crash);
+        }
+        if self.bounds.relay && state.relay_pos() < state.log.len() as u64 {
+            actions.push(Action::RelayTakes);
+        }
+        let durable = state.durable as u64;
+        if self.bounds.fleet && state.returned < durable && self.all_know(state, durable) {
+            actions.push(Action::Return(durable));
+        }
+        (0..state.members.len()).for_each(|i| self.of_member(state, i, actions));
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        self.step(&mut state, action)?;
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut all = truth::properties();
+        if self.mutant.is_none() {
+            all.extend(truth::reached(&self.bounds));
+        }
+        all
+    }
+}
+
+/// One verifier in an unruly network.
+const ONE: Bounds = Bounds {
+    entries: 3,
+    verifiers: 1,
+    relay: false,
+    heads: 2,
+    ticks: 2,
+    unruly: true,
+    fleet: false,
+};
+const RELAYED: Bounds = Bounds { relay: true, ..ONE };
+/// Two verifiers, one of them behind the relay, and revocations that are answered.
+const FLEET: Bounds =
+    Bounds { verifiers: 2, relay: true, heads: 1, unruly: false, fleet: true, ..ONE };
+
+/// All searches and all mutants. These go further: they end where they are caught.
+pub(crate) fn reports() -> impl Iterator<Item = Report> {
+    let small = |bounds| Bounds { entries: 2, ..bounds };
+    let wholes = [
+        ("delivery, an unruly network", small(ONE)),
+        ("delivery, a fleet with a relay", small(FLEET)),
+    ];
+    let wholes = wholes.into_iter().map(|(name, bounds)| {
+        let Bounds { entries, verifiers, heads, ticks, .. } = bounds;
+        let said = format!(
+            "{entries} entries, {verifiers} verifiers, {heads} heads each, {ticks} ticks, 1 crash"
+        );
+        whole(name, &said, Delivery::new(bounds, None))
+    });
+    wholes.chain(MUTANTS.into_iter().map(|(it, what, caught_by, bounds)| {
+        mutant("delivery", what, caught_by, Delivery::new(bounds, Some(it)))
+    }))
+}
+
+const MUTANTS: [(Mutant, &str, &str, Bounds); 5] = [
+    (Mutant::AnchorAtArrival, "anchor at arrival", truth::I4, ONE),
+    (Mutant::BeatExtends, "a beat extends the lease", truth::I4, ONE),
+    (Mutant::PublishBeforeCommit, "publish before commit", truth::I12, ONE),
+    (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, RELAYED),
+    (Mutant::RestartForgets, "restart forgets the waiting-out of S", truth::I5, FLEET),
+];

@@ -1,0 +1,182 @@
+//! What happens, step by step.
+
+use super::{Action, Asked, Delivery, Known, Logged, Member, Mutant, S, State, truth};
+use crate::realm::{ISSUER, SECOND, START, sid};
+use rescind_verifier::Now;
+use rescind_verifier::lease::Anchor;
+use rescind_verifier::state::Event;
+use rescind_wire::frame::{self, KeysMark, Position};
+use rescind_wire::revocation::Target;
+use std::sync::Arc;
+
+/// Both clocks at a tick.
+pub(super) fn clock(tick: u64) -> Now {
+    Now { boot_us: (1_000 + tick) * SECOND, wall_us: START + tick * SECOND }
+}
+
+impl State {
+    pub(super) fn relay_pos(&self) -> u64 {
+        self.relay.applied().map_or(0, |p| p.pos)
+    }
+
+    fn member(&mut self, i: usize) -> &mut Member {
+        Arc::make_mut(&mut self.members[i])
+    }
+
+    /// Where the durable log stands.
+    fn position(&self) -> Position {
+        truth::position(&self.head, &self.log, self.durable as u64)
+    }
+}
+
+impl Delivery {
+    pub(super) fn step(&self, state: &mut State, action: Action) -> Option<()> {
+        match action {
+            Action::Tick => self.tick(state),
+            Action::Commit => self.commit(state),
+            Action::Harden => state.durable = state.log.len(),
+            Action::Crash => self.crash(state),
+            Action::Return(pos) => state.returned = pos,
+            Action::RelayTakes => {
+                let (first, last) = (state.relay_pos() + 1, state.log.len() as u64);
+                state.relay.step(truth::delta(&state.log, first, last));
+            }
+            Action::Snapshot(i, pos) => {
+                let event = truth::snapshot(&state.head, &state.log, pos);
+                state.member(i).verifier.step(event, false);
+            }
+            Action::Open(i) => {
+                let member = state.member(i);
+                member.feed = Some(member.verifier.follower.applied()?.pos);
+                member.verifier.step(Event::FeedAsked, false);
+            }
+            Action::Delta(i, first, last) => {
+                let event = truth::delta(&state.log, first, last);
+                self.fed(state.member(i), event);
+            }
+            Action::Beat(i, pos) => {
+                let position = truth::position(&state.head, &state.log, pos);
+                let now = clock(state.now);
+                let member = state.member(i);
+                if self.mutant == Some(Mutant::BeatExtends)
+                    && let Some(lease) = &mut member.verifier.lease
+                {
+                    lease.anchor = Anchor::new(now, 0);
+                }
+                self.fed(member, Event::Beat(position));
+            }
+            Action::Resync(i) => self.fed(state.member(i), Event::Resync),
+            Action::Ask(i) => self.ask(state, i),
+            Action::Answer(i, which) => self.answer(state, i, which),
+            Action::AnswerFromMemory(i, which) => {
+                let position = state.passed?;
+                let asked = &mut state.member(i).asked[which];
+                asked.answer = Some(head(asked.nonce, position));
+            }
+            Action::Head(member, which) => self.take_head(state, member, which)?,
+        }
+        Some(())
+    }
+
+    fn tick(&self, state: &mut State) {
+        state.now += 1;
+        // What is so long ago that nothing depends on when it was is all one.
+        let old = state.now.saturating_sub(S.1 + 1);
+        state.log.iter_mut().for_each(|logged| logged.at = logged.at.max(old));
+        state.started = state.started.map(|at| at.max(old));
+        state.known.iter_mut().flatten().for_each(|k| k.answered_at = k.answered_at.max(old));
+        for i in 0..state.members.len() {
+            let verifier = &state.members[i].verifier;
+            if self.bounds.heads > 1
+                && verifier.lease.is_some()
+                && !verifier.is_fresh(clock(state.now))
+                && !verifier.was_stale
+            {
+                state.member(i).verifier.was_stale = true;
+            }
+        }
+    }
+
+    fn commit(&self, state: &mut State) {
+        let target = Target::Session(sid(state.log.len()));
+        // Log time needs no clock that moves.
+        let entry = state.head.append(ISSUER, &target, START);
+        let after = state.head.position();
+        state.log.push(Logged { entry, after, at: state.now });
+        if self.mutant != Some(Mutant::PublishBeforeCommit) {
+            state.durable = state.log.len();
+        }
+    }
+
+    /// And starts again: what was not durable is gone, and the process knows no verifier.
+    fn crash(&self, state: &mut State) {
+        let position = state.position();
+        state.log.truncate(state.durable);
+        (state.head.pos, state.head.digest) = (position.pos, position.digest);
+        state.crashed = true;
+        state.started = self.bounds.fleet.then_some(state.now);
+        state.known.iter_mut().for_each(|known| *known = None);
+        for i in 0..state.members.len() {
+            state.member(i).feed = None;
+        }
+    }
+
+    /// Whether every verifier knows the log up to `pos`, or can judge nothing any more.
+    pub(super) fn all_know(&self, state: &State, pos: u64) -> bool {
+        let over = |at: u64| state.now > at + S.1;
+        let waited = state.started.is_none_or(over) || self.mutant == Some(Mutant::RestartForgets);
+        waited && state.known.iter().flatten().all(|k| k.acked >= pos || over(k.answered_at))
+    }
+
+    fn fed(&self, member: &mut Member, event: Event) {
+        member.verifier.step(event, false);
+        if member.verifier.wants_snapshot {
+            member.feed = None;
+        }
+    }
+
+    fn ask(&self, state: &mut State, i: usize) {
+        let (at, length) = (clock(state.now), state.durable as u64);
+        let member = state.member(i);
+        member.sent += 1;
+        let nonce = [member.sent; 16];
+        let applied = member.verifier.follower.applied().map_or(0, |p| p.pos);
+        member.verifier.step(Event::HeadSent { nonce, at }, false);
+        member.then.push(length);
+        member.asked.push(Asked { nonce, applied, answer: None });
+    }
+
+    fn answer(&self, state: &mut State, i: usize, which: usize) {
+        let (position, now) = (state.position(), state.now);
+        let asked = &mut state.member(i).asked[which];
+        let (nonce, acked) = (asked.nonce, asked.applied);
+        asked.answer = Some(head(nonce, position));
+        if self.bounds.fleet {
+            let before = state.known[i].map_or(0, |known| known.acked);
+            state.known[i] = Some(Known { acked: acked.max(before), answered_at: now });
+        }
+        if self.mutant == Some(Mutant::RelayFromMemory) {
+            state.passed = Some(position);
+        }
+    }
+
+    fn take_head(&self, state: &mut State, i: usize, which: usize) -> Option<()> {
+        let (at, length) = (clock(state.now), state.durable as u64);
+        let member = state.member(i);
+        let head = member.asked.remove(which).answer?;
+        if self.mutant == Some(Mutant::AnchorAtArrival) {
+            member.verifier.step(Event::HeadLost(head.nonce), false);
+            member.verifier.step(Event::HeadSent { nonce: head.nonce, at }, false);
+            member.then.push(length);
+        }
+        let at = clock(0);
+        member.verifier.step(Event::Head { head: head.clone(), at }, false);
+        member.verifier.step(Event::Head { head, at }, false);
+        Some(())
+    }
+}
+
+pub(super) fn head(nonce: [u8; 16], position: Position) -> frame::Head {
+    let keys = KeysMark { version: 1, hash: [0; 32] };
+    frame::Head { nonce, position, utc: START, keys, age: 0, staleness_ms: S.0 }
+}

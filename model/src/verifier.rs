@@ -1,0 +1,131 @@
+//! A verifier as the models hold it.
+//!
+//! The product's: [`Follower`] with its steps, [`Lease`], [`judge`], and [`kills`] over [`TokenKeys`]. The
+//! model's: the set is a list of all entries that [`Effect::Insert`] brought (the product merges those of
+//! one key, and expires them), and effects are carried out at once, as under the product's lock. A check
+//! is one moment: one that pauses after its look-up is one of a verifier that nothing reached since.
+
+use crate::realm::{ISSUER, LIFE, SECOND, START, sub};
+use rescind_authority::clients::FIRST_PARTY;
+use rescind_verifier::check::{Facts, Judged, Terms, World, judge};
+use rescind_verifier::lease::Lease;
+use rescind_verifier::state::{Alarm, Effect, Event, Follower};
+use rescind_verifier::{Now, Refusal};
+use rescind_wire::id::{Jti, Sid};
+use rescind_wire::revocation::{Entry, TokenKeys, kills};
+use rescind_wire::token::Claims;
+
+/// What a verifier holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Verifier {
+    pub(crate) follower: Follower,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) held: Vec<Entry>,
+    /// What was ever held.
+    ever: Vec<Entry>,
+    pub(crate) wants_snapshot: bool,
+    pub(crate) alarm: bool,
+    /// A lease was withdrawn, or had run out before a new one came.
+    pub(crate) was_stale: bool,
+}
+
+impl Verifier {
+    /// Which needs a snapshot.
+    pub(crate) fn new() -> Self {
+        Self { wants_snapshot: true, ..Self::default() }
+    }
+
+    /// Takes an event. With `replaces`, a mutant: what a snapshot brings stands in the place of what was.
+    pub(crate) fn step(&mut self, event: Event, replaces: bool) {
+        let replaces = replaces && matches!(event, Event::Snapshot { .. });
+        if matches!(event, Event::Snapshot { .. }) {
+            self.wants_snapshot = false;
+        }
+        for effect in self.follower.step(event) {
+            match effect {
+                Effect::Insert(entries) => {
+                    if replaces {
+                        self.held.clear();
+                    }
+                    entries.into_iter().for_each(|e| self.insert(e));
+                }
+                Effect::Fresh(lease) => self.lease = Some(lease),
+                Effect::EndLease => {
+                    self.was_stale |= self.lease.is_some();
+                    self.lease = None;
+                }
+                Effect::FetchSnapshot(_) => self.wants_snapshot = true,
+                Effect::Alarm(Alarm::OldRefused) => {}
+                Effect::Alarm(_) => self.alarm = true,
+            }
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        for set in [&mut self.held, &mut self.ever] {
+            if !set.contains(&entry) {
+                set.push(entry);
+                set.sort_by_key(|e| (e.ts, e.key));
+            }
+        }
+    }
+
+    /// The verdict on a token at this moment.
+    pub(crate) fn judges(&self, token: &Facts, now: Now) -> Result<Judged, Refusal> {
+        judge(token, &At(self, now), Terms::default())
+    }
+
+    /// Whether what it knows is new enough to judge at all.
+    pub(crate) fn is_fresh(&self, now: Now) -> bool {
+        self.lease.is_some_and(|lease| lease.holds(now, None))
+    }
+
+    /// I2.
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.ever.iter().any(|e| !self.held.contains(e))
+    }
+}
+
+struct At<'a>(&'a Verifier, Now);
+
+impl World for At<'_> {
+    fn lease(&self) -> Option<Lease> {
+        self.0.lease
+    }
+    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
+        self.0.held.iter().any(|e| is_about(keys, e) && kills(e.scope, e.ts, rv))
+    }
+    fn pruned_to(&self) -> u64 {
+        0
+    }
+    fn now(&self) -> Now {
+        self.1
+    }
+}
+
+/// Whether an entry names something of these keys.
+pub(crate) fn is_about(keys: &TokenKeys, entry: &Entry) -> bool {
+    keys.iter().any(|key| key == (entry.scope, entry.key))
+}
+
+/// A token of session `sid` of account `owner`.
+pub(crate) fn token(sid: Sid, owner: u8, rv: u64) -> Facts {
+    let claims = Claims {
+        iss: ISSUER.into(),
+        sub: sub(owner),
+        aud: vec!["posts-api".into()],
+        exp: START / SECOND + LIFE,
+        iat: START / SECOND,
+        nbf: None,
+        jti: Jti::from_bytes(*sid.as_bytes()),
+        sid,
+        client_id: FIRST_PARTY.into(),
+        scope: String::new(),
+        roles: Vec::new(),
+        auth_time: START / SECOND,
+        amr: Vec::new(),
+        rv,
+    };
+    let kid = "kid".to_owned();
+    Facts { revocation_keys: TokenKeys::of(&claims, &kid), claims, kid, key_set: 1 }
+}
