@@ -1,5 +1,6 @@
 //! Who is woken by what, and that nothing falls between the judgement and the wait.
 
+use crate::following::Keeper as _;
 use super::*;
 use crate::builder::Settings;
 use crate::clock::{Clock, ManualClock, Now};
