@@ -14,4 +14,5 @@ pub mod evidence;
 pub mod http;
 pub mod interleave;
 pub mod process;
+pub mod relay;
 pub mod server;

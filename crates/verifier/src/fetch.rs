@@ -205,15 +205,18 @@ impl Authority {
         if answer.is_empty() { Ok(heads) } else { Err(FetchError::OtherFrame) }
     }
 
-    /// Whether the authority lets whoever proves itself by this header read the feed. The question is an
-    /// empty batch of heads.
-    pub(crate) async fn admits(&self, authorization: &HeaderValue) -> Result<bool, FetchError> {
+    /// What the authority answers who proves itself by this header and wants to read the feed: 200, 401 or 403.
+    /// The question is an empty batch of heads.
+    pub(crate) async fn admits(
+        &self,
+        authorization: &HeaderValue,
+    ) -> Result<StatusCode, FetchError> {
         let body = Bytes::from_static(b"[]");
         let mut request = self.authorized(Method::POST, self.known()?.heads()?, body);
         request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         match within(HEAD, self.send(request, &[FRAME_TYPE])).await {
-            Ok(_) => Ok(true),
-            Err(FetchError::Denied(_)) => Ok(false),
+            Ok(_) => Ok(StatusCode::OK),
+            Err(FetchError::Denied(status)) => Ok(status),
             Err(error) => Err(error),
         }
     }

@@ -68,10 +68,8 @@ pub(crate) trait Keeper: Send + Sync + 'static {
     fn lag(&self) -> Duration;
 
     /// What else is needed before the first snapshot, once the metadata is known.
-    fn prepare(
-        &self,
-        authority: &Authority,
-    ) -> impl Future<Output = Result<(), FetchError>> + Send;
+    fn prepare(&self, authority: &Authority)
+    -> impl Future<Output = Result<(), FetchError>> + Send;
 
     /// Which token keys are in force; `answers` if a head says so, which answers a question.
     fn announced(&self, mark: KeysMark, answers: bool);

@@ -60,14 +60,19 @@ impl Known {
             snapshot: endpoint::endpoint(&metadata.rescind_snapshot_endpoint)?,
             feed: endpoint::endpoint(&metadata.rescind_feed_endpoint)?,
             head: endpoint::endpoint(&metadata.rescind_head_endpoint)?,
-            heads: metadata.rescind_heads_endpoint.as_deref().map(endpoint::endpoint).transpose()?,
+            heads: metadata
+                .rescind_heads_endpoint
+                .as_deref()
+                .map(endpoint::endpoint)
+                .transpose()?,
             feed_keys,
         })
     }
 
     /// Whether the feed has the same keys.
     pub(crate) fn has_keys_of(&self, other: &Self) -> bool {
-        let keys = |known: &Self| known.feed_keys.iter().map(PublicKey::thumbprint).collect::<Vec<_>>();
+        let keys =
+            |known: &Self| known.feed_keys.iter().map(PublicKey::thumbprint).collect::<Vec<_>>();
         keys(self) == keys(other)
     }
 

@@ -12,7 +12,7 @@ use crate::following::{Following, Keeper};
 use crate::secret::ClientSecret;
 use crate::state::{Effect, Event};
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use rescind_wire::frame::{Frame, KeysMark, Position};
 use rescind_wire::id::{Epoch, Instance};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,8 +80,9 @@ impl Upstream {
         Ok(heads.into_iter().map(|(_, sealed)| sealed).collect())
     }
 
-    /// Whether who proves itself by this header may read the feed.
-    pub async fn admits(&self, authorization: &HeaderValue) -> Result<bool, FetchError> {
+    /// What the authority says to who proves itself by this header and wants to read the feed: 200, 401 or
+    /// 403.
+    pub async fn admits(&self, authorization: &HeaderValue) -> Result<StatusCode, FetchError> {
         self.follow.authority.admits(authorization).await
     }
 
@@ -186,9 +187,7 @@ impl Keeper for Relayed {
     fn lag(&self) -> Duration {
         let now = self.clock.now().boot_us;
         let behind = *self.behind.lock().unwrap_or_else(PoisonError::into_inner);
-        behind.map_or(Duration::ZERO, |(_, since)| {
-            Duration::from_micros(now.saturating_sub(since))
-        })
+        behind.map_or(Duration::ZERO, |(_, since)| Duration::from_micros(now.saturating_sub(since)))
     }
 
     async fn prepare(&self, authority: &Authority) -> Result<(), FetchError> {
