@@ -89,15 +89,22 @@ impl<K: Keeper> Follow<K> {
         self.core.prepare(&self.authority).await?;
         match self.core.following().snapshot_is_wished() {
             true => self.snapshot().await,
-            false => Ok(()),
+            false => self.core.renew(&self.authority).await,
         }
     }
 
     async fn snapshot(&self) -> Result<(), FetchError> {
         self.core.following().take_snapshot_wish();
-        match self.authority.snapshot().await {
+        let fetch = async {
+            self.core.renew(&self.authority).await?;
+            self.authority.snapshot().await
+        };
+        match fetch.await {
             Ok((snapshot, sealed)) => {
-                tracing::info!(bytes = sealed.len(), "snapshot");
+                if let Frame::Snapshot { position, entries } = &snapshot {
+                    let (epoch, pos) = (position.epoch, position.pos);
+                    tracing::info!(%epoch, pos, entries = entries.len(), "snapshot");
+                }
                 self.core.take(snapshot, sealed);
                 Ok(())
             }

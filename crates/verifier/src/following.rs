@@ -71,6 +71,11 @@ pub(crate) trait Keeper: Send + Sync + 'static {
     fn prepare(&self, authority: &Authority)
     -> impl Future<Output = Result<(), FetchError>> + Send;
 
+    /// What else is needed with each start and each snapshot.
+    fn renew(&self, _authority: &Authority) -> impl Future<Output = Result<(), FetchError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Which token keys are in force; `answers` if a head says so, which answers a question.
     fn announced(&self, mark: KeysMark, answers: bool);
 

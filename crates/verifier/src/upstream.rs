@@ -194,6 +194,10 @@ impl Keeper for Relayed {
         if self.following.applied().is_none() {
             self.take_kept(authority);
         }
+        Ok(())
+    }
+
+    async fn renew(&self, authority: &Authority) -> Result<(), FetchError> {
         // Nobody but the authority can sign this; no log has this epoch.
         let nowhere = Epoch::from_bytes([0; 16]);
         match authority.feed(nowhere, 0, self.instance).await?.next(authority).await? {
@@ -208,7 +212,7 @@ impl Keeper for Relayed {
     fn announced(&self, _: KeysMark, _: bool) {}
 
     fn feed_keys_changed(&self) {
-        // Verifiers soon refuse what the key before has signed.
+        // Verifiers soon refuse what the key before has signed: all is fetched anew.
         self.following.wish_snapshot();
         self.following.wake.notify_one();
     }

@@ -25,8 +25,8 @@ const SECRET: &str = "RESCIND_CLIENT_SECRET";
       --tls-certificate fullchain.pem --tls-key privkey.pem
   rescind relay --issuer https://auth.example.com --client relay-eu --secret-file relay.secret \\
       --listen 10.0.0.7:4100 --trusted-proxy 10.0.0.2
-  curl http://127.0.0.1:4101/readyz
 
+Whether it is well: curl http://127.0.0.1:4101/readyz
 A verifier behind it is built with .feed_from(\"https://relay.example.com\").
 When to use one: docs/operations.md, \"Relays\"")]
 pub(crate) struct RelayArgs {

@@ -68,9 +68,9 @@ async fn a_client_that_is_removed_is_cut_off_within_a_beat() {
     let authority = quick().await;
     let relay = TestRelay::start(&authority).await;
     ready(&relay).await;
-    let made =
-        authority.app.authority.add_client("gone", vec![], vec![Permission::Feed], &operator());
-    let credentials = basic("gone", made.await.unwrap().expose());
+    let (may, operator) = (vec![Permission::Feed], operator());
+    let made = authority.app.authority.add_client("gone", vec![], may, &operator).await;
+    let credentials = basic("gone", made.unwrap().expose());
     let epoch = authority.app.authority.store().head().await.unwrap().epoch;
     let url = format!("{}/v1/feed?epoch={epoch}&from=0&instance={INSTANCE}", relay.url());
     let request = Request::get(url).header("authorization", &credentials);
@@ -79,7 +79,7 @@ async fn a_client_that_is_removed_is_cut_off_within_a_beat() {
     assert_eq!(response.status(), 200);
     let mut body = response.into_body();
 
-    authority.app.authority.remove_client("gone", operator()).await.unwrap();
+    authority.app.authority.remove_client("gone", operator).await.unwrap();
     let over = async { while let Some(Ok(_)) = body.frame().await {} };
     // A beat, and a little for a machine that is busy.
     let in_time = tokio::time::timeout(Duration::from_millis(3500), over).await;

@@ -7,12 +7,14 @@ use crate::{
 };
 use futures_util::future::join_all;
 use http::Method;
+use rescind_server::run::Config;
 use rescind_testkit::http::{Http, basic};
 use rescind_testkit::relay::TestRelay;
 use rescind_testkit::server::until;
 use rescind_wire::b64;
 use rescind_wire::frame::{MAX_FRAME, next_frame};
 use serde_json::json;
+use std::path::Path;
 use std::time::Duration;
 
 // P07
@@ -164,32 +166,39 @@ async fn a_relay_behind_a_relay_serves_as_well() {
     assert!(is_revoked(&verifier.check_online(&gone).await));
 }
 
-// P05
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+// P05 R-58
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_is_noticed_by_what_a_verifier_behind_a_relay_has_seen() {
     let authority = quick().await;
     let relay = TestRelay::start(&authority).await;
-    let verifier = verifier_at(&authority, &relay.url()).await;
-    let copy = tempfile::tempdir().unwrap();
-    let copied = copy.path().join("copy.db");
-    authority.app.authority.store().backup(&copied).await.unwrap();
     let (gone, sid) = sign_in(&authority).await;
+    let backup = |config: &Config| config.data.with_extension("backup");
+    let authority =
+        authority.restart_after(async |config| copy(&config.data, &backup(config))).await;
+    let verifier = verifier_at(&authority, &relay.url()).await;
     assert!(verifier.check_online(&gone).await.is_ok());
     revoke(&authority, sid).await;
-    until("the revocation", || is_revoked(&verifier.check(&gone))).await;
+    assert!(is_revoked(&verifier.check_online(&gone).await));
     let epoch = verifier.status().epoch;
-    // The marker goes, too: only what was signed can tell.
+    // Without the marker only what was signed can tell.
     let authority = authority
         .restart_after(async |config| {
-            let store = config.data.join(rescind_server::store::sqlite::FILE_NAME);
-            for end in ["-wal", "-shm"] {
-                let _ = std::fs::remove_file(format!("{}{end}", store.display()));
-            }
-            std::fs::copy(&copied, &store).unwrap();
+            copy(&backup(config), &config.data);
             std::fs::remove_file(config.keys.join("marker.json")).unwrap();
         })
         .await;
     until("the new epoch", || verifier.status().epoch != epoch && verifier.status().ready).await;
     assert!(is_revoked(&verifier.check(&gone)));
-    drop(authority);
+    authority.caught_up(&verifier).await;
 }

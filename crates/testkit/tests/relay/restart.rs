@@ -4,6 +4,7 @@ use crate::proxy::{FEED, SNAPSHOT};
 use crate::{
     behind_proxy, is_revoked, quick, ready, revoke, revoke_nobodys, sign_in, status, verifier_at,
 };
+use rescind_authority::clients::Permission;
 use rescind_testkit::http::{Http, basic};
 use rescind_testkit::process::{Process, free_port, wait_for_port};
 use rescind_testkit::relay::TestRelay;
@@ -92,13 +93,9 @@ async fn a_relay_that_was_cut_off_catches_up_and_so_does_who_is_behind_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_relay_comes_back_and_nothing_was_missed() {
     let authority = quick().await;
-    let made = authority.app.authority.add_client(
-        "relay",
-        vec![],
-        vec![rescind_authority::clients::Permission::Feed],
-        &operator(),
-    );
-    let secret = made.await.unwrap().expose().to_owned();
+    let (may, operator) = (vec![Permission::Feed], operator());
+    let made = authority.app.authority.add_client("relay", vec![], may, &operator).await;
+    let secret = made.unwrap().expose().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("relay").display().to_string();
     let [listen, about] = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
@@ -152,6 +149,7 @@ async fn one_folder_is_for_one_relay() {
     let mode = std::fs::metadata(&relay.config.data).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0);
     let credentials = basic("posts-api", &authority.secret);
-    let answer = Http::new(&relay.url()).get("/v1/snapshot", &[("authorization", &credentials)]);
-    assert_eq!(answer.await.status, 200);
+    let http = Http::new(&relay.url());
+    let answer = http.get("/v1/snapshot", &[("authorization", &credentials)]).await;
+    assert_eq!(answer.status, 200);
 }
