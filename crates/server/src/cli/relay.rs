@@ -118,3 +118,38 @@ pub(super) async fn run(args: RelayArgs) -> Result<(), String> {
     let _ = stop.send(true);
     serving.await.map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RelayArgs,
+    }
+
+    // H01
+    #[test]
+    fn beyond_this_machine_a_relay_needs_tls_or_a_proxy_in_front() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "s3cret").unwrap();
+        let judge = |more: &[&str]| {
+            let secret = file.display().to_string();
+            let needed = ["relay", "--issuer", "https://a.example", "--client", "r"];
+            let line = [&needed[..], &["--secret-file", secret.as_str()], more].concat();
+            Line::try_parse_from(line).map(|line| line.args.config().is_ok())
+        };
+        let open = ["--listen", "0.0.0.0:443"];
+        let tls = ["--url", "https://r.example", "--tls-certificate", "c", "--tls-key", "k"];
+        assert!(judge(&[]).unwrap());
+        assert!(!judge(&open).unwrap());
+        assert!(judge(&[&open[..], &tls].concat()).unwrap());
+        assert!(judge(&[&open[..], &["--trusted-proxy", "10.0.0.2"]].concat()).unwrap());
+        for part in [&tls[..2], &tls[2..4], &tls[4..], &tls[2..]] {
+            assert!(judge(part).is_err(), "{part:?}");
+        }
+    }
+}

@@ -30,7 +30,7 @@ struct Written {
 pub(super) struct Folder {
     path: PathBuf,
     written: Mutex<Option<Written>>,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -41,7 +41,13 @@ impl Folder {
         let lock = open.create(true).write(true).truncate(false).mode(0o600);
         let lock = lock.open(path.join("lock"))?;
         lock.try_lock().map_err(|_| io::Error::other("another relay uses it"))?;
-        Ok(Self { path: path.to_owned(), written: Mutex::default(), _lock: lock })
+        Ok(Self { path: path.to_owned(), written: Mutex::default(), lock })
+    }
+
+    /// Another process may use it from now on, and this one does not any more.
+    pub(super) fn leave(&self) {
+        // It goes with the process at the latest.
+        let _ = self.lock.unlock();
     }
 
     fn snapshot_path(&self) -> PathBuf {

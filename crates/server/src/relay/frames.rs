@@ -63,7 +63,7 @@ pub(super) struct Base {
 pub(super) struct Frames {
     pub(super) hub: Arc<Hub<Sent>>,
     clock: Arc<dyn Clock>,
-    folder: Folder,
+    pub(super) folder: Folder,
     base: Mutex<Option<Base>>,
     /// Boot time at which the last frame came.
     heard_at: Mutex<Option<u64>>,

@@ -183,6 +183,7 @@ impl Relay {
         // Who followed comes back at a random time, as after any broken stream.
         parts.frames.hub.close(None);
         while serving.join_next().await.is_some() {}
+        parts.frames.folder.leave();
         tracing::info!(event = "relay_stopped");
         ended
     }

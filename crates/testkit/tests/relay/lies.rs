@@ -1,17 +1,24 @@
 //! A relay that lies. It holds no key, so what it can do is keep silent, repeat, leave out and mix up.
 
 use crate::proxy::{FEED, HEAD, Proxy, SNAPSHOT};
-use crate::{S, is_revoked, is_stale, quick, revoke, revoke_nobodys, sign_in, verifier_at};
+use crate::{S, cheap, is_revoked, is_stale, quick, revoke, revoke_nobodys, sign_in, verifier_at};
 use rescind_testkit::relay::TestRelay;
 use rescind_testkit::server::{TestAuthority, until};
 use rescind_verifier::Verifier;
 use std::sync::Mutex;
 
-/// A relay that lies as it is told; begins honest.
-async fn liar(authority: &TestAuthority) -> Proxy {
-    let proxy = Proxy::start().await;
-    proxy.forward_to(authority.issuer());
-    proxy
+/// An authority with Alice, and a relay that lies as it is told; begins honest.
+async fn liar() -> (TestAuthority, Proxy) {
+    let relay = Proxy::start().await;
+    let authority = TestAuthority::start_with(|config| {
+        cheap(config);
+        relay.forward_to(&config.settings.issuer);
+        // It passes on the name by which it is asked itself.
+        config.hosts.push(relay.url().trim_start_matches("http://").to_owned());
+    })
+    .await;
+    authority.person("alice").await;
+    (authority, relay)
 }
 
 /// So many more heads were asked for and are over.
@@ -29,8 +36,7 @@ async fn heads(relay: &Proxy, verifier: &Verifier, token: &str, more: u64) {
 /// After this lie nobody is fresh: a revoked token is not accepted past S, and nothing is called revoked
 /// that is not.
 async fn gives_no_freshness(lie: impl FnOnce(&Proxy)) {
-    let authority = quick().await;
-    let relay = liar(&authority).await;
+    let (authority, relay) = liar().await;
     let verifier = verifier_at(&authority, relay.url()).await;
     let ((gone, sid), (good, _)) = (sign_in(&authority).await, sign_in(&authority).await);
     assert!(verifier.check_online(&gone).await.is_ok());
@@ -97,8 +103,7 @@ async fn honest_heads_without_the_entries_give_no_freshness() {
 // P04 P05
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_that_come_twice_late_and_in_another_order_lose_nothing() {
-    let authority = quick().await;
-    let relay = liar(&authority).await;
+    let (authority, relay) = liar().await;
     let verifier = verifier_at(&authority, relay.url()).await;
     let (gone, sid) = sign_in(&authority).await;
     let (good, _) = sign_in(&authority).await;
@@ -124,8 +129,7 @@ async fn frames_that_come_twice_late_and_in_another_order_lose_nothing() {
 // P05 P06
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_snapshot_makes_nobody_ready() {
-    let authority = quick().await;
-    let relay = liar(&authority).await;
+    let (authority, relay) = liar().await;
     let first = verifier_at(&authority, relay.url()).await;
     let (gone, sid) = sign_in(&authority).await;
     let old = relay.frames(SNAPSHOT).pop().unwrap();

@@ -14,6 +14,7 @@ use rescind_testkit::server::until;
 use rescind_wire::b64;
 use rescind_wire::frame::{MAX_FRAME, next_frame};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -201,4 +202,25 @@ async fn a_rollback_is_noticed_by_what_a_verifier_behind_a_relay_has_seen() {
     until("the new epoch", || verifier.status().epoch != epoch && verifier.status().ready).await;
     assert!(is_revoked(&verifier.check(&gone)));
     authority.caught_up(&verifier).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_of_a_relay_stands_in_the_documents_and_no_other_does() {
+    const METRICS: &str = include_str!("../../../../docs/metrics.md");
+    let authority = quick().await;
+    let relay = TestRelay::start(&authority).await;
+    ready(&relay).await;
+    let text = status(&relay, "/metrics").await.text();
+    let exposed = text.lines().filter_map(|line| line.strip_prefix("# TYPE rescind_relay_"));
+    let exposed = exposed.map(|line| line.trim_end().replace("_total ", " "));
+    let rows = METRICS.lines().filter_map(|line| line.strip_prefix("| `rescind_relay_"));
+    let documented = rows.map(|row| {
+        let (name, rest) = row.split_once("` | ").unwrap();
+        let kind = rest.split(' ').next().unwrap();
+        format!("{} {kind}", name.trim_end_matches("_total"))
+    });
+    let (exposed, documented): (BTreeSet<_>, BTreeSet<_>) =
+        (exposed.collect(), documented.collect());
+    assert_eq!(exposed, documented);
+    assert!(text.contains("\nrescind_ready 1\n"), "{text}");
 }
