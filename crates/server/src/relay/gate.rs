@@ -24,7 +24,7 @@ const KEPT: u64 = 10_000_000;
 /// Unknown headers that are refused of one address, within a while, before further ones are not asked about.
 const REFUSALS: u32 = 20;
 const WHILE: u64 = 10_000_000;
-/// Most questions at once.
+/// Most questions at once about headers that were never answered yes: who is known does not wait for strangers.
 const AT_ONCE: usize = 64;
 /// How long one who follows waits until it is asked about again, where the authority did not answer.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -69,6 +69,12 @@ struct Known {
     since: u64,
 }
 
+impl Known {
+    fn refused_often(&self, source: Source) -> bool {
+        self.refusals.get(&source.text()).is_some_and(|n| *n >= REFUSALS)
+    }
+}
+
 /// The gate of one relay.
 pub(super) struct Gate {
     upstream: Arc<Upstream>,
@@ -106,7 +112,7 @@ impl Gate {
         source: Source,
     ) -> Result<Reader, Closed> {
         header.set_sensitive(true);
-        let pass = self.pass(&header).ok_or(Closed::Unknown)?;
+        let pass = self.pass(&header, source)?;
         self.judge(&pass, &header, source).await?;
         Ok(Reader { gate: Arc::clone(self), client_id, header, source, pass })
     }
@@ -141,10 +147,14 @@ impl Gate {
         {
             return verdict.judged();
         }
-        if before.is_none() && self.refused_often(source) {
+        if before.is_none() && self.known().refused_often(source) {
             return Err(Closed::TooMany);
         }
-        let _place = self.places.acquire().await.map_err(|_| Closed::Unknown)?;
+        let known = before.is_some_and(|verdict| verdict.status == StatusCode::OK);
+        let _place = match known {
+            true => None,
+            false => Some(self.places.acquire().await.map_err(|_| Closed::Unknown)?),
+        };
         let at = self.now();
         let status = self.upstream.admits(header).await.map_err(|error| {
             tracing::warn!(event = "gate_failed", %error);
@@ -158,28 +168,27 @@ impl Gate {
         verdict.judged()
     }
 
-    /// What is known about a header; `None` if too much is known already.
-    fn pass(&self, header: &HeaderValue) -> Option<Arc<Pass>> {
+    /// What is known about a header, if there is room for one more.
+    fn pass(&self, header: &HeaderValue, source: Source) -> Result<Arc<Pass>, Closed> {
         let tag = hmac::sign(&self.key, header.as_bytes());
-        let tag: [u8; 32] = tag.as_ref().try_into().ok()?;
+        let tag: [u8; 32] = tag.as_ref().try_into().map_err(|_| Closed::Unknown)?;
         let mut known = self.known();
         if let Some(pass) = known.passes.get(&tag) {
-            return Some(Arc::clone(pass));
+            return Ok(Arc::clone(pass));
+        }
+        if known.refused_often(source) {
+            return Err(Closed::TooMany);
         }
         if known.passes.len() >= MOST {
-            return None;
+            return Err(Closed::Unknown);
         }
-        Some(Arc::clone(known.passes.entry(tag).or_default()))
-    }
-
-    fn refused_often(&self, source: Source) -> bool {
-        self.known().refusals.get(&source.text()).is_some_and(|n| *n >= REFUSALS)
+        Ok(Arc::clone(known.passes.entry(tag).or_default()))
     }
 
     fn count_refusal(&self, source: Source) {
-        let mut known = self.known();
-        if known.refusals.len() < MOST || known.refusals.contains_key(&source.text()) {
-            *known.refusals.entry(source.text()).or_default() += 1;
+        let (mut known, source) = (self.known(), source.text());
+        if known.refusals.len() < MOST || known.refusals.contains_key(&source) {
+            *known.refusals.entry(source).or_default() += 1;
         }
     }
 
