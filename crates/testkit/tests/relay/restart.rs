@@ -1,4 +1,4 @@
-//! A relay that goes and comes back.
+//! A relay that goes and comes back, and one whose readers do not read.
 
 use crate::proxy::{FEED, SNAPSHOT};
 use crate::{
@@ -10,6 +10,9 @@ use rescind_testkit::process::{Process, free_port, wait_for_port};
 use rescind_testkit::relay::TestRelay;
 use rescind_testkit::server::{operator, until};
 use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rescind-under-test");
 
@@ -152,4 +155,29 @@ async fn one_folder_is_for_one_relay() {
     let http = Http::new(&relay.url());
     let answer = http.get("/v1/snapshot", &[("authorization", &credentials)]).await;
     assert_eq!(answer.status, 200);
+}
+
+// P08
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_and_does_not_read_is_cut_off_and_the_others_go_on() {
+    let authority = quick().await;
+    let relay = TestRelay::start_with(&authority, "relay", |config| {
+        config.limits.write = Duration::from_millis(500);
+    })
+    .await;
+    let verifier = verifier_at(&authority, &relay.url()).await;
+    let (gone, sid) = sign_in(&authority).await;
+    assert!(verifier.check_online(&gone).await.is_ok());
+    let credentials = basic("posts-api", &authority.secret);
+    let request =
+        format!("GET /v1/snapshot HTTP/1.1\r\nHost: relay\r\nAuthorization: {credentials}\r\n\r\n");
+    let mut slow = TcpStream::connect(relay.address).await.unwrap();
+    let asking = async { while slow.write_all(request.as_bytes()).await.is_ok() {} };
+    let meanwhile = async {
+        revoke(&authority, sid).await;
+        until("the revocation", || is_revoked(&verifier.check(&gone))).await;
+    };
+    let limit = Duration::from_secs(60);
+    let (cut_off, ()) = tokio::join!(tokio::time::timeout(limit, asking), meanwhile);
+    assert!(cut_off.is_ok(), "it is never cut off");
 }
