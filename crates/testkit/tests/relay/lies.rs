@@ -42,6 +42,8 @@ async fn gives_no_freshness(lie: impl FnOnce(&Proxy)) {
     assert!(verifier.check_online(&gone).await.is_ok());
     lie(&relay);
     revoke(&authority, sid).await;
+    // What is asked from now on must know it.
+    assert!(verifier.check_online(&gone).await.is_err());
     heads(&relay, &verifier, &good, 3).await;
     authority.clock.advance(S);
     heads(&relay, &verifier, &good, 3).await;
