@@ -22,37 +22,50 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub async fn text(app: &App) -> Result<String, fmt::Error> {
     let verdict = app.readiness.verdict(app).await;
     let mut standing = Standing::default();
-    standing.process(app);
+    standing.process(app.readiness.started_at());
     standing.parts(app, &verdict);
     if let Err(error) = standing.stored(app).await {
         tracing::error!(event = "store_failed", %error);
     }
+    encode(&[&standing.0])
+}
+
+/// What this process has counted, and these.
+pub(crate) fn encode(registries: &[&Registry]) -> Result<String, fmt::Error> {
     let mut text = String::new();
     Events::write(&mut text)?;
-    prometheus_text::encode(&mut text, &standing.0)?;
+    for registry in registries {
+        prometheus_text::encode(&mut text, registry)?;
+    }
     Ok(text)
 }
 
 /// How things stand, gathered anew for each answer.
 #[derive(Default)]
-struct Standing(Registry);
+pub(crate) struct Standing(Registry);
 
 impl Standing {
-    fn gauge<N>(&mut self, name: &str, help: &str, value: N)
+    /// What was put in.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0
+    }
+
+    pub(crate) fn gauge<N>(&mut self, name: &str, help: &str, value: N)
     where
         N: EncodeGaugeValue + fmt::Debug + Send + Sync + 'static + Copy,
     {
         self.0.register(name, help, ConstGauge::new(value));
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
+    pub(crate) fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.0.register(name, help, ConstCounter::new(value));
     }
 
-    fn process(&mut self, app: &App) {
+    /// The process, which began then, in microseconds since 1970 UTC.
+    pub(crate) fn process(&mut self, started_at: u64) {
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         self.0.register("rescind_build", "The running program", Info::new(version));
-        let started = app.readiness.started_at() as f64 / 1e6;
+        let started = started_at as f64 / 1e6;
         self.gauge("process_start_time_seconds", "Start of the process, UTC", started);
         if let Some(bytes) = resident_memory() {
             self.gauge("process_resident_memory_bytes", "Resident memory", bytes);

@@ -35,6 +35,11 @@ pub enum BuildError {
     /// The issuer is no URL that this verifier talks to.
     #[error("the issuer is {0}")]
     Issuer(#[from] BadAddress),
+    /// The relay is no URL that this verifier talks to.
+    #[error(
+        "the relay is no allowed address: https, or http to this machine, without user, query or fragment"
+    )]
+    Relay,
     /// The issuer has characters that fit into no header.
     #[error("the issuer holds characters that a URL must not hold")]
     IssuerText,
@@ -81,6 +86,7 @@ pub struct Builder {
     algorithms: Option<Vec<Alg>>,
     shared: Vec<SharedSecret>,
     client: Option<(String, ClientSecret)>,
+    relay: Option<String>,
     clock: Arc<dyn Clock>,
     build_timeout: Duration,
 }
@@ -98,6 +104,7 @@ impl Builder {
             algorithms: None,
             shared: Vec::new(),
             client: None,
+            relay: None,
             clock: Arc::new(SystemClock),
             build_timeout: Duration::from_secs(30),
         }
@@ -106,6 +113,14 @@ impl Builder {
     /// The confidential client that this server is. Required.
     pub fn client(mut self, id: impl Into<String>, secret: ClientSecret) -> Self {
         self.client = Some((id.into(), secret));
+        self
+    }
+
+    /// Takes snapshot, feed and heads from a relay (`rescind relay`) at this address, and tells it this
+    /// client's secret, as it would the authority. Metadata and keys still come from the issuer, and every
+    /// signature is checked as ever.
+    pub fn feed_from(mut self, relay: impl Into<String>) -> Self {
+        self.relay = Some(relay.into());
         self
     }
 
@@ -190,7 +205,9 @@ impl Builder {
         }
         let (id, secret) = self.client.ok_or(BuildError::Client)?;
         let login = secret.login(&id).filter(|_| !id.is_empty()).ok_or(BuildError::Client)?;
-        let authority = Authority::new(issuer, metadata, login)?;
+        let relay = self.relay.as_deref().map(endpoint::base).transpose();
+        let relay = relay.map_err(|_| BuildError::Relay)?;
+        let authority = Authority::new(issuer, metadata, login)?.behind(relay);
         let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
         let keys = if self.shared.is_empty() {
             KeyRing::new(settings.algorithms.clone())
@@ -254,6 +271,10 @@ mod tests {
         };
         assert!(matches!(with("http://a.example", "a"), Some(BuildError::Issuer(_))));
         assert!(matches!(with("http://localhost", ""), Some(BuildError::Audience)));
+        for relay in ["http://r.example", "https://r.example?x"] {
+            let refused = builder().feed_from(relay).start();
+            assert!(matches!(refused, Err(BuildError::Relay)), "{relay}");
+        }
         let without = Verifier::builder("http://localhost", "a").start();
         assert!(matches!(without, Err(BuildError::Client)));
         let empty = builder().client("c", ClientSecret::new("")).start();

@@ -20,7 +20,8 @@
 //!
 //! - `check`: judging one token · [`set`]: the live revocations · [`lease`]: how long they may be trusted
 //! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
-//! - `follow`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes wrong there
+//! - `follow`, `following`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes
+//!   wrong there
 //! - `layer`, `bearer`, `answer`, `principal`: the HTTP side · `ended`: waiting for a caller's end
 //!
 //! It never contains rules of the authority, SQL, or a way to a [`Principal`] without a verified token.
@@ -38,6 +39,7 @@ mod fetch;
 #[cfg(test)]
 mod fixture;
 mod follow;
+mod following;
 mod keys;
 mod layer;
 pub mod lease;
@@ -50,6 +52,8 @@ mod shared;
 mod shared_secret;
 pub mod state;
 mod trouble;
+#[doc(hidden)]
+pub mod upstream;
 mod verifier;
 
 pub use builder::{BuildError, Builder, Settings};

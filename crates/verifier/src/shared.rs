@@ -7,20 +7,22 @@ use crate::builder::Settings;
 use crate::check::{self, FactCache, Judged, Refusal, Terms, World};
 use crate::clock::{Clock, Now};
 use crate::ended::Waiters;
+use crate::fetch::Authority;
+use crate::following::{Following, Keeper};
 use crate::keys::KeyRing;
 use crate::lease::{Lease, Moment};
 use crate::online::Online;
 use crate::principal::Principal;
 use crate::set::RevocationSet;
-use crate::state::{Effect, Event, Follower};
+use crate::state::{Effect, Event};
+use crate::trouble::FetchError;
 use arc_swap::ArcSwapOption;
-use rescind_wire::frame::Position;
+use rescind_wire::frame::KeysMark;
 use rescind_wire::revocation::TokenKeys;
 use rescind_wire::token::InvalidToken;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 pub(crate) struct Core {
     pub(crate) settings: Settings,
@@ -29,15 +31,12 @@ pub(crate) struct Core {
     pub(crate) online: Online,
     /// Who waits for the end of a token.
     pub(crate) waiters: Waiters,
-    /// Wakes the feed's reader: it must reconnect or fetch a snapshot.
-    pub(crate) feed_wake: Notify,
     /// Whether a first lease was ever published.
     pub(crate) ready: watch::Sender<bool>,
     set: RevocationSet,
     lease: ArcSwapOption<Lease>,
     facts: FactCache,
-    follower: Mutex<Follower>,
-    snapshot_wanted: AtomicBool,
+    following: Following,
 }
 
 /// How a verifier stands, for the application's readiness check.
@@ -83,13 +82,11 @@ impl Core {
             keys,
             online: Online::default(),
             waiters: Waiters::default(),
-            feed_wake: Notify::new(),
             ready: watch::Sender::new(false),
             set: RevocationSet::new(),
             lease: ArcSwapOption::empty(),
             facts: FactCache::new(settings.cache_bytes),
-            follower: Mutex::new(Follower::new()),
-            snapshot_wanted: AtomicBool::new(true),
+            following: Following::new(),
             settings,
         }
     }
@@ -122,15 +119,6 @@ impl Core {
         Ok((Principal::new(facts, Arc::clone(self)), judged))
     }
 
-    /// Takes an event of the authority and carries out what follows from it.
-    pub(crate) fn step(&self, event: Event) {
-        let mut follower = self.follower();
-        for effect in follower.step(event) {
-            self.carry_out(effect);
-        }
-        self.online.sending(follower.sent());
-    }
-
     fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::Insert(entries) => {
@@ -148,40 +136,13 @@ impl Core {
             }
             Effect::FetchSnapshot(why) => {
                 tracing::info!(?why, "a snapshot is needed");
-                self.snapshot_wanted.store(true, Ordering::SeqCst);
-                self.feed_wake.notify_one();
+                self.following.wish_snapshot();
+                self.following.wake.notify_one();
             }
             Effect::Alarm(alarm) => {
                 tracing::error!(?alarm, "the authority's log does not fit what it said before");
             }
         }
-    }
-
-    /// Whether a snapshot is due; asking takes the wish away.
-    pub(crate) fn take_snapshot_wish(&self) -> bool {
-        self.snapshot_wanted.swap(false, Ordering::SeqCst)
-    }
-
-    /// Whether a snapshot is due.
-    pub(crate) fn snapshot_is_wished(&self) -> bool {
-        self.snapshot_wanted.load(Ordering::SeqCst)
-    }
-
-    /// Makes the next round begin with a snapshot.
-    pub(crate) fn wish_snapshot(&self) {
-        self.snapshot_wanted.store(true, Ordering::SeqCst);
-    }
-
-    /// Where the log is applied.
-    pub(crate) fn applied(&self) -> Option<Position> {
-        self.follower().applied().copied()
-    }
-
-    /// For how long a head has waited for entries that the feed does not bring.
-    pub(crate) fn lag(&self) -> Duration {
-        let since = self.follower().behind_since();
-        let now = self.clock.now().boot_us;
-        since.map_or(Duration::ZERO, |s| Duration::from_micros(now.saturating_sub(s)))
     }
 
     /// Forgets entries whose tokens have all expired, by the earlier of wall and feed.
@@ -193,7 +154,7 @@ impl Core {
 
     pub(crate) fn status(&self) -> Status {
         let (applied, stopped) = {
-            let follower = self.follower();
+            let follower = self.following.follower();
             (follower.applied().copied(), follower.stopped())
         };
         let keys = self.keys.load().set.len();
@@ -209,9 +170,44 @@ impl Core {
             keys,
         }
     }
+}
 
-    fn follower(&self) -> MutexGuard<'_, Follower> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+impl Keeper for Core {
+    fn following(&self) -> &Following {
+        &self.following
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn step(&self, event: Event) {
+        let mut follower = self.following.follower();
+        for effect in follower.step(event) {
+            self.carry_out(effect);
+        }
+        self.online.sending(follower.sent());
+    }
+
+    fn lag(&self) -> Duration {
+        let since = self.following.follower().behind_since();
+        let now = self.clock.now().boot_us;
+        since.map_or(Duration::ZERO, |s| Duration::from_micros(now.saturating_sub(s)))
+    }
+
+    async fn prepare(&self, authority: &Authority) -> Result<(), FetchError> {
+        if !self.keys.fetched() {
+            return Ok(());
+        }
+        let document = authority.jwks().await?;
+        self.keys.install(&document).map_err(|reason| {
+            tracing::warn!(%reason, "the authority's key set is unusable");
+            FetchError::Metadata("its JWKS holds no usable key")
+        })
+    }
+
+    fn announced(&self, mark: KeysMark, answers: bool) {
+        self.keys.announce(mark, answers, self.clock.now().boot_us);
     }
 }
 

@@ -19,12 +19,13 @@ pub(super) enum ClientCommand {
     /// Register an API server; its secret is printed this once.
     #[command(after_help = "Examples:
   rescind client add posts-api --audience posts-api --permission feed
-  rescind client add asks --audience posts-api --permission introspect --permission revoke")]
+  rescind client add asks --audience posts-api --permission introspect --permission revoke
+  rescind client add relay-eu --permission feed")]
     Add {
         #[command(flatten)]
         which: NamedClient,
-        /// An audience it answers for. May be given several times.
-        #[arg(long, required = true)]
+        /// An audience it answers for; a relay has none. May be given several times.
+        #[arg(long, required_unless_present = "permission")]
         audience: Vec<String>,
         /// What it may do: feed (follow the revocations), introspect (ask about tokens), revoke (take tokens
         /// back). May be given several times.

@@ -15,6 +15,7 @@ mod keys;
 mod out;
 mod place;
 mod posts_api;
+mod relay;
 mod restore;
 mod revoke;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the authority.
     Serve(serve::ServeArgs),
+    /// Stand between the authority and many verifiers.
+    Relay(relay::RelayArgs),
     /// Make, list, close, open and delete accounts; give them roles.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -91,8 +94,8 @@ enum Command {
 /// Runs the command line; gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // `serve` begins to log once it knows what.
-    if !matches!(cli.command, Command::Serve(_))
+    // These begin to log once they know what.
+    if !matches!(cli.command, Command::Serve(_) | Command::Relay(_))
         && let Err(error) = telemetry::start("error", Format::Auto)
     {
         return fail(&error);
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => Ok(serve::run(args).await?),
+            Command::Relay(args) => Ok(relay::run(args).await?),
             Command::User(command) => user::run(command).await,
             Command::Session(command) => session::run(command).await,
             Command::Client(command) => client::run(command).await,

@@ -4,6 +4,7 @@ use super::*;
 use crate::builder::Settings;
 use crate::clock::{Clock, ManualClock, Now};
 use crate::fixture::{ISSUED, claims, signing_key};
+use crate::following::Keeper as _;
 use crate::keys::KeyRing;
 use crate::state::Event;
 use rescind_wire::frame::{Head, KeysMark, Position};
