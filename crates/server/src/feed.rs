@@ -5,11 +5,14 @@
 //! gets one frame read from the log; one that is further behind is told to fetch a snapshot. Nobody
 //! waits for a slow reader, and no client takes the places of all others.
 
+mod asking;
+pub mod fleet;
 mod follower;
 mod places;
 mod rollback;
 
 use bytes::Bytes;
+use fleet::Fleet;
 use follower::{Allowed, allowed};
 use places::{Place, Places};
 use rescind_authority::Authority;
@@ -41,6 +44,7 @@ pub struct FeedHub {
     tip: watch::Sender<Tip>,
     followers: Places,
     snapshots: Places,
+    fleet: Fleet,
     /// Boot time of the last beat; at first, of the beginning.
     beat_at: AtomicU64,
     /// Held while an epoch is opened, so that verifiers that notice together open one.
@@ -63,6 +67,9 @@ struct Tip {
     /// The last beat, and the position it names.
     beat: Bytes,
     beat_pos: u64,
+    /// The last wish for acknowledgements, and the position that is wanted.
+    ask: Bytes,
+    ask_pos: u64,
     closing: bool,
 }
 
@@ -71,12 +78,15 @@ impl FeedHub {
     pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
         let allowed = allowed(&authority).await?;
-        let (keys, beat) = (Bytes::new(), Bytes::new());
-        let tip = Tip { position, keys, allowed, beat, beat_pos: 0, closing: false };
+        let [keys, beat, ask] = [const { Bytes::new() }; 3];
+        let tip =
+            Tip { position, keys, allowed, beat, beat_pos: 0, ask, ask_pos: 0, closing: false };
+        let fleet = Fleet::new(Arc::clone(authority.clock()), authority.settings().staleness);
         let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
         let beat_at = AtomicU64::new(authority.clock().now().boot);
         Ok(Arc::new(Self {
             authority,
+            fleet,
             beat_at,
             ring,
             tip: watch::Sender::new(tip),

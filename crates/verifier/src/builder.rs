@@ -25,6 +25,7 @@ pub struct Settings {
     pub(crate) leeway: u64,
     pub(crate) staleness: Option<Duration>,
     pub(crate) cache_bytes: u64,
+    pub(crate) monitor: bool,
 }
 
 /// Why a verifier cannot be built.
@@ -91,6 +92,7 @@ impl Builder {
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
+                monitor: false,
             },
             algorithms: None,
             shared: Vec::new(),
@@ -140,6 +142,16 @@ impl Builder {
     /// Most memory for verified tokens, in bytes; 32 MiB unless named.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// For a careful roll-out: measures, and refuses nobody because too little is known. What would have been
+    /// answered 503 is counted ([`Status::unavailable`](crate::Status)), logged, and marked on the answer
+    /// (`Rescind-Monitor: 503`). What is known revoked, expired or invalid is refused as ever, and before the
+    /// first snapshot and head everything is. Routes that are `online` ask the authority, and go on without
+    /// its answer. **No promise about revocations holds meanwhile.**
+    pub fn monitor(mut self) -> Self {
+        self.settings.monitor = true;
         self
     }
 
@@ -194,6 +206,9 @@ impl Builder {
         } else {
             KeyRing::shared(self.shared.into_iter().map(SharedSecret::into_key))
         };
+        if settings.monitor {
+            tracing::warn!("monitor mode: nothing is refused for staleness, so a revocation may go unnoticed");
+        }
         let core = Arc::new(Core::new(settings, keys, self.clock));
         let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));
         let verifier = Verifier::follow(core, Arc::clone(&follow), challenge)?;

@@ -170,6 +170,7 @@ impl Follow {
             }
             Frame::Beat(position) => self.core.step(Event::Beat(position)),
             Frame::Keys(mark) => self.announced(mark, false),
+            Frame::Ask { pos } => self.core.step(Event::Asked(pos)),
             Frame::Resync => self.core.step(Event::Resync),
             Frame::GoAway { spread_ms } => {
                 let most = Duration::from_millis(spread_ms.into()).min(Duration::from_secs(15));
@@ -181,7 +182,7 @@ impl Follow {
         ControlFlow::Continue(())
     }
 
-    /// A head every second, and at once for requests that wait.
+    /// A head every second, and at once for requests that wait or when the authority asks for one.
     async fn heads(&self) {
         let mut tick = interval(HEAD_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -2,6 +2,7 @@
 //! authority.
 
 use super::Place;
+use super::fleet;
 use super::failed::Failed;
 use super::out::{LOOKED, print};
 use crate::admin::client::Door;
@@ -72,7 +73,10 @@ impl Common {
 
     /// Prints that something is done, and where it is durable.
     pub(super) fn done(&self, answer: &Value, what: &str) -> Result<(), Failed> {
-        let words = || format!("{what}; durable at position {}", answer["pos"]);
+        let words = || match fleet::words(&answer["enforced"]) {
+            Some(ended) => format!("{what}; durable at position {}; {ended}", answer["pos"]),
+            None => format!("{what}; durable at position {}", answer["pos"]),
+        };
         self.tell(answer, words, &format!("but it is done: {what}"))
     }
 }

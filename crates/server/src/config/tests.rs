@@ -23,6 +23,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("tokens.alg", r#""HS256""#, r#""RS256""#),
     ("tokens.jwks_max_age", r#""0s""#, r#""2m""#),
     ("tokens.staleness", r#""1s""#, r#""11s""#),
+    ("feed.canary", r#""2h""#, r#""20s""#),
     ("sessions.idle", r#""59s""#, r#""2h""#),
     ("sessions.life", r#""31d""#, r#""2d""#),
     ("sessions.remembered_idle", r#""-1d""#, r#""15d""#),

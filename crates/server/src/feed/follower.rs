@@ -44,6 +44,7 @@ impl FeedHub {
             from,
             beat,
             keys,
+            ask: Bytes::new(),
             over: false,
             _place: place,
         };
@@ -120,6 +121,7 @@ struct Follower {
     from: u64,
     beat: Bytes,
     keys: Bytes,
+    ask: Bytes,
     over: bool,
     _place: Place,
 }
@@ -154,6 +156,11 @@ impl Follower {
             if tip.keys != self.keys {
                 self.keys = tip.keys.clone();
                 return Some((Ok(tip.keys), self));
+            }
+            // Right behind the entry that it is about.
+            if tip.ask != self.ask && tip.ask_pos <= self.from {
+                self.ask = tip.ask.clone();
+                return Some((Ok(tip.ask), self));
             }
             if tip.beat != self.beat {
                 self.beat = tip.beat.clone();

@@ -2,6 +2,7 @@
 //! permission `feed` only, judged before any byte of the log is sent.
 
 use crate::app::App;
+use crate::feed::fleet::Word;
 use crate::http::body::StrictJson;
 use crate::http::client::basic;
 use crate::http::problem::Failure;
@@ -112,6 +113,12 @@ pub(super) struct Ask {
     _max_age_ms: u64,
 }
 
+impl Ask {
+    fn word(&self) -> Word {
+        Word { instance: self.instance, epoch: self.epoch, applied: self.applied }
+    }
+}
+
 /// Where the log stands, read after the request came. A signed head of this realm that is ahead of the
 /// store proves that the store was rolled back.
 pub(super) async fn head(
@@ -119,9 +126,10 @@ pub(super) async fn head(
     headers: HeaderMap,
     body: Result<StrictJson<Ask>, Failure>,
 ) -> Response {
-    if let Err(refused) = allow(&app, &headers).await {
-        return refused;
-    }
+    let client = match allow(&app, &headers).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
     let ask = match body {
         Ok(StrictJson(ask)) => ask,
         Err(failure) => return failure.into_response(),
@@ -131,6 +139,7 @@ pub(super) async fn head(
     };
     let seen = ask.seen.as_deref().and_then(b64::decode);
     tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
+    app.feed.heard(&client, ask.word());
     match app.feed.head(nonce, seen.as_deref()).await {
         Ok(frame) => ([(CONTENT_TYPE, FRAMES)], frame).into_response(),
         Err(error) => Failure::from(error).into_response(),
