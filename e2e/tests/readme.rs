@@ -135,8 +135,17 @@ fn the_commands_of_the_readme_do_what_it_says() {
     );
     for (block, expected) in prints {
         let printed = fs::read_to_string(out.join(block.to_string())).unwrap();
-        assert_eq!(printed, expected, "run block {block}");
+        assert_eq!(anywhere(&printed), anywhere(&expected), "run block {block}");
     }
+}
+
+/// Canaries move the log while an API server follows: which position it is does not matter.
+fn anywhere(printed: &str) -> String {
+    let lines = printed.lines().map(|line| match line.split_once("; durable at position ") {
+        Some((what, pos)) if pos.parse::<u64>().is_ok() => format!("{what}; durable at a position"),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -141,8 +141,8 @@ fn the_ends_of_a_range_are_in_it() {
 fn every_setting_changes_what_is_run() {
     let told = |tree: &Tree| {
         let settings = tree.settings("https://a.example".into());
-        let Tree { main, tls, log, .. } = tree;
-        format!("{settings:?} {:?} {main:?} {tls:?} {log:?}", tree.limits())
+        let Tree { main, tls, log, feed, .. } = tree;
+        format!("{settings:?} {:?} {main:?} {tls:?} {log:?} {feed:?}", tree.limits())
     };
     for (key, _, other) in TABLE {
         let loaded = in_file(&line(key, other)).0.unwrap();

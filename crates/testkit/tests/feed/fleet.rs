@@ -5,7 +5,7 @@ use crate::proxy::{FEED, HEAD, Proxy, SNAPSHOT};
 use crate::{Device, S, SECOND, behind_proxy, cheap, is_revoked, is_stale};
 use futures_util::future::join_all;
 use http::Method;
-use rescind_testkit::server::{TestAuthority, until};
+use rescind_testkit::server::{PASSWORD, TestAuthority, until};
 use rescind_verifier::Verifier;
 use rescind_wire::frame::{Frame, open};
 use serde_json::Value;
@@ -282,4 +282,55 @@ async fn a_canary_is_revoked_and_acknowledged_while_somebody_follows() {
     until("several canaries", || verifier.status().applied >= before.pos + 3).await;
     let records = authority.app.authority.store().records(None, 10).await.unwrap();
     assert!(records.iter().all(|record| record.action.name() != "revoked"), "none is recorded");
+}
+
+/// What a command prints, run as a process beside the running authority.
+async fn command(authority: &TestAuthority, args: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rescind-under-test"));
+    command.args(args).arg("--data").arg(&authority.config.data);
+    command.arg("--keys").arg(&authority.config.keys);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_says_on_how_many_servers_it_ended() {
+    let (authority, _proxy) = settled().await;
+    let verifiers = join_all((0..2).map(|_| authority.verifier())).await;
+    let device = Device::sign_in(&authority).await;
+    known(&authority, 2).await;
+    let table = command(&authority, &["fleet"]).await;
+    assert!(table.starts_with("CLIENT") && table.matches("posts-api").count() == 2, "{table}");
+    let said = command(&authority, &["user", "ban", "alice", "--wait", "fleet"]).await;
+    assert!(said.contains("ended on 2 of 2 servers, slowest "), "{said}");
+    assert!(verifiers.iter().all(|v| is_revoked(&v.check(&device.access))));
+    let sid = device.sid().to_string();
+    let said = command(&authority, &["session", "end", &sid, "--wait", "fleet", "--json"]).await;
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(answer["enforced"]["on"], 2, "{said}");
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_page_says_on_how_many_servers_it_ended() {
+    let (authority, proxy) = settled().await;
+    let verifier = authority.verifier().await;
+    let mut browser = authority.http().browser();
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for (on, says) in [(1, "Ended on 1 of 1 server."), (0, "Ended on 0 of 1 server; the others")] {
+        let device = Device::sign_in(&authority).await;
+        let signed_in = browser.sign_in("alice", PASSWORD).await;
+        let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
+        if on == 0 {
+            [FEED, HEAD, SNAPSHOT].map(|path| proxy.down(path));
+        }
+        let path = "/account/sessions/end-others";
+        let answer = browser.send_raw(Method::POST, path, &form, format!("csrf={csrf}")).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        assert_eq!(is_revoked(&verifier.check(&device.access)), on == 1);
+        let page = browser.get(&answer.header("location").to_owned()).await.text();
+        assert!(page.contains(says), "{page}");
+    }
 }
