@@ -106,7 +106,11 @@ impl Standing {
         self.0.register("rescind_fleet_lag", "Most entries that one of them lacks", lag);
         let help = "Age of what the one with the oldest knowledge knows";
         self.0.register("rescind_fleet_staleness_seconds", help, stale);
-        self.counter("rescind_fleet_excess", "Verifiers not noted, for lack of room", fleet.excess());
+        self.counter(
+            "rescind_fleet_excess",
+            "Verifiers not noted, for lack of room",
+            fleet.excess(),
+        );
     }
 
     async fn stored(&mut self, app: &App) -> Result<(), StoreError> {

@@ -207,7 +207,9 @@ impl Builder {
             KeyRing::shared(self.shared.into_iter().map(SharedSecret::into_key))
         };
         if settings.monitor {
-            tracing::warn!("monitor mode: nothing is refused for staleness, so a revocation may go unnoticed");
+            tracing::warn!(
+                "monitor mode: nothing is refused for staleness, so a revocation may go unnoticed"
+            );
         }
         let core = Arc::new(Core::new(settings, keys, self.clock));
         let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));

@@ -62,7 +62,11 @@ impl Status {
         };
         let flag = |yes: bool| f64::from(u8::from(yes));
         if let Some(staleness) = self.staleness {
-            put("staleness_seconds", "Age of what is known of revocations", staleness.as_secs_f64());
+            put(
+                "staleness_seconds",
+                "Age of what is known of revocations",
+                staleness.as_secs_f64(),
+            );
         }
         put("ready", "1 if tokens are judged", flag(self.ready));
         put("stopped", "1 if the authority contradicted itself", flag(self.stopped));
@@ -84,7 +88,10 @@ impl Status {
             );
         }
         let name = "rescind_verifier_unavailable_total";
-        let _ = writeln!(text, "# HELP {name} Answers 503, or what would have been.\n# TYPE {name} counter");
+        let _ = writeln!(
+            text,
+            "# HELP {name} Answers 503, or what would have been.\n# TYPE {name} counter"
+        );
         for (why, count) in self.unavailable {
             let _ = writeln!(text, "{name}{{why=\"{why}\"}} {count}");
         }

@@ -207,7 +207,9 @@ impl Core {
             Why503::Starting
         } else if self.keys.outdated() {
             Why503::Keys
-        } else if online && World::lease(self).is_some_and(|lease| lease.holds(self.clock.now(), None)) {
+        } else if online
+            && World::lease(self).is_some_and(|lease| lease.holds(self.clock.now(), None))
+        {
             Why503::Online
         } else {
             Why503::Stale

@@ -153,7 +153,9 @@ impl Verifier {
     ) -> Result<(Principal, Judged), Refusal> {
         let judged = self.judge(token, Demand { staleness, ..Demand::default() }).await;
         match judged {
-            Err(Refusal::Stale { .. }) | Ok((_, Judged { unproven: true, .. })) if staleness.is_some() => {
+            Err(Refusal::Stale { .. }) | Ok((_, Judged { unproven: true, .. }))
+                if staleness.is_some() =>
+            {
                 self.judge_online(token).await
             }
             judged => judged,

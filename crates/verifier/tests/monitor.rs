@@ -120,5 +120,8 @@ async fn a_verifier_exports_how_it_stands() {
         assert!(document.contains(&format!("| `{name}` |")), "{name} is not documented");
     }
     let status = serde_json::to_value(verifier.status()).unwrap();
-    assert!(status["digest"].is_string() && status["staleness_ms"].as_u64() >= Some(30_000), "{status}");
+    assert!(
+        status["digest"].is_string() && status["staleness_ms"].as_u64() >= Some(30_000),
+        "{status}"
+    );
 }

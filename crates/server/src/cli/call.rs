@@ -2,8 +2,8 @@
 //! authority.
 
 use super::Place;
-use super::fleet;
 use super::failed::Failed;
+use super::fleet;
 use super::out::{LOOKED, print};
 use crate::admin::client::Door;
 use clap::Args;

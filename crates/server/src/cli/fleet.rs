@@ -100,7 +100,8 @@ mod tests {
         });
         let said = words(&late).unwrap();
         assert!(said.contains("1 of 2 servers") && said.contains("posts-api AAAA"), "{said}");
-        let doubt = json!({ "on": 0, "of": 0, "slowest_ms": null, "laggards": [], "doubt": "restarted" });
+        let doubt =
+            json!({ "on": 0, "of": 0, "slowest_ms": null, "laggards": [], "doubt": "restarted" });
         assert!(words(&doubt).unwrap().contains("waited out the bound"));
         assert_eq!(words(&Value::Null), None);
     }

@@ -116,7 +116,9 @@ fn notice(asked: &Asked) -> Option<String> {
     let (Some(on), Some(of)) = (asked.on, asked.of) else { return Some(what.to_owned()) };
     let servers = if of == 1 { "server" } else { "servers" };
     Some(match on < of {
-        true => format!("{what} Ended on {on} of {of} {servers}; the others follow within seconds."),
+        true => {
+            format!("{what} Ended on {on} of {of} {servers}; the others follow within seconds.")
+        }
         false => format!("{what} Ended on {on} of {of} {servers}."),
     })
 }

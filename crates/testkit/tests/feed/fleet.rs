@@ -10,6 +10,8 @@ use rescind_verifier::Verifier;
 use rescind_wire::frame::{Frame, open};
 use serde_json::Value;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 /// An authority that has run for longer than S: nobody can be following who is not known.
@@ -76,7 +78,8 @@ async fn with_all_connected_every_verifier_refuses_when_the_call_returns() {
 fn asked_right_behind_the_entry(authority: &TestAuthority, proxy: &Proxy) {
     let keys = authority.app.authority.keyring();
     let frames = proxy.frames(FEED).into_iter();
-    let frames = frames.map(|sealed| open(&sealed, authority.issuer(), keys.feed_public()).unwrap());
+    let frames =
+        frames.map(|sealed| open(&sealed, authority.issuer(), keys.feed_public()).unwrap());
     let (mut asks, mut newest) = (0, 0);
     for frame in frames {
         match frame {
@@ -196,16 +199,16 @@ async fn a_caller_that_hangs_up_stops_nothing() {
     [FEED, HEAD, SNAPSHOT].map(|path| proxy.down(path));
     let pos = next_pos(&authority).await;
     // Straight to the authority: who leaves the proxy does not leave the authority.
-    let http = rescind_testkit::http::Http::new(&format!("http://{}", authority.address));
-    let host = authority.issuer().trim_start_matches("http://").to_owned();
-    let refresh = device.refresh.clone();
-    let call = tokio::spawn(async move {
-        let bearer = format!("Bearer {refresh}");
-        let headers = [("authorization", bearer.as_str()), ("host", host.as_str())];
-        http.send(Method::POST, "/logout/everywhere?wait=fleet", &headers, "").await;
-    });
+    let mut caller = TcpStream::connect(authority.address).await.unwrap();
+    let host = authority.issuer().trim_start_matches("http://");
+    let request = format!(
+        "POST /logout/everywhere?wait=fleet HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\n\
+         content-length: 0\r\n\r\n",
+        device.refresh
+    );
+    caller.write_all(request.as_bytes()).await.unwrap();
     committed(&authority, pos).await;
-    call.abort();
+    drop(caller);
     until("the wait is forgotten", || authority.app.feed.fleet().waiting() == 0).await;
     assert_eq!(device.whoami().await, 401);
 }
@@ -229,7 +232,8 @@ async fn every_way_to_end_a_session_can_wait() {
     let (authority, _proxy) = settled().await;
     let verifier = authority.verifier().await;
     for way in ["/logout", "/sessions", "/sessions/{id}"] {
-        let (present, other) = (Device::sign_in(&authority).await, Device::sign_in(&authority).await);
+        let (present, other) =
+            (Device::sign_in(&authority).await, Device::sign_in(&authority).await);
         known(&authority, 1).await;
         let (method, path) = match way {
             "/logout" => (Method::POST, way.to_owned()),

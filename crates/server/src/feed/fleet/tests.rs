@@ -104,7 +104,11 @@ async fn whoever_is_not_noted_for_lack_of_room_makes_the_answer_doubtful() {
     assert_eq!(fleet.excess(), 0);
     fleet.heard("a", word(most, 5), at(5));
     fleet.heard("b", word(0, 5), at(5));
-    assert_eq!((fleet.excess(), fleet.seen(at(5)).len()), (1, NOTED.1 + 1), "another client has room");
+    assert_eq!(
+        (fleet.excess(), fleet.seen(at(5)).len()),
+        (1, NOTED.1 + 1),
+        "another client has room"
+    );
     let waits = fleet.enforced(EPOCH, 5, None);
     tokio::pin!(waits);
     assert!(waits_on(&mut waits).await);

@@ -129,12 +129,7 @@ impl Enforced {
 impl Fleet {
     /// Waits until what stands at this position, which is committed, holds everywhere. With a limit: for the
     /// verifiers that are known, and no longer than that.
-    pub async fn enforced(
-        &self,
-        epoch: Epoch,
-        pos: u64,
-        limit: Option<Duration>,
-    ) -> Enforced {
+    pub async fn enforced(&self, epoch: Epoch, pos: u64, limit: Option<Duration>) -> Enforced {
         let begun = self.clock.now().boot;
         let (wait, doubt) = self.begin(epoch, pos, begun);
         let unknown = doubt.map_or(0, |(until, _)| until);
