@@ -15,7 +15,7 @@ use rescind_wire::id::{Epoch, Instance};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use waiting::Waiting;
 
 /// Most verifiers that are noted, and of one client: as many as may follow.
@@ -96,6 +96,8 @@ pub struct Fleet {
     /// Boot time of the beginning: who asked before is not known.
     started_at: u64,
     state: Mutex<State>,
+    /// For calls of people that wait.
+    places: Arc<Semaphore>,
     /// The position that somebody waits for.
     wanted: watch::Sender<Option<(Epoch, u64)>>,
 }
@@ -110,6 +112,7 @@ impl Fleet {
             started_at: clock.now().boot,
             clock,
             state: Mutex::default(),
+            places: Arc::new(Semaphore::new(waiting::PLACES)),
             wanted: watch::Sender::new(None),
         }
     }

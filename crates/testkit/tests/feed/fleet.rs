@@ -209,8 +209,9 @@ async fn a_caller_that_hangs_up_stops_nothing() {
     caller.write_all(request.as_bytes()).await.unwrap();
     committed(&authority, pos).await;
     drop(caller);
-    until("the wait is forgotten", || authority.app.feed.fleet().waiting() == 0).await;
     assert_eq!(device.whoami().await, 401);
+    authority.clock.advance(S + SECOND);
+    until("the wait is over", || authority.app.feed.fleet().waiting() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

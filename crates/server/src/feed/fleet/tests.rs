@@ -1,4 +1,6 @@
-use super::waiting::Doubt;
+//! Who is waited for and for how long, and what is seen of whom.
+
+use super::waiting::{Doubt, MOST, PLACES};
 use super::*;
 use rescind_wire::revocation::Digest;
 use std::future::poll_fn;
@@ -125,12 +127,14 @@ async fn whoever_is_not_noted_for_lack_of_room_makes_the_answer_doubtful() {
 async fn too_many_calls_wait_the_bound_out_without_counting() {
     let (fleet, clock) = fleet();
     fleet.heard("a", word(1, 4), at(4));
-    let mut many: Vec<_> = (0..=256).map(|_| Box::pin(fleet.enforced(EPOCH, 5, None))).collect();
+    let mut many: Vec<_> = (0..=MOST).map(|_| Box::pin(fleet.enforced(EPOCH, 5, None))).collect();
     for call in &mut many {
         assert!(waits_on(call).await);
     }
-    assert_eq!(fleet.waiting(), 256);
+    assert_eq!(fleet.waiting(), MOST);
     fleet.heard("a", word(1, 5), at(5));
+    let places: Vec<_> = (0..PLACES).filter_map(|_| fleet.place()).collect();
+    assert!(places.len() == PLACES && fleet.place().is_none());
     let last = many.pop().unwrap();
     for call in many {
         assert_eq!(call.await.on, 1);

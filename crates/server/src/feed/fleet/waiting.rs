@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
 /// Most calls for which acknowledgements are counted at once. Further ones wait out the bound.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 64;
+/// Most calls of people that wait at all: a call goes on when its caller hangs up, so nothing else bounds them.
+pub(super) const PLACES: usize = 1_024;
 /// How often a wait looks at the clock: its own timer stands still while the machine sleeps.
 const LOOK: Duration = Duration::from_millis(100);
 /// Most laggards that an answer names.
@@ -127,6 +129,11 @@ impl Enforced {
 }
 
 impl Fleet {
+    /// A place for a call that will wait, held until it is over; to be taken before anything is done.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
     /// Waits until what stands at this position, which is committed, holds everywhere. With a limit: for the
     /// verifiers that are known, and no longer than that.
     pub async fn enforced(&self, epoch: Epoch, pos: u64, limit: Option<Duration>) -> Enforced {
