@@ -21,6 +21,13 @@ async fn settled() -> (TestAuthority, Proxy) {
     (authority, proxy)
 }
 
+/// From now on no verifier hears anything.
+fn cut_off(proxy: &Proxy) {
+    for path in [FEED, HEAD, SNAPSHOT] {
+        proxy.down(path);
+    }
+}
+
 /// Waits until a verifier is known, with everything that is committed.
 async fn known(authority: &TestAuthority, many: usize) {
     let head = authority.app.authority.store().head().await.unwrap();
@@ -100,10 +107,10 @@ async fn waits_until_its_lease_is_over(
     device: &Device,
     verifier: Option<&Verifier>,
 ) -> Value {
+    authority.clock.advance(S - SECOND);
     let pos = next_pos(authority).await;
     let call = ending(device);
     committed(authority, pos).await;
-    authority.clock.advance(S - SECOND);
     if let Some(verifier) = verifier {
         assert!(verifier.check(&device.access).is_ok(), "its lease goes on");
     }
@@ -127,7 +134,7 @@ async fn a_verifier_that_is_cut_off_is_waited_out_and_named() {
     let verifier = authority.verifier().await;
     let device = Device::sign_in(&authority).await;
     known(&authority, 1).await;
-    [FEED, HEAD, SNAPSHOT].map(|path| proxy.down(path));
+    cut_off(&proxy);
     let enforced = waits_until_its_lease_is_over(&authority, &device, Some(&verifier)).await;
     assert_eq!(enforced["laggards"][0]["silent"], true);
 }
@@ -175,11 +182,11 @@ async fn after_a_restart_whoever_may_have_followed_before_is_waited_out() {
     let verifier = authority.verifier().await;
     let device = Device::sign_in(&authority).await;
     authority.caught_up(&verifier).await;
-    [FEED, HEAD, SNAPSHOT].map(|path| proxy.down(path));
+    cut_off(&proxy);
     let authority = authority.restart().await;
+    authority.clock.advance(S - SECOND);
     let call = ending(&device);
     until("a call waits", || authority.app.feed.fleet().waiting() == 1).await;
-    authority.clock.advance(S - SECOND);
     assert!(verifier.check(&device.access).is_ok(), "nobody knows of it, and it accepts");
     assert!(!call.is_finished());
     authority.clock.advance(2 * SECOND);
@@ -196,7 +203,7 @@ async fn a_caller_that_hangs_up_stops_nothing() {
     let _verifier = authority.verifier().await;
     let device = Device::sign_in(&authority).await;
     known(&authority, 1).await;
-    [FEED, HEAD, SNAPSHOT].map(|path| proxy.down(path));
+    cut_off(&proxy);
     let pos = next_pos(&authority).await;
     // Straight to the authority: who leaves the proxy does not leave the authority.
     let mut caller = TcpStream::connect(authority.address).await.unwrap();
@@ -329,7 +336,7 @@ async fn the_account_page_says_on_how_many_servers_it_ended() {
         let signed_in = browser.sign_in("alice", PASSWORD).await;
         let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
         if on == 0 {
-            [FEED, HEAD, SNAPSHOT].map(|path| proxy.down(path));
+            cut_off(&proxy);
         }
         let path = "/account/sessions/end-others";
         let answer = browser.send_raw(Method::POST, path, &form, format!("csrf={csrf}")).await;

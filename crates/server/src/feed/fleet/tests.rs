@@ -81,12 +81,12 @@ async fn only_the_position_in_its_epoch_acknowledges_and_each_verifier_for_itsel
 async fn a_lease_counts_from_the_last_question_before_the_commit() {
     let (fleet, clock) = fleet();
     fleet.heard("a", word(1, 4), at(4));
-    clock.advance(6);
+    clock.advance(8);
     let waits = fleet.enforced(EPOCH, 5, None);
     tokio::pin!(waits);
     assert!(waits_on(&mut waits).await);
     // What it asks from now on is answered with the entry.
-    clock.advance(3);
+    clock.advance(1);
     fleet.heard("a", word(1, 4), at(5));
     assert!(waits_on(&mut waits).await, "9 s after its question");
     clock.advance(2);
