@@ -5,12 +5,15 @@
 //! gets one frame read from the log; one that is further behind is told to fetch a snapshot. Nobody
 //! waits for a slow reader, and no client takes the places of all others.
 
+mod asking;
+pub mod fleet;
 pub(crate) mod hub;
 mod log;
 mod places;
 mod rollback;
 
 use bytes::Bytes;
+use fleet::Fleet;
 use futures_util::stream::Stream;
 use hub::{Bounds, Hub};
 use log::{Log, Reader};
@@ -42,6 +45,7 @@ pub struct FeedHub {
     authority: Arc<Authority>,
     hub: Arc<Hub<Log>>,
     snapshots: Places,
+    fleet: Fleet,
     /// Boot time of the last beat; at first, of the beginning.
     beat_at: AtomicU64,
     /// Held while an epoch is opened, so that verifiers that notice together open one.
@@ -53,9 +57,11 @@ impl FeedHub {
     pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
         let log = Log::new(Arc::clone(&authority)).await?;
+        let fleet = Fleet::new(Arc::clone(authority.clock()), authority.settings().staleness);
         let beat_at = AtomicU64::new(authority.clock().now().boot);
         Ok(Arc::new(Self {
             authority,
+            fleet,
             beat_at,
             hub: Hub::new(log, position, &BOUNDS),
             snapshots: Places::new(SNAPSHOTS.0, SNAPSHOTS.1),

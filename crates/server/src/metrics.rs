@@ -14,6 +14,7 @@ use rescind_authority::keys::StoredKeys;
 use rescind_authority::store::StoreError;
 use std::fmt;
 use std::fs;
+use std::sync::atomic::AtomicU64;
 
 /// The content type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -86,6 +87,7 @@ impl Standing {
         self.gauge("rescind_feed_followers", "Open feeds", app.feed.followers());
         let age = app.feed.beat_age().as_secs_f64();
         self.gauge("rescind_feed_beat_age_seconds", "Age of the last signed beat", age);
+        self.fleet(app);
         let store = app.authority.store().health();
         self.gauge("rescind_store_waiting", "Changes that wait for a commit", store.waiting);
         let hasher = app.authority.hasher();
@@ -95,6 +97,33 @@ impl Standing {
         self.gauge("rescind_hash_waiting", "Passwords that wait for a thread", pool.waiting);
         self.counter("rescind_hashes", "Hashes computed", hasher.computed());
         self.counter("rescind_hashes_refused", "Passwords turned away, queue full", pool.refused);
+    }
+
+    /// By client: its id is an administrator's word, and there are few.
+    fn fleet(&mut self, app: &App) {
+        let family = Family::<Labels, Gauge>::default;
+        let (known, lagging, lag) = (family(), family(), family());
+        let stale = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        let fleet = app.feed.fleet();
+        for seen in fleet.seen(app.feed.position()) {
+            let client = vec![("client_id", seen.client_id.to_string())];
+            known.get_or_create(&client).inc();
+            lagging.get_or_create(&client).inc_by(i64::from(seen.lags()));
+            let most = lag.get_or_create(&client);
+            most.set(most.get().max(i64::try_from(seen.lag).unwrap_or(i64::MAX)));
+            let most = stale.get_or_create(&client);
+            most.set(most.get().max(seen.staleness.as_secs_f64()));
+        }
+        self.0.register("rescind_fleet_verifiers", "Verifiers that follow", known);
+        self.0.register("rescind_fleet_laggards", "Those that are far behind", lagging);
+        self.0.register("rescind_fleet_lag", "Most entries that one of them lacks", lag);
+        let help = "Age of what the one with the oldest knowledge knows";
+        self.0.register("rescind_fleet_staleness_seconds", help, stale);
+        self.counter(
+            "rescind_fleet_excess",
+            "Verifiers not noted, for lack of room",
+            fleet.excess(),
+        );
     }
 
     async fn stored(&mut self, app: &App) -> Result<(), StoreError> {

@@ -26,6 +26,7 @@ pub struct Settings {
     pub(crate) leeway: u64,
     pub(crate) staleness: Option<Duration>,
     pub(crate) cache_bytes: u64,
+    pub(crate) monitor: bool,
 }
 
 /// Why a verifier cannot be built.
@@ -100,6 +101,7 @@ impl Builder {
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
+                monitor: false,
             },
             algorithms: None,
             shared: Vec::new(),
@@ -161,6 +163,16 @@ impl Builder {
         self
     }
 
+    /// For a careful roll-out: measures, and refuses nobody because too little is known. What would have been
+    /// answered 503 is counted ([`Status::unavailable`](crate::Status)), logged, and marked on the answer
+    /// (`Rescind-Monitor: 503`). What is known revoked, expired or invalid is refused as ever, and before the
+    /// first snapshot and head everything is. Routes that are `online` ask the authority, and go on without
+    /// its answer. **No promise about revocations holds meanwhile.**
+    pub fn monitor(mut self) -> Self {
+        self.settings.monitor = true;
+        self
+    }
+
     /// Where the time comes from; the machine's clocks unless named.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -214,6 +226,11 @@ impl Builder {
         } else {
             KeyRing::shared(self.shared.into_iter().map(SharedSecret::into_key))
         };
+        if settings.monitor {
+            tracing::warn!(
+                "monitor mode: nothing is refused for staleness, so a revocation may go unnoticed"
+            );
+        }
         let core = Arc::new(Core::new(settings, keys, self.clock));
         let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));
         let verifier = Verifier::follow(core, Arc::clone(&follow), challenge)?;

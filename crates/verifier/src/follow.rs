@@ -246,7 +246,7 @@ impl Follow {
         tracing::error!("a task of the verifier ended; it turns stale");
     }
 
-    /// A head every second, and at once for requests that wait.
+    /// A head every second, and at once for requests that wait or when the authority asks for one.
     async fn heads(&self) {
         let mut tick = interval(HEAD_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

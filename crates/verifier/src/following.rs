@@ -91,6 +91,7 @@ pub(crate) trait Keeper: Send + Sync + 'static {
             }
             Frame::Delta { position, entries } => self.step(Event::Delta { position, entries }),
             Frame::Beat(position) => self.step(Event::Beat(position)),
+            Frame::Ask { pos } => self.step(Event::Asked(pos)),
             Frame::Resync => self.step(Event::Resync),
             // They carry no entries.
             Frame::Keys(_) | Frame::GoAway { .. } | Frame::Head(_) => {}

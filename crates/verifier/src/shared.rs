@@ -13,6 +13,7 @@ use crate::keys::KeyRing;
 use crate::lease::{Lease, Moment};
 use crate::online::Online;
 use crate::principal::Principal;
+use crate::seen::{Status, Unavailable, Why503};
 use crate::set::RevocationSet;
 use crate::state::{Effect, Event};
 use crate::trouble::FetchError;
@@ -36,35 +37,8 @@ pub(crate) struct Core {
     set: RevocationSet,
     lease: ArcSwapOption<Lease>,
     facts: FactCache,
+    unavailable: Unavailable,
     following: Following,
-}
-
-/// How a verifier stands, for the application's readiness check.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Status {
-    /// The log's epoch; none before the first snapshot.
-    pub epoch: Option<rescind_wire::id::Epoch>,
-    /// Position up to which every entry is applied.
-    pub applied: u64,
-    /// How old the knowledge is; none if nothing vouches for it. Written as milliseconds.
-    #[serde(rename = "staleness_ms", serialize_with = "milliseconds")]
-    pub staleness: Option<Duration>,
-    /// Whether tokens are judged now; otherwise all get 503.
-    pub ready: bool,
-    /// Whether the authority contradicted itself, so that only a new epoch helps.
-    pub stopped: bool,
-    /// How many revocations are held.
-    pub entries: usize,
-    /// How many keys may verify.
-    pub keys: usize,
-}
-
-fn milliseconds<S: serde::Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => s.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
-        None => s.serialize_none(),
-    }
 }
 
 /// What a route demands beyond the realm's bound.
@@ -86,6 +60,7 @@ impl Core {
             set: RevocationSet::new(),
             lease: ArcSwapOption::empty(),
             facts: FactCache::new(settings.cache_bytes),
+            unavailable: Unavailable::default(),
             following: Following::new(),
             settings,
         }
@@ -97,7 +72,9 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        if self.keys.expired(|| self.clock.now().boot_us) {
+        let monitor = self.monitors();
+        let expired = self.keys.expired(|| self.clock.now().boot_us);
+        if expired && !monitor {
             return Err(Refusal::STALE);
         }
         let keys = self.keys.load();
@@ -106,7 +83,7 @@ impl Core {
             Ok(facts) => facts,
             // Nothing is called invalid by who does not know the keys, or nothing at all.
             Err(InvalidToken::UnknownKey) if self.keys.outdated() => return Err(Refusal::STALE),
-            Err(_) if self.lease.load().is_none() => return Err(Refusal::STALE),
+            Err(_) if self.lease.load().is_none() && !monitor => return Err(Refusal::STALE),
             Err(cause) => return Err(cause.into()),
         };
         let terms = Terms {
@@ -114,9 +91,16 @@ impl Core {
             staleness: [demand.staleness, self.settings.staleness].into_iter().flatten().min(),
             as_of: demand.as_of,
             tolerate: demand.tolerate,
+            monitor,
         };
-        let judged = check::judge(&facts, &**self, terms)?;
+        let mut judged = check::judge(&facts, &**self, terms)?;
+        judged.unproven |= expired;
         Ok((Principal::new(facts, Arc::clone(self)), judged))
+    }
+
+    /// Whether staleness refuses nothing. Before anything was ever proven there is nothing to measure.
+    pub(crate) fn monitors(&self) -> bool {
+        self.settings.monitor && *self.ready.borrow()
     }
 
     fn carry_out(&self, effect: Effect) {
@@ -134,6 +118,7 @@ impl Core {
                 self.lease.store(None);
                 self.online.leased(None);
             }
+            Effect::Acknowledge => self.online.acknowledge(),
             Effect::FetchSnapshot(why) => {
                 tracing::info!(?why, "a snapshot is needed");
                 self.following.wish_snapshot();
@@ -153,9 +138,9 @@ impl Core {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let (applied, stopped) = {
+        let (applied, lag, stopped) = {
             let follower = self.following.follower();
-            (follower.applied().copied(), follower.stopped())
+            (follower.applied().copied(), follower.behind(), follower.stopped())
         };
         let keys = self.keys.load().set.len();
         let lease = World::lease(self);
@@ -163,12 +148,35 @@ impl Core {
         Status {
             epoch: applied.map(|p| p.epoch),
             applied: applied.map_or(0, |p| p.pos),
+            digest: applied.map(|p| p.digest),
+            lag,
             staleness: lease.map(|l| l.staleness(now)),
             ready: keys > 0 && lease.is_some_and(|l| l.holds(now, self.settings.staleness)),
             stopped,
             entries: self.set.len(),
             keys,
+            monitor: self.settings.monitor,
+            unavailable: self.unavailable.counted(),
         }
+    }
+
+    /// Counts that a request was answered 503, or would have been; says why.
+    pub(crate) fn count_unavailable(&self, online: bool) -> Why503 {
+        let why = if self.following.follower().stopped() {
+            Why503::Stopped
+        } else if !*self.ready.borrow() {
+            Why503::Starting
+        } else if self.keys.outdated() {
+            Why503::Keys
+        } else if online
+            && World::lease(self).is_some_and(|lease| lease.holds(self.clock.now(), None))
+        {
+            Why503::Online
+        } else {
+            Why503::Stale
+        };
+        self.unavailable.count(why);
+        why
     }
 }
 

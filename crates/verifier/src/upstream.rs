@@ -29,6 +29,8 @@ pub trait Downstream: Send + Sync + 'static {
     fn delta(&self, first: u64, position: Position, sealed: Bytes);
     /// A sign of life, of what was given already.
     fn beat(&self, position: Position, sealed: Bytes);
+    /// Whoever has applied the entry at `pos` is asked to say so.
+    fn ask(&self, pos: u64, sealed: Bytes);
     /// The key set has changed.
     fn keys(&self, sealed: Bytes);
     /// The frame for who must fetch a snapshot. It says nothing, so that one fits all.
@@ -180,7 +182,7 @@ impl Keeper for Relayed {
                     tracing::error!(?alarm, "the authority's log does not fit what it said before");
                 }
                 // For who judges tokens.
-                Effect::Insert(_) | Effect::Fresh(_) | Effect::EndLease => {}
+                Effect::Insert(_) | Effect::Fresh(_) | Effect::EndLease | Effect::Acknowledge => {}
             }
         }
     }
@@ -244,6 +246,7 @@ impl Keeper for Relayed {
             }
             Frame::Resync => self.step(Event::Resync),
             Frame::Keys(_) => self.down.keys(sealed),
+            Frame::Ask { pos } => self.down.ask(pos, sealed),
             Frame::GoAway { .. } | Frame::Head(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 use super::call::{Common, Why, in_path};
 use super::confirm::Sure;
 use super::failed::Failed;
+use super::fleet::WaitFor;
 use super::out::{each, table, text};
 use clap::{Args, Subcommand};
 use http::Method;
@@ -53,6 +54,8 @@ pub(super) enum ClientCommand {
         #[command(flatten)]
         which: NamedClient,
         #[command(flatten)]
+        wait: WaitFor,
+        #[command(flatten)]
         sure: Sure,
     },
 }
@@ -95,13 +98,13 @@ pub(super) async fn run(command: ClientCommand) -> Result<(), Failed> {
             let made = which.common.act(Method::POST, &path, body).await?;
             which.tell_secret(&made, "another secret for")
         }
-        ClientCommand::Remove { which, sure } => {
+        ClientCommand::Remove { which, wait, sure } => {
             let id = &which.id;
             let words = |hit: &str| {
                 format!("This removes {id}, ends its feed and {hit} that were issued to it.")
             };
             sure.confirm(&which.common, &[("client", Some(id))], words).await?;
-            let path = format!("/admin/clients/{}", in_path(id));
+            let path = wait.at(&format!("/admin/clients/{}", in_path(id)));
             let body = json!({ "reason": which.why.reason });
             let done = which.common.act(Method::DELETE, &path, body).await?;
             which.common.done(&done, &format!("{id} is removed"))

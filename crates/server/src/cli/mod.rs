@@ -11,6 +11,7 @@ mod confirm;
 mod demo;
 mod doctor;
 mod failed;
+mod fleet;
 mod keys;
 mod out;
 mod place;
@@ -70,6 +71,8 @@ enum Command {
     /// Register, list and remove API servers.
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Show the API servers that follow, and how far each is.
+    Fleet(fleet::FleetArgs),
     /// Take back what an account, a session, a token or a client may do, on every server.
     Revoke(revoke::RevokeArgs),
     /// List, rotate and retire keys; share a secret with one audience.
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
             Command::User(command) => user::run(command).await,
             Command::Session(command) => session::run(command).await,
             Command::Client(command) => client::run(command).await,
+            Command::Fleet(args) => fleet::run(args).await,
             Command::Revoke(args) => revoke::run(args).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,

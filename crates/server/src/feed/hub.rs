@@ -95,6 +95,9 @@ struct Tip {
     /// The last beat, and the position it names.
     beat: Bytes,
     beat_pos: u64,
+    /// The last wish for acknowledgements, and the position that is wanted.
+    ask: Bytes,
+    ask_pos: u64,
     closing: bool,
 }
 
@@ -111,12 +114,13 @@ impl<S: Source> Hub<S> {
     /// An empty ring at a position.
     pub(crate) fn new(source: S, position: Position, bounds: &Bounds) -> Arc<Self> {
         let (all, each) = bounds.followers;
-        let (keys, beat) = (Bytes::new(), Bytes::new());
+        let [keys, beat, ask] = [const { Bytes::new() }; 3];
+        let tip = Tip { keys, beat, beat_pos: 0, ask, ask_pos: 0, closing: false };
         let ring = Ring { position, frames: VecDeque::new(), bytes: 0, most: bounds.frames };
         Arc::new(Self {
             source,
             ring: Mutex::new(ring),
-            tip: watch::Sender::new(Tip { keys, beat, beat_pos: 0, closing: false }),
+            tip: watch::Sender::new(tip),
             followers: Places::new(all, each),
             resyncs: AtomicU64::new(0),
         })
@@ -192,6 +196,11 @@ impl<S: Source> Hub<S> {
         self.tip.send_modify(|tip| (tip.beat, tip.beat_pos) = (frame, pos));
     }
 
+    /// Whoever has applied the entry at `pos` is asked to say so at once.
+    pub(crate) fn ask(&self, frame: Bytes, pos: u64) {
+        self.tip.send_modify(|tip| (tip.ask, tip.ask_pos) = (frame, pos));
+    }
+
     /// Another key set is in force.
     pub(crate) fn keys(&self, frame: Bytes) {
         self.tip.send_modify(|tip| tip.keys = frame);
@@ -224,9 +233,19 @@ impl<S: Source> Hub<S> {
         let tip = self.tip.subscribe();
         // The last beat was for those who were here: it may name a position before `from`.
         let (beat, keys) = (tip.borrow().beat.clone(), tip.borrow().keys.clone());
-        let hub = Arc::clone(self);
-        let follower =
-            Follower { hub, reader, tip, epoch, from, beat, keys, over: false, _place: place };
+        let follower = Follower {
+            hub: Arc::clone(self),
+            reader,
+            tip,
+            epoch,
+            from,
+            beat,
+            keys,
+            // Also who comes late is asked: it may have read the entry in the log.
+            ask: Bytes::new(),
+            over: false,
+            _place: place,
+        };
         Some(stream::unfold(follower, Follower::next))
     }
 
@@ -260,6 +279,7 @@ struct Follower<S: Source> {
     from: u64,
     beat: Bytes,
     keys: Bytes,
+    ask: Bytes,
     over: bool,
     _place: Place,
 }
@@ -294,6 +314,11 @@ impl<S: Source> Follower<S> {
             if tip.keys != self.keys {
                 self.keys = tip.keys.clone();
                 return Some((Ok(tip.keys), self));
+            }
+            // Right behind the entry that it is about.
+            if tip.ask != self.ask && tip.ask_pos <= self.from {
+                self.ask = tip.ask.clone();
+                return Some((Ok(tip.ask), self));
             }
             if tip.beat != self.beat {
                 self.beat = tip.beat.clone();

@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::feed::Question;
+use crate::feed::fleet::Word;
 use crate::http::body::{StrictJson, strict_array};
 use crate::http::client::basic;
 use crate::http::problem::Failure;
@@ -139,6 +140,10 @@ impl Ask {
         }
         Ok(Question { nonce, seen: self.seen.as_deref().and_then(b64::decode) })
     }
+
+    fn word(&self) -> Word {
+        Word { instance: self.instance, epoch: self.epoch, applied: self.applied }
+    }
 }
 
 /// Where the log stands, read after the request came. A signed head of this realm that is ahead of the
@@ -148,11 +153,12 @@ pub(super) async fn head(
     headers: HeaderMap,
     body: Result<StrictJson<Ask>, Failure>,
 ) -> Response {
-    if let Err(refused) = allow(&app, &headers).await {
-        return refused;
-    }
+    let client = match allow(&app, &headers).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
     match body {
-        Ok(StrictJson(ask)) => answer(&app, &[ask]).await.into_response(),
+        Ok(StrictJson(ask)) => answer(&app, &client, &[ask]).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
@@ -160,19 +166,22 @@ pub(super) async fn head(
 /// The same for many who ask at once, through a relay: a frame for each, in the order of the questions. With
 /// none, it only says whether the client may read the feed.
 pub(super) async fn heads(State(app): State<App>, request: Request) -> Response {
-    if let Err(refused) = allow(&app, request.headers()).await {
-        return refused;
-    }
+    let client = match allow(&app, request.headers()).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
     match strict_array::<Ask>(request, app.limits.body, MOST_ASKED).await {
-        Ok(asks) => answer(&app, &asks).await.into_response(),
+        Ok(asks) => answer(&app, &client, &asks).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(app: &App, asks: &[Ask]) -> Result<Response, Failure> {
+async fn answer(app: &App, client: &Client, asks: &[Ask]) -> Result<Response, Failure> {
     let questions = asks.iter().map(Ask::question).collect::<Result<Vec<_>, _>>()?;
     for ask in asks {
         tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
+        // Before the log is read: the lease that the answer gives counts from before.
+        app.feed.heard(client, ask.word());
     }
     let heads = match questions.is_empty() {
         true => Vec::new(),

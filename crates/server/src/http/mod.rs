@@ -23,6 +23,7 @@ mod renew;
 mod revoke;
 mod session_token;
 mod sessions;
+pub(crate) mod wait;
 mod whoami;
 mod words;
 

@@ -204,6 +204,11 @@ impl Downstream for Frames {
         self.hub.beat(sealed, position.pos);
     }
 
+    fn ask(&self, pos: u64, sealed: Bytes) {
+        self.heard();
+        self.hub.ask(sealed, pos);
+    }
+
     fn keys(&self, sealed: Bytes) {
         self.hub.keys(sealed);
     }

@@ -117,7 +117,9 @@ impl Relay {
         let (from, down) = (config.from.as_deref(), Arc::clone(&frames));
         let upstream = Arc::new(Upstream::new(&config.issuer, from, (id, secret), down)?);
         let certificates = match &config.tls {
-            Some((files, url)) => Some(Certificates::open(files.clone(), url)?),
+            Some((files, url)) => {
+                Some(Certificates::open(files.clone(), url, Arc::clone(&world.clock))?)
+            }
             None => None,
         };
         let mut registry = Registry::default();
