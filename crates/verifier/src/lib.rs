@@ -30,6 +30,8 @@ mod bearer;
 mod builder;
 mod check;
 pub mod clock;
+#[cfg(feature = "failpoints")]
+mod defects;
 mod ended;
 mod endpoint;
 mod entropy;

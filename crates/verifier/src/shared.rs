@@ -124,6 +124,8 @@ impl Core {
 
     /// Takes an event of the authority and carries out what follows from it.
     pub(crate) fn step(&self, event: Event) {
+        #[cfg(feature = "failpoints")]
+        crate::defects::plant(&event, &self.set, &self.lease, self.clock.now());
         let mut follower = self.follower();
         for effect in follower.step(event) {
             self.carry_out(effect);
