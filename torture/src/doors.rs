@@ -65,7 +65,8 @@ impl Admin {
 
 impl Realm {
     async fn ask(&self, path: &str, headers: Headers<'_>, body: String) -> Option<Reply> {
-        let asked = self.http.attempt(Method::POST, path, headers, body);
+        let headers = [headers, &[("host", self.host())]].concat();
+        let asked = self.http.attempt(Method::POST, path, &headers, body);
         timeout(PATIENCE, asked).await.ok().flatten()
     }
 

@@ -1,12 +1,12 @@
 //! `cargo xtask torture`: the promise under attack for some minutes, and what came of it.
 
 use rescind_torture::argument;
-use rescind_torture::report::{problems, tables};
+use rescind_torture::report::{HEAD, problems, tables};
 use rescind_torture::run::{Defect, Orders, Outcome, run};
 use std::process::ExitCode;
 
 const USAGE: &str =
-    "Usage: rescind-torture [--minutes N] [--seed S] [--defect beat|resync|entries]";
+    "Usage: rescind-torture [--minutes N] [--seed S] [--defect beat|resync|entries] [--page FILE]";
 
 fn orders() -> Option<Orders> {
     let number = |name: &str, unless: u64| match argument(name) {
@@ -50,5 +50,12 @@ async fn main() -> ExitCode {
     let outcome = run(orders).await;
     let (text, good) = judged(&outcome);
     println!("{text}");
+    if good && let Some(page) = argument("--page") {
+        if let Err(error) = std::fs::write(&page, format!("{HEAD}{text}")) {
+            eprintln!("{page}: {error}");
+            return ExitCode::FAILURE;
+        }
+        println!("written: {page}");
+    }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

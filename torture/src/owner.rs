@@ -1,5 +1,5 @@
 //! Whose connection it is. All verifiers know the authority by one address, so the proxy that stands there asks
-//! the kernel which process holds the other end.
+//! the kernel which process holds the other end. That is slow, and for connections that are kept.
 
 use std::fs;
 

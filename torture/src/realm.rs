@@ -101,8 +101,9 @@ impl Realm {
             Server { http, link, address, process, pid, log }
         };
         let servers = Arc::new((0..plan.verifiers).map(server).collect::<Vec<_>>());
-        let (crowd, http) = (Arc::default(), Http::new(&issuer));
-        let (observer, authority, secret, memory) = Default::default();
+        let entrance = TcpListener::bind(local(free_port())).await.unwrap();
+        let http = Http::new(&format!("http://{}", entrance.local_addr().unwrap()));
+        let (observer, crowd, authority, secret, memory) = Default::default();
         let address = local(free_port());
         let mut realm = Self {
             observer,
@@ -118,20 +119,24 @@ impl Realm {
             folder,
         };
         realm.start_authority(0).await;
-        realm.connect(TcpListener::bind(front).await.unwrap());
+        realm.connect(TcpListener::bind(front).await.unwrap(), entrance);
         realm.secret = realm.clients().await;
         (0..realm.servers.len()).for_each(|number| realm.start_server(number));
         Arc::new(realm)
     }
 
-    fn connect(&self, front: TcpListener) {
-        let (servers, crowd) = (Arc::clone(&self.servers), Arc::clone(&self.crowd));
-        let whose = move |port| {
+    /// Verifiers come by the issuer's address, everybody else by the crowd's.
+    fn connect(&self, front: TcpListener, crowd: TcpListener) {
+        let link = Arc::clone(&self.crowd);
+        tokio::spawn(carry(crowd, self.address, move |_| Arc::clone(&link)));
+        let servers = Arc::clone(&self.servers);
+        let whose = move |port| -> Option<Arc<Link>> {
             let pids: Vec<u32> = servers.iter().map(|s| s.pid.load(Ordering::SeqCst)).collect();
-            let found =
-                owner::of_port(port, &pids).and_then(|pid| pids.iter().position(|p| *p == pid));
-            Arc::clone(found.map_or(&crowd, |number| &servers[number].link))
+            let pid = owner::of_port(port, &pids)?;
+            let number = pids.iter().position(|known| *known == pid)?;
+            Some(Arc::clone(&servers[number].link))
         };
+        let whose = move |port| whose(port).unwrap_or_default();
         tokio::spawn(carry(front, self.address, whose));
     }
 
@@ -154,6 +159,21 @@ impl Realm {
             let body = json!({ "username": name, "password": PASSWORD, "roles": ["author"] });
             door.call(Method::POST, "/admin/users", body).await.unwrap();
         }
+    }
+
+    /// What tokens say of who issued them.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Where the authority listens behind all that stands before it.
+    pub fn authority_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The host by which the authority is asked.
+    pub fn host(&self) -> &str {
+        self.issuer.trim_start_matches("http://")
     }
 
     /// The administrator's door, if the authority runs.

@@ -19,6 +19,18 @@ const SAMPLES: usize = 240;
 /// Most that is listed of what was broken.
 const LISTED: usize = 20;
 
+/// The head of the page.
+pub const HEAD: &str = "\
+# Torture
+
+Written by `cargo xtask torture`; no figure by hand. Real processes on one machine: an authority, verifiers, and people
+and administrators who use them, while a plan from the seed kills, freezes and cuts off processes, delays and holds back
+what they say to one another, and puts their clocks wrong. An observer keeps every token given, every presentation and
+every revocation, and judges in the end whether the promise was broken: a pure function of what it saw. The plan repeats
+with its seed; what happens between the processes meanwhile does not.
+
+";
+
 /// Everything that is wrong; empty if the run is good.
 pub fn problems(outcome: &Outcome) -> Vec<String> {
     let mut problems: Vec<String> = outcome.failures.clone();

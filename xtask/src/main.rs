@@ -1,7 +1,8 @@
 //! The project's own commands, run as `cargo xtask …`.
 //!
 //! Owns the command line. Each step of `cargo xtask test` is one module, listed in [`steps`]; [`fuzz`] is
-//! `cargo xtask fuzz`; [`process`] runs other programs, [`summary`] prints the end. Holds no rule of the product.
+//! `cargo xtask fuzz`, [`torture`] is `cargo xtask torture`; [`process`] runs other programs, [`summary`] prints
+//! the end. Holds no rule of the product.
 
 mod bench;
 mod borders;
@@ -19,6 +20,7 @@ mod secrets;
 mod steps;
 mod suite;
 mod summary;
+mod torture;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
             [] => exit(bench::run(&root, false)),
             [flag] if flag == "--quick" => exit(bench::run(&root, true)),
             _ => ask_for_help("bench takes --quick and nothing else"),
+        },
+        Some((command, rest)) if command == "torture" => match torture::parse(rest) {
+            Ok(plan) => exit(torture::run(&root, &plan)),
+            Err(problem) => ask_for_help(&problem),
         },
         Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
     }
@@ -118,7 +124,13 @@ Steps, in order:
 Usage: cargo xtask fuzz [--minutes N] [TARGET]...
 
 Feeds each target of fuzz/ (or only these) for N minutes, 10 if not told, with input that libFuzzer makes
-by coverage. The exit code is 0 only if nothing was found; the input that found something is kept.",
+by coverage. The exit code is 0 only if nothing was found; the input that found something is kept.
+
+Usage: cargo xtask torture [--minutes N] [--seed S] [--defect beat|resync|entries]
+
+Attacks real processes for N minutes, 30 if not told, and judges whether the promise was broken; 30 minutes or
+more that are good write docs/generated/torture.md. With --defect a mistake is planted, which must be found. The
+exit code is 0 only if all is as it should be. It wants a quiet machine.",
     );
     text
 }
