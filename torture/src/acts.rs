@@ -10,10 +10,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::RwLock;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// Most that is remembered of what is dead.
 const DEAD: usize = 400;
 const OVER: usize = 2_000;
+/// A verifier fetches keys once in a second, and more seldom if they change faster.
+const KEY_PAUSE: Duration = Duration::from_millis(2_700);
 
 /// What all share.
 pub struct Stage {
@@ -93,24 +97,29 @@ impl Actor {
     /// One thing after another.
     pub async fn one_by_one(mut self, pause: Duration) {
         loop {
-            tokio::time::sleep(self.draw.span(0, 2 * pause.as_millis() as u64)).await;
+            sleep(self.draw.span(0, 2 * pause.as_millis() as u64)).await;
             let scope = scope(&self.draw);
             self.act(scope).await;
         }
     }
 
-    /// What meets everybody, many times in a row: everybody has to begin anew once, and not each time.
-    pub async fn in_bursts(mut self, every: Duration, burst: usize) {
-        tokio::time::sleep(every / 3).await;
+    /// What meets everybody: many times in a row, so that everybody has to sign in anew once and not each time.
+    pub async fn for_everybody(mut self, times: usize, rest: Duration) {
         loop {
-            for (scope, times) in
-                [(Scope::Client, burst), (Scope::Key, burst), (Scope::Everything, 1)]
-            {
-                for _ in 0..times {
+            for scope in [Scope::Client, Scope::Everything] {
+                sleep(rest).await;
+                for _ in 0..if scope == Scope::Client { times } else { 1 } {
                     self.act(scope).await;
                 }
-                tokio::time::sleep(every / 3).await;
             }
+        }
+    }
+
+    /// One key after another.
+    pub async fn keys(mut self) {
+        loop {
+            sleep(KEY_PAUSE).await;
+            self.act(Scope::Key).await;
         }
     }
 
@@ -165,18 +174,20 @@ impl Actor {
         false
     }
 
-    /// Shows it to one verifier until that refuses it, then to all others.
+    /// Shows it to all verifiers until each refuses it.
     async fn until_refused(&self, session: &Session) {
-        let realm = &self.stage.realm;
-        let first = realm.any_server(&self.draw);
-        for _ in 0..100 {
-            if realm.present(&session.access, first, Route::Local).await != Answer::Accepted {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut showing = JoinSet::new();
+        for verifier in 0..self.stage.realm.servers.len() {
+            let (realm, access) = (Arc::clone(&self.stage.realm), session.access.clone());
+            showing.spawn(async move {
+                for _ in 0..100 {
+                    if realm.present(&access, verifier, Route::Local).await != Answer::Accepted {
+                        return;
+                    }
+                    sleep(Duration::from_millis(1)).await;
+                }
+            });
         }
-        for verifier in (0..realm.servers.len()).filter(|verifier| *verifier != first) {
-            realm.present(&session.access, verifier, Route::Local).await;
-        }
+        showing.join_all().await;
     }
 }

@@ -71,7 +71,7 @@ const WRONG: i64 = 180_000_000;
 /// Who breaks things.
 pub struct Faults {
     stage: Arc<Stage>,
-    draw: Draw,
+    seed: u64,
     busy: Vec<AtomicBool>,
     authority: Mutex<()>,
     over: watch::Receiver<bool>,
@@ -79,26 +79,33 @@ pub struct Faults {
 
 impl Faults {
     /// One that stops when `over` says so, and leaves nothing broken.
-    pub fn new(stage: Arc<Stage>, draw: Draw, over: watch::Receiver<bool>) -> Arc<Self> {
+    pub fn new(stage: Arc<Stage>, seed: u64, over: watch::Receiver<bool>) -> Arc<Self> {
         let busy = stage.realm.servers.iter().map(|_| AtomicBool::new(false)).collect();
-        Arc::new(Self { stage, draw, busy, authority: Mutex::new(()), over })
+        Arc::new(Self { stage, seed, busy, authority: Mutex::new(()), over })
     }
 
-    /// Breaks and mends until it is over.
+    /// Breaks and mends until it is over. Each fault has chance of its own, so that the plan is the same however
+    /// long each of them takes.
     pub async fn rage(self: Arc<Self>, calm: Duration) {
         self.rest(Duration::from_secs(8)).await;
-        while !self.is_over() {
-            self.wrong_start().await;
-            let mut running = JoinSet::new();
-            for fault in self.draw.shuffled(AT_SERVER.to_vec()) {
-                let me = Arc::clone(&self);
-                running.spawn(async move { me.at_server(fault).await });
-                self.rest(self.draw.span(300, 1_500)).await;
+        for round in 0.. {
+            if self.is_over() {
+                return;
             }
-            for fault in self.draw.shuffled(AT_AUTHORITY.to_vec()) {
-                let me = Arc::clone(&self);
-                running.spawn(async move { me.at_authority(fault).await });
-                self.rest(self.draw.span(500, 2_500)).await;
+            let draw = |part: u64| Draw::new(self.seed, 1_000_000 + round * 100 + part);
+            self.wrong_start(draw(0)).await;
+            let mut running = JoinSet::new();
+            for (fault, part) in draw(1).shuffled(AT_SERVER.to_vec()).into_iter().zip(10..) {
+                let (me, own) = (Arc::clone(&self), draw(part));
+                let pause = own.span(300, 1_500);
+                running.spawn(async move { me.at_server(fault, own).await });
+                self.rest(pause).await;
+            }
+            for (fault, part) in draw(2).shuffled(AT_AUTHORITY.to_vec()).into_iter().zip(50..) {
+                let (me, own) = (Arc::clone(&self), draw(part));
+                let pause = own.span(500, 2_500);
+                running.spawn(async move { me.at_authority(fault, own).await });
+                self.rest(pause).await;
             }
             while running.join_next().await.is_some() {}
             self.rest(calm).await;
@@ -116,17 +123,17 @@ impl Faults {
     }
 
     /// A verifier at which nothing is broken.
-    fn free(&self) -> Option<usize> {
-        let first = self.draw.below(self.busy.len());
+    fn free(&self, draw: &Draw) -> Option<usize> {
+        let first = draw.below(self.busy.len());
         let all = (0..self.busy.len()).map(|step| (first + step) % self.busy.len());
         all.into_iter().find(|number| !self.busy[*number].swap(true, Ordering::SeqCst))
     }
 
-    async fn at_server(&self, fault: AtServer) {
+    async fn at_server(&self, fault: AtServer, draw: Draw) {
         if self.is_over() {
             return;
         }
-        let Some(number) = self.free() else { return };
+        let Some(number) = self.free(&draw) else { return };
         let (kind, clock) = match fault {
             AtServer::Kill => ("verifier killed", false),
             AtServer::Freeze | AtServer::FreezeLong => ("verifier frozen", false),
@@ -140,18 +147,16 @@ impl Faults {
         };
         let observer = &self.stage.realm.observer;
         let trouble = observer.trouble(kind, Some(number as u8), clock);
-        self.break_server(fault, number).await;
+        self.break_server(fault, number, &draw).await;
         observer.over(trouble);
         self.busy[number].store(false, Ordering::SeqCst);
     }
 
-    async fn break_server(&self, fault: AtServer, number: usize) {
-        let (realm, draw) = (&self.stage.realm, &self.draw);
+    async fn break_server(&self, fault: AtServer, number: usize, draw: &Draw) {
+        let realm = &self.stage.realm;
         let link = &realm.servers[number].link;
         let delay = Duration::ZERO;
-        let held = |deaf, mute, least, most| {
-            (State { deaf, mute, delay, ..State::default() }, draw.span(least, most))
-        };
+        let held = |deaf, mute, least, most| (State { deaf, mute, delay }, draw.span(least, most));
         let slowed = |delay, span| (State { delay, ..State::default() }, span);
         let (state, span) = match fault {
             AtServer::Kill => {
@@ -186,12 +191,12 @@ impl Faults {
         }
     }
 
-    async fn at_authority(&self, fault: AtAuthority) {
+    async fn at_authority(&self, fault: AtAuthority, draw: Draw) {
         let _alone = self.authority.lock().await;
         if self.is_over() {
             return;
         }
-        let (realm, draw) = (&self.stage.realm, &self.draw);
+        let realm = &self.stage.realm;
         let observer = &realm.observer;
         match fault {
             AtAuthority::Kill => {
@@ -235,7 +240,7 @@ impl Faults {
     /// again with the right one. A verifier that was cut off meanwhile fetches a snapshot of that time: what it
     /// held before must not go. Nothing is taken back meanwhile: that such an authority forgets what nobody else
     /// knows yet is no fault of the verifiers.
-    async fn wrong_start(&self) {
+    async fn wrong_start(&self, draw: Draw) {
         let _alone = self.authority.lock().await;
         let _quiet = self.stage.running.write().await;
         let (realm, quiet) = (&self.stage.realm, boot());
@@ -244,11 +249,11 @@ impl Faults {
                 return;
             }
         }
-        let (kind, number) = ("authority started with a wrong clock", realm.any_server(&self.draw));
+        let (kind, number) = ("authority started with a wrong clock", realm.any_server(&draw));
         let trouble = realm.observer.trouble(kind, None, true);
         let link = &realm.servers[number].link;
         link.set(State { deaf: true, mute: true, ..State::default() });
-        realm.fill_log(&mut Admin::default(), &self.draw).await;
+        realm.fill_log(&mut Admin::default(), &draw).await;
         realm.kill_authority();
         realm.start_authority(WRONG).await;
         let wrong = boot();

@@ -137,7 +137,7 @@ pub struct Trouble {
 }
 
 /// All that was seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct History {
     /// By number.
     pub tokens: Vec<Token>,

@@ -50,6 +50,11 @@ async fn main() -> ExitCode {
     let outcome = run(orders).await;
     let (text, good) = judged(&outcome);
     println!("{text}");
+    if good {
+        let _ = std::fs::remove_dir_all(&outcome.logs);
+    } else {
+        eprintln!("Stores and logs are kept in {}", outcome.logs.display());
+    }
     if good && let Some(page) = argument("--page") {
         if let Err(error) = std::fs::write(&page, format!("{HEAD}{text}")) {
             eprintln!("{page}: {error}");

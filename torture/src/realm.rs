@@ -39,6 +39,19 @@ pub struct Plan {
     pub life: u64,
     /// The fail point of a planted defect.
     pub defect: Option<String>,
+    /// Whether the folder of stores and logs stays when all is over.
+    pub keep: bool,
+}
+
+impl Plan {
+    /// One for tests of a few processes.
+    pub fn small(verifiers: usize) -> Self {
+        Self { verifiers, staleness: 3, life: 300, defect: None, keep: false }
+    }
+
+    fn folder(&self) -> TempDir {
+        tempfile::Builder::new().prefix("torture-").disable_cleanup(self.keep).tempdir().unwrap()
+    }
 }
 
 /// A process that may be gone at the moment.
@@ -74,6 +87,7 @@ pub struct Realm {
     authority: Slot,
     /// Resident memory as it was sampled, by process.
     pub memory: Mutex<BTreeMap<String, Vec<u64>>>,
+    ended: Mutex<Vec<String>>,
     folder: TempDir,
 }
 
@@ -91,7 +105,7 @@ fn local(port: u16) -> SocketAddr {
 impl Realm {
     /// Starts everything; accounts are made by [`Realm::accounts`].
     pub async fn start(plan: Plan) -> Arc<Self> {
-        let (folder, front) = (tempfile::tempdir().unwrap(), local(free_port()));
+        let (folder, front) = (plan.folder(), local(free_port()));
         let issuer = format!("http://{front}");
         let server = |number: usize| {
             let address = local(free_port());
@@ -103,7 +117,8 @@ impl Realm {
         let servers = Arc::new((0..plan.verifiers).map(server).collect::<Vec<_>>());
         let entrance = TcpListener::bind(local(free_port())).await.unwrap();
         let http = Http::new(&format!("http://{}", entrance.local_addr().unwrap()));
-        let (observer, crowd, authority, secret, memory) = Default::default();
+        let (observer, crowd, authority, secret) = Default::default();
+        let (memory, ended) = Default::default();
         let address = local(free_port());
         let mut realm = Self {
             observer,
@@ -116,6 +131,7 @@ impl Realm {
             plan,
             authority,
             memory,
+            ended,
             folder,
         };
         realm.start_authority(0).await;
@@ -214,7 +230,7 @@ impl Realm {
 
     /// Kills the authority.
     pub fn kill_authority(&self) {
-        slot(&self.authority).take();
+        self.stop("the authority", &self.authority);
     }
 
     /// Starts a verifier.
@@ -236,7 +252,15 @@ impl Realm {
 
     /// Kills a verifier.
     pub fn kill_server(&self, number: usize) {
-        slot(&self.servers[number].process).take();
+        self.stop("a verifier", &self.servers[number].process);
+    }
+
+    /// Kills it, and remembers if it had ended before.
+    fn stop(&self, who: &str, slot: &Slot) {
+        let process = self::slot(slot).take();
+        if process.is_some_and(|mut process| process.has_ended()) {
+            self.ended.lock().unwrap().push(format!("{who} has ended by itself"));
+        }
     }
 
     /// Reads how much memory each process has.
@@ -252,15 +276,11 @@ impl Realm {
         }
     }
 
-    /// Processes that have ended by themselves, and lines of their logs that tell of a panic.
+    /// Ends all processes; gives which of them had ended by themselves, and lines of their logs that tell of a panic.
     pub fn failures(&self) -> Vec<String> {
-        let mut failures = Vec::new();
-        let slots = self.servers.iter().map(|s| &s.process).chain([&self.authority]);
-        for slot in slots {
-            if self::slot(slot).as_mut().is_some_and(Running::has_ended) {
-                failures.push("a process has ended by itself".into());
-            }
-        }
+        self.stop("the authority", &self.authority);
+        self.servers.iter().for_each(|server| self.stop("a verifier", &server.process));
+        let mut failures = self.ended.lock().unwrap().clone();
         let logs = self.servers.iter().map(|s| s.log.clone()).chain([self.log("authority.log")]);
         failures.extend(logs.flat_map(|log| panics(&log)));
         failures

@@ -7,6 +7,7 @@ use crate::judge::{Broken, Promise, Verdict, judge};
 use crate::realm::{Plan, Realm};
 use crate::{boot, ghosts, people};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ const CALM: u64 = 20;
 const VERIFIERS: usize = 4;
 const PEOPLE: usize = 240;
 const ACTORS: usize = 8;
+const KEYS: usize = ACTORS + 1;
 const ACCOUNTS_EACH: usize = 6;
 const GHOSTS: u64 = 4;
 
@@ -34,7 +36,7 @@ pub const PROMISE: Promise = Promise {
     staleness: STALENESS * 1_000_000,
     within: 1_000_000,
     healed: HEALED * 1_000_000,
-    keys: 5_000_000,
+    keys: 1_500_000,
 };
 
 /// A mistake that is planted, to see that it is found.
@@ -98,22 +100,23 @@ pub struct Outcome {
     pub tokens: usize,
     /// How long it took, in seconds.
     pub seconds: u64,
+    /// The folder of the processes; it is kept until somebody removes it.
+    pub logs: PathBuf,
 }
 
 /// Runs it.
 pub async fn run(orders: Orders) -> Outcome {
     let begun = boot();
     let defect = orders.defect.map(|defect| defect.point().to_owned());
-    let plan = Plan { verifiers: VERIFIERS, staleness: STALENESS, life: LIFE, defect };
+    let plan = Plan { verifiers: VERIFIERS, staleness: STALENESS, life: LIFE, defect, keep: true };
     let realm = Realm::start(plan).await;
     let stage = Stage::new(Arc::clone(&realm));
     let mut tasks = crowd(&stage, orders.seed).await;
     let (stop, over) = watch::channel(false);
-    let faults = Faults::new(Arc::clone(&stage), Draw::new(orders.seed, 1), over);
+    let faults = Faults::new(Arc::clone(&stage), orders.seed, over);
     let mut faults = tokio::spawn(faults.rage(Duration::from_secs(HEALED + 6)));
     let end = begun + orders.minutes * 60_000_000;
     let storm = end - CALM * 1_000_000;
-    let mut verdict = Verdict::default();
     for second in 0_u64.. {
         sleep(Duration::from_secs(1)).await;
         realm.sample_memory();
@@ -121,8 +124,8 @@ pub async fn run(orders: Orders) -> Outcome {
             let _ = stop.send(true);
         }
         if second % 10 == 9 {
-            let found = progress(&realm, begun, orders.defect, &mut verdict);
-            if found {
+            progress(&realm, begun);
+            if found(&realm, orders.defect).await {
                 break;
             }
         }
@@ -143,7 +146,7 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
     let names = |of: &str, many: usize| (0..many).map(|n| format!("{of}{n}")).collect::<Vec<_>>();
     let people = names("person", PEOPLE / 4);
     let actors: Vec<Vec<String>> =
-        (0..=ACTORS).map(|actor| names(&format!("actor{actor}-"), ACCOUNTS_EACH)).collect();
+        (0..ACTORS + 2).map(|actor| names(&format!("actor{actor}-"), ACCOUNTS_EACH)).collect();
     stage.realm.accounts(&people).await;
     stage.realm.accounts(&actors.concat()).await;
     for number in 0..stage.realm.servers.len() {
@@ -160,7 +163,8 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
     for (number, accounts) in actors.into_iter().enumerate() {
         let actor = Actor::new(Arc::clone(stage), number, accounts, draw(10_000 + number as u64));
         match number {
-            ACTORS => tasks.spawn(actor.in_bursts(Duration::from_secs(30), 12)),
+            ACTORS => tasks.spawn(actor.for_everybody(14, Duration::from_secs(12))),
+            KEYS => tasks.spawn(actor.keys()),
             _ => tasks.spawn(actor.one_by_one(Duration::from_millis(400))),
         };
     }
@@ -172,20 +176,26 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
     tasks
 }
 
-/// Says how far it is; judges on the way if a defect is looked for.
-fn progress(realm: &Realm, begun: u64, defect: Option<Defect>, verdict: &mut Verdict) -> bool {
+/// Says how far it is.
+fn progress(realm: &Realm, begun: u64) {
     let seconds = (boot() - begun) / 1_000_000;
     let history = realm.observer.history();
     let (shown, revoked) = (history.presentations.len(), history.revocations.len());
     let troubles = history.troubles.len();
     eprintln!("{seconds:>5} s: {shown} presentations, {revoked} revocations, {troubles} faults");
+}
+
+/// Whether a planted defect has shown by now. Judged aside, so that nobody waits for it.
+async fn found(realm: &Realm, defect: Option<Defect>) -> bool {
     let Some(defect) = defect else { return false };
-    *verdict = judge(&history, &PROMISE);
-    verdict.broken.iter().any(|broken| defect.shows_as(broken))
+    let history = realm.observer.history().clone();
+    let judged = move || judge(&history, &PROMISE).broken.iter().any(|b| defect.shows_as(b));
+    tokio::task::spawn_blocking(judged).await.expect("the judge ends well")
 }
 
 fn outcome(orders: Orders, realm: &Realm, begun: u64) -> Outcome {
     let failures = realm.failures();
+    let logs = realm.folder().to_owned();
     let history = realm.observer.history();
     let mut faults = BTreeMap::new();
     for trouble in &history.troubles {
@@ -199,5 +209,6 @@ fn outcome(orders: Orders, realm: &Realm, begun: u64) -> Outcome {
         memory: realm.memory.lock().map(|memory| memory.clone()).unwrap_or_default(),
         tokens: history.tokens.len(),
         seconds: (boot() - begun) / 1_000_000,
+        logs,
     }
 }

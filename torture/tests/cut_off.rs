@@ -104,8 +104,7 @@ async fn one_that_is_cut_off_serves_until_the_bound_then_says_503_and_heals_with
         eprintln!("left out: no network namespace can be made");
         return;
     };
-    let plan = Plan { verifiers: 0, staleness: 3, life: 300, defect: None };
-    let realm = Realm::start(plan).await;
+    let realm = Realm::start(Plan::small(0)).await;
     realm.accounts(&["alice".to_owned(), "bob".to_owned()]).await;
     let (_process, http) = verifier(&realm, &network).await;
     let (draw, audiences) = (Draw::new(7, 0), [AUDIENCE.to_owned()]);

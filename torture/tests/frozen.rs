@@ -21,8 +21,7 @@ async fn accepted(realm: &Realm, session: &Session) {
 
 /// What was presented while it was frozen, and at once after, is never accepted if it was taken back.
 async fn frozen_for(span: Duration) {
-    let plan = Plan { verifiers: 1, staleness: 3, life: 300, defect: None };
-    let realm = Realm::start(plan).await;
+    let realm = Realm::start(Plan::small(1)).await;
     let stage = Stage::new(Arc::clone(&realm));
     realm.accounts(&["alice".to_owned()]).await;
     let (draw, audiences) = (Draw::new(7, 0), [AUDIENCE.to_owned()]);
