@@ -5,6 +5,7 @@ use crate::acts::Stage;
 use crate::boot;
 use crate::doors::Admin;
 use crate::draw::Draw;
+use crate::history::Route;
 use crate::proxy::State;
 use http::Method;
 use std::sync::Arc;
@@ -264,6 +265,11 @@ impl Faults {
         realm.kill_authority();
         realm.start_authority(0).await;
         realm.observer.over(trouble);
+        self.knows_all(number, boot()).await;
+        let dead = self.stage.dead.lock().unwrap().clone();
+        for token in &dead {
+            realm.present(token, number, Route::Local).await;
+        }
     }
 
     /// Waits until what a verifier knows is newer than this.

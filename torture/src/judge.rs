@@ -23,6 +23,8 @@ pub struct Promise {
     pub healed: u64,
     /// How soon every verifier knows a new key.
     pub keys: u64,
+    /// How soon somebody looks again, for a delay to be known.
+    pub seen: u64,
 }
 
 /// The promise was broken.
@@ -75,7 +77,8 @@ pub struct Verdict {
     pub after: u64,
     /// How many of all were answered by 503 or not at all.
     pub unanswered: u64,
-    /// From the return of a call to the refusal by a verifier that nothing was wrong with, in order.
+    /// From the return of a call to the first presentation that a verifier refused for good, in order; only
+    /// where nothing was wrong with it.
     pub delays: Vec<u64>,
     /// How long after the return of a call its token was last accepted, where the bound counts.
     pub latest: u64,
@@ -193,8 +196,8 @@ fn counted(history: &History, troubles: &Troubles, promise: &Promise, verdict: &
     verdict.delays.sort_unstable();
 }
 
-/// For each verifier that nothing was wrong with: how long after the return the answer came after which it
-/// never accepted the witness again.
+/// For each verifier that nothing was wrong with: how long after the return the first presentation began after
+/// which it never accepted the witness again. Only where somebody was there to see when it turned.
 fn delays(
     revocation: &Revocation,
     shown: &[&Presentation],
@@ -212,7 +215,10 @@ fn delays(
         let last = shown.iter().rposition(|p| p.answer == Answer::Accepted);
         let refusal = shown.get(last.map_or(0, |last| last + 1))?;
         let calm = troubles.calm(verifier, revocation.begun, promise.healed, refusal.ended);
-        (calm && refusal.answer == Answer::Refused).then(|| refusal.ended.saturating_sub(returned))
+        let before = last.and_then(|last| shown.get(last)).map_or(returned, |p| p.ended);
+        let seen = refusal.begun.saturating_sub(before.max(returned)) <= promise.seen;
+        let refused = refusal.answer == Answer::Refused;
+        (calm && seen && refused).then(|| refusal.begun.saturating_sub(returned))
     };
     by.into_iter().filter_map(delay).collect()
 }

@@ -37,6 +37,7 @@ pub const PROMISE: Promise = Promise {
     within: 1_000_000,
     healed: HEALED * 1_000_000,
     keys: 1_500_000,
+    seen: 20_000,
 };
 
 /// A mistake that is planted, to see that it is found.

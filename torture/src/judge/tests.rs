@@ -3,7 +3,8 @@
 use super::*;
 use crate::history::{Denial, Trouble};
 
-const PROMISE: Promise = Promise { staleness: 3_000, within: 1_000, healed: 500, keys: 500 };
+const PROMISE: Promise =
+    Promise { staleness: 3_000, within: 1_000, healed: 500, keys: 500, seen: 100 };
 const LONG: u64 = 100_000;
 
 /// A token of session `s`, account `a`, asked for at 100 and there at 110, under a key that is known.
@@ -209,5 +210,8 @@ fn a_delay_is_counted_to_the_refusal_after_which_it_was_never_accepted() {
         shown(Route::Local, Answer::Refused, 1_060),
     ];
     let verdict = judge(&history(&revoked, &presentations), &PROMISE);
-    assert_eq!((verdict.delays, verdict.latest), (vec![40], 10));
+    assert_eq!((verdict.delays, verdict.latest), (vec![30], 10));
+    let gap = [presentations[1], shown(Route::Local, Answer::Refused, 1_131)];
+    let verdict = judge(&history(&revoked, &gap), &PROMISE);
+    assert_eq!(verdict.delays, [], "nobody looked in time");
 }
