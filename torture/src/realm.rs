@@ -2,6 +2,8 @@
 //! address; each verifier reaches it by a link of its own, everybody else by the link of the crowd. A relay, once
 //! there is one, stands between some verifiers and the proxy: it is one more process with one more link.
 
+mod watch;
+
 use crate::draw::Draw;
 use crate::history::Observer;
 use crate::owner;
@@ -263,29 +265,6 @@ impl Realm {
         }
     }
 
-    /// Reads how much memory each process has.
-    pub fn sample_memory(&self) {
-        let mut memory = self.memory.lock().unwrap();
-        let mut add = |of: String, slot: &Slot| {
-            let bytes = self::slot(slot).as_ref().map_or(0, Running::memory);
-            memory.entry(of).or_default().push(bytes);
-        };
-        add("authority".into(), &self.authority);
-        for (number, server) in self.servers.iter().enumerate() {
-            add(format!("verifier {number}"), &server.process);
-        }
-    }
-
-    /// Ends all processes; gives which of them had ended by themselves, and lines of their logs that tell of a panic.
-    pub fn failures(&self) -> Vec<String> {
-        self.stop("the authority", &self.authority);
-        self.servers.iter().for_each(|server| self.stop("a verifier", &server.process));
-        let mut failures = self.ended.lock().unwrap().clone();
-        let logs = self.servers.iter().map(|s| s.log.clone()).chain([self.log("authority.log")]);
-        failures.extend(logs.flat_map(|log| panics(&log)));
-        failures
-    }
-
     /// A server's standing, from its route `/status`.
     pub async fn is_ready(&self, number: usize) -> bool {
         let asked = self.servers[number].http.attempt(Method::GET, "/status", &[], "");
@@ -311,9 +290,4 @@ fn slot(slot: &Slot) -> std::sync::MutexGuard<'_, Option<Running>> {
 /// The name of one of the audiences that are taken back.
 pub fn side(number: usize) -> String {
     format!("side-{number}")
-}
-
-fn panics(log: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    text.lines().filter(|line| line.contains("panicked")).map(str::to_owned).collect()
 }

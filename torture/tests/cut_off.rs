@@ -1,5 +1,6 @@
 //! A verifier in a network of its own, whose line to the authority is taken down and up again. Needs the rights
 //! to make network namespaces: without them it says so and shows nothing.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is not as it says")]
 
 use http::Method;
 use rescind_testkit::http::Http;

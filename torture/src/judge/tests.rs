@@ -213,5 +213,5 @@ fn a_delay_is_counted_to_the_refusal_after_which_it_was_never_accepted() {
     assert_eq!((verdict.delays, verdict.latest), (vec![30], 10));
     let gap = [presentations[1], shown(Route::Local, Answer::Refused, 1_131)];
     let verdict = judge(&history(&revoked, &gap), &PROMISE);
-    assert_eq!(verdict.delays, [], "nobody looked in time");
+    assert!(verdict.delays.is_empty(), "nobody looked in time");
 }
