@@ -19,9 +19,9 @@ pub const STALENESS: u64 = 3;
 /// Life of access tokens, in seconds: longer than any one fault, so that what is dead can be shown for a while.
 pub const LIFE: u64 = 60;
 /// How soon after trouble a verifier is fresh again: the longest wait between its attempts, and a little.
-pub const HEALED: u64 = 16;
+pub const HEALED: u64 = 18;
 /// Nothing is broken any more for so long before the end, in seconds.
-const CALM: u64 = 20;
+const CALM: u64 = 22;
 
 /// How many of whom.
 const VERIFIERS: usize = 4;
