@@ -32,6 +32,8 @@ mod builder;
 #[doc(hidden)]
 pub mod check;
 pub mod clock;
+#[cfg(feature = "failpoints")]
+mod defects;
 mod ended;
 mod endpoint;
 mod entropy;

@@ -190,6 +190,8 @@ impl Keeper for Core {
     }
 
     fn step(&self, event: Event) {
+        #[cfg(feature = "failpoints")]
+        crate::defects::plant(&event, &self.set, &self.lease, self.clock.now());
         let mut follower = self.following.follower();
         for effect in follower.step(event) {
             self.carry_out(effect);

@@ -170,7 +170,12 @@ impl Door {
                 answer
             }
             Door::Socket(sender) => {
-                let answer = async { read(sender.lock().await.send_request(request).await?).await };
+                let answer = async {
+                    let mut sender = sender.lock().await;
+                    // The connection may not have come to rest after the call before.
+                    sender.ready().await?;
+                    read(sender.send_request(request).await?).await
+                };
                 match timeout(patience, answer).await {
                     Ok(answer) => answer.map_err(|error| lost(&error))?,
                     Err(late) => return Err(lost(&late)),
