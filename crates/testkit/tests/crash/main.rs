@@ -1,5 +1,5 @@
-//! The authority as a process that dies: between commit and answer, before the commit, and under load. The
-//! program is the binary `rescind` with fail points; the store is a file, and what counts is what the next
+//! The authority as a process that dies: between commit and answer, before the commit, at every point on the
+//! way, and under load. The program is the binary `rescind` with fail points; the store is a file, and what counts is what the next
 //! process on it says.
 #![expect(
     clippy::unwrap_used,
@@ -9,5 +9,6 @@
 
 mod after_commit;
 mod before_commit;
+mod every_point;
 mod load;
 mod realm;

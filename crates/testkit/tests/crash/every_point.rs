@@ -1,0 +1,354 @@
+//! The process dies at every fail point between request and answer, at each kind of request: an abort at the
+//! point is what `kill -9` at that moment is, the process runs nothing after it. What the next process says
+//! is judged: all of it has happened or nothing, nobody else has lost anything, and a verifier that lived
+//! through it knows.
+
+use crate::realm::{Realm, died, is_dead, refreshed, text, try_refresh};
+use http::Method;
+use rescind_testkit::http::Http;
+use rescind_testkit::process::Process;
+use rescind_testkit::server::PASSWORD;
+use rescind_verifier::{Refusal, Verifier};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+const KEY: &str = "an-idempotency-key-of-22+";
+const NEXT_KEY: &str = "the-idempotency-key-after";
+
+/// The fail points in their order, and whether what was asked for has happened there.
+const POINTS: [(&str, bool); 8] = [
+    ("http::before", false),
+    ("store::before_rule", false),
+    // What is answered is signed already.
+    ("store::after_rule", false),
+    ("store::before_commit", false),
+    // Neither the feed nor the keys in use know.
+    ("store::after_commit", true),
+    ("store::after_publication", true),
+    (MARKER, true),
+    ("http::after", true),
+];
+
+/// On the way of a compromised key alone.
+const MARKER: &str = "marker::before";
+
+/// What is asked for when the process dies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Act {
+    Login,
+    Refresh,
+    Logout,
+    RevokeSession,
+    RevokeUser,
+    RotateKey,
+    CompromiseKey,
+}
+
+impl Act {
+    fn route(self) -> &'static str {
+        match self {
+            Act::Login => "/login",
+            Act::Refresh => "/token",
+            Act::Logout => "/logout",
+            Act::RevokeSession | Act::RevokeUser => "/admin/revoke",
+            Act::RotateKey => "/admin/keys/rotate",
+            Act::CompromiseKey => "/admin/keys/retire",
+        }
+    }
+
+    fn ends_the_session(self) -> bool {
+        matches!(self, Act::Logout | Act::RevokeSession | Act::RevokeUser)
+    }
+
+    /// Asks, and hears nothing.
+    async fn dies(self, realm: &Realm, before: &Before) {
+        let (http, token) = (realm.http(), &before.alice.refresh);
+        let (bearer, sid) = (format!("Bearer {token}"), before.alice.sid.as_str());
+        let answer = match self {
+            Act::Login => {
+                let body = json!({ "username": "alice", "password": PASSWORD, "carrier": "token" });
+                let headers = [("content-type", "application/json")];
+                http.attempt(Method::POST, "/login", &headers, body.to_string()).await
+            }
+            Act::Refresh => try_refresh(&http, token, Some(KEY)).await,
+            Act::Logout => {
+                http.attempt(Method::POST, "/logout", &[("authorization", &bearer)], "").await
+            }
+            Act::RevokeSession => return by_command(realm, &["revoke", "--session", sid]),
+            Act::RevokeUser => return by_command(realm, &["revoke", "--user", "alice"]),
+            Act::RotateKey => return by_command(realm, &["keys", "rotate", "line"]),
+            Act::CompromiseKey => {
+                let kid = before.keys.active("token");
+                return by_command(realm, &["keys", "retire", &kid, "--compromised", "--yes"]);
+            }
+        };
+        assert!(answer.is_none(), "{answer:?}");
+    }
+}
+
+fn by_command(realm: &Realm, args: &[&str]) {
+    let said = realm.command(args, &[], "");
+    assert_eq!(said.status.code(), Some(3), "nobody knows whether it is done: {said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("may or may not be done"), "{said:?}");
+    assert!(said.stdout.is_empty(), "{said:?}");
+}
+
+/// What a client was given.
+struct Given {
+    access: String,
+    refresh: String,
+    sid: String,
+}
+
+async fn sign_in(http: &Http, verifier: &Verifier, name: &str) -> Given {
+    let tokens = http.sign_in(name, PASSWORD).await;
+    let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+    let sid = verifier.check_online(&access).await.unwrap().session().to_string();
+    Given { access, refresh, sid }
+}
+
+/// The keys as the store holds them.
+struct Keys(Vec<Value>);
+
+impl Keys {
+    fn list(realm: &Realm) -> Self {
+        let said = realm.command(&["keys", "list", "--json"], &[], "");
+        Self(serde_json::from_slice(&said.stdout).unwrap())
+    }
+
+    /// The one active key of its kind.
+    fn active(&self, purpose: &str) -> String {
+        let active = |key: &&Value| key["purpose"] == purpose && key["state"] == "active";
+        let mut active = self.0.iter().filter(active);
+        let one = text(active.next().unwrap(), "kid");
+        assert!(active.next().is_none(), "two active keys: {:?}", self.0);
+        one
+    }
+
+    fn state(&self, kid: &str) -> &str {
+        self.0.iter().find(|key| key["kid"] == kid).unwrap()["state"].as_str().unwrap()
+    }
+
+    /// The key set is that of the store: its token keys, but the compromised ones.
+    async fn are_served(&self, http: &Http) {
+        let served = http.get("/.well-known/jwks.json", &[]).await.json();
+        let served = served["keys"].as_array().unwrap().iter();
+        let served: BTreeSet<_> = served.map(|key| text(key, "kid")).collect();
+        let signs = |key: &&Value| key["purpose"] == "token" && key["state"] != "compromised";
+        let stored: BTreeSet<_> = self.0.iter().filter(signs).map(|key| text(key, "kid")).collect();
+        assert_eq!(served, stored);
+    }
+}
+
+/// What there is when the process dies.
+struct Before {
+    alice: Given,
+    bob: Given,
+    sessions: usize,
+    keys: Keys,
+    verifier: Verifier,
+}
+
+async fn sessions(http: &Http, token: &str) -> usize {
+    http.get_as("/sessions", token).await.json().as_array().unwrap().len()
+}
+
+impl Before {
+    async fn of(realm: &Realm) -> Self {
+        let (http, verifier) = (realm.http(), realm.verifier().await);
+        let alice = sign_in(&http, &verifier, "alice").await;
+        let bob = sign_in(&http, &verifier, "bob").await;
+        let sessions = sessions(&http, &alice.refresh).await;
+        Self { alice, bob, sessions, keys: Keys::list(realm), verifier }
+    }
+
+    /// Judges by what the authority says now: the verifier is fresh again.
+    async fn judges(&self, token: &str) -> Result<(), Refusal> {
+        let judged = async {
+            loop {
+                match self.verifier.check_online(token).await {
+                    Err(Refusal::Stale { .. }) => {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    judged => return judged.map(drop),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), judged).await.expect("it is fresh again")
+    }
+
+    /// All of the act has happened, or nothing, and it has cost nobody anything else.
+    async fn holds(&self, realm: &Realm, act: Act, happened: bool) {
+        let (http, alice, bob) = (realm.http(), &self.alice, &self.bob);
+        let stolen = happened && act == Act::CompromiseKey;
+        let ended = happened && act.ends_the_session();
+        // What the verifier refuses is refused for good; what it takes, it takes knowingly.
+        assert_eq!(self.judges(&alice.access).await.is_err(), ended || stolen, "alice's token");
+        assert_eq!(self.judges(&bob.access).await.is_err(), stolen, "bob's token");
+        if ended || stolen {
+            assert!(matches!(self.verifier.check(&alice.access), Err(Refusal::Revoked)));
+        }
+        let keys = Keys::list(realm);
+        for (purpose, moves) in [
+            ("token", act == Act::CompromiseKey),
+            ("feed", false),
+            ("line", act == Act::RotateKey),
+            ("csrf", false),
+        ] {
+            let (old, new) = (self.keys.active(purpose), keys.active(purpose));
+            assert_eq!(old != new, happened && moves, "{purpose}");
+            let state = if old == new {
+                "active"
+            } else if stolen {
+                "compromised"
+            } else {
+                "retired"
+            };
+            assert_eq!(keys.state(&old), state);
+        }
+        keys.are_served(&http).await;
+        if stolen {
+            realm.remembers(&self.keys.active("token")).await;
+        }
+        match ended {
+            true => is_dead(&http, &alice.refresh).await,
+            false => self.goes_on(&http, act, happened).await,
+        }
+        refreshed(&http, &bob.refresh, Some(KEY)).await;
+        let again = sign_in(&http, &self.verifier, "alice").await;
+        assert!(self.verifier.check(&again.access).is_ok(), "a new sign-in works");
+    }
+
+    /// Alice's session lives, in one line.
+    async fn goes_on(&self, http: &Http, act: Act, happened: bool) {
+        let token = &self.alice.refresh;
+        let more = usize::from(happened && act == Act::Login);
+        assert_eq!(sessions(http, token).await, self.sessions + more);
+        if happened && act == Act::Refresh {
+            assert_eq!(http.refresh(token, Some(NEXT_KEY)).await.status, 409, "it is spent");
+        }
+        let successor = refreshed(http, token, Some(KEY)).await;
+        assert_eq!(refreshed(http, token, Some(KEY)).await, successor, "one line");
+        refreshed(http, &successor, Some(NEXT_KEY)).await;
+    }
+}
+
+/// Dies once, and is looked at. Takes and gives the process that runs.
+async fn through(
+    realm: &Realm,
+    act: Act,
+    point: &str,
+    happened: bool,
+    process: Process,
+) -> Process {
+    let before = Before::of(realm).await;
+    let epoch = before.verifier.status().epoch;
+    drop(process);
+    let failpoints = match point {
+        "http::before" | "http::after" => format!("{point} {}=return", act.route()),
+        "store::before_commit" => format!("{point}=return(abort)"),
+        _ => format!("{point}=return"),
+    };
+    let process = realm.start(&failpoints).await;
+    assert!(before.judges(&before.alice.access).await.is_ok());
+    act.dies(realm, &before).await;
+    died(process).await;
+
+    let process = realm.start("").await;
+    before.holds(realm, act, happened).await;
+    assert_eq!(before.verifier.status().epoch, epoch, "a kill is no restore");
+    process
+}
+
+async fn through_every_point(act: Act) {
+    let found = || async {
+        let realm = Realm::new();
+        realm.person("bob");
+        let process = realm.start("").await;
+        (realm, process)
+    };
+    let (mut realm, mut process) = found().await;
+    for (point, happened) in POINTS {
+        if point == MARKER && act != Act::CompromiseKey {
+            continue;
+        }
+        process = through(&realm, act, point, happened, process).await;
+        println!("{act:?} {point}");
+        if happened && act == Act::CompromiseKey {
+            // A realm that has a stolen key looks after it at each start, and would die there.
+            drop(process);
+            realm.is_sound();
+            (realm, process) = found().await;
+        }
+    }
+    drop(process);
+    realm.is_sound();
+}
+
+// E05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_dies_anywhere_is_a_whole_session_or_none() {
+    through_every_point(Act::Login).await;
+}
+
+// R04 R05 R14 E05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_dies_anywhere_gives_the_one_successor_to_the_same_key() {
+    through_every_point(Act::Refresh).await;
+}
+
+// P10 S08 E05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_that_dies_anywhere_is_known_everywhere_or_has_not_happened() {
+    through_every_point(Act::Logout).await;
+}
+
+// P10 E05
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_session_that_dies_anywhere_is_known_everywhere_or_has_not_happened() {
+    through_every_point(Act::RevokeSession).await;
+}
+
+// P10 E05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_dies_anywhere_is_known_everywhere_or_has_not_happened() {
+    through_every_point(Act::RevokeUser).await;
+}
+
+// E05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_dies_anywhere_leaves_one_active_key_and_costs_nobody_the_session() {
+    through_every_point(Act::RotateKey).await;
+}
+
+// P10 E05
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_whose_end_dies_anywhere_is_refused_everywhere_or_goes_on() {
+    through_every_point(Act::CompromiseKey).await;
+}
+
+/// A point that is not in the table would be one that nobody has died at.
+#[test]
+fn every_fail_point_of_the_program_is_in_the_table() {
+    fn collect(folder: &Path, names: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, names);
+            } else {
+                let source = std::fs::read_to_string(&path).unwrap_or_default();
+                let after = source.split("fail_point!(").skip(1);
+                let name = after.map(|text| text.split('"').nth(1).unwrap());
+                // Those of the routes are named after the route.
+                names.extend(name.map(|name| name.replace(" {route}", "")));
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src"), &mut names);
+    // A read leaves nothing behind that could be half done.
+    assert!(names.remove("store::before_read"));
+    assert_eq!(names, POINTS.iter().map(|(name, _)| (*name).to_owned()).collect());
+}
