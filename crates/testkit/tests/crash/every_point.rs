@@ -63,9 +63,9 @@ impl Act {
     }
 
     /// Asks, and hears nothing.
-    async fn dies(self, realm: &Realm, before: &Before) {
-        let (http, token) = (realm.http(), &before.alice.refresh);
-        let (bearer, sid) = (format!("Bearer {token}"), before.alice.sid.as_str());
+    async fn dies(self, scene: &Scene) {
+        let (realm, token) = (&scene.realm, &scene.alice.refresh);
+        let (http, bearer) = (realm.http(), format!("Bearer {token}"));
         let answer = match self {
             Act::Login => {
                 let body = json!({ "username": "alice", "password": PASSWORD, "carrier": "token" });
@@ -76,11 +76,17 @@ impl Act {
             Act::Logout => {
                 http.attempt(Method::POST, "/logout", &[("authorization", &bearer)], "").await
             }
-            Act::RevokeSession => return by_command(realm, &["revoke", "--session", sid]),
+            Act::RevokeSession => {
+                let principal = scene.verifier.check_online(&scene.alice.access).await.unwrap();
+                return by_command(
+                    realm,
+                    &["revoke", "--session", &principal.session().to_string()],
+                );
+            }
             Act::RevokeUser => return by_command(realm, &["revoke", "--user", "alice"]),
             Act::RotateKey => return by_command(realm, &["keys", "rotate", "line"]),
             Act::CompromiseKey => {
-                let kid = before.keys.active("token");
+                let kid = scene.keys.active("token");
                 return by_command(realm, &["keys", "retire", &kid, "--compromised", "--yes"]);
             }
         };
@@ -95,18 +101,16 @@ fn by_command(realm: &Realm, args: &[&str]) {
     assert!(said.stdout.is_empty(), "{said:?}");
 }
 
-/// What a client was given.
+/// What a client was given last.
 struct Given {
     access: String,
     refresh: String,
-    sid: String,
 }
 
-async fn sign_in(http: &Http, verifier: &Verifier, name: &str) -> Given {
-    let tokens = http.sign_in(name, PASSWORD).await;
-    let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
-    let sid = verifier.check_online(&access).await.unwrap().session().to_string();
-    Given { access, refresh, sid }
+impl Given {
+    fn by(tokens: &Value) -> Self {
+        Self { access: text(tokens, "access_token"), refresh: text(tokens, "refresh_token") }
+    }
 }
 
 /// The keys as the store holds them.
@@ -127,6 +131,10 @@ impl Keys {
         one
     }
 
+    fn any_compromised(&self) -> bool {
+        self.0.iter().any(|key| key["state"] == "compromised")
+    }
+
     fn state(&self, kid: &str) -> &str {
         self.0.iter().find(|key| key["kid"] == kid).unwrap()["state"].as_str().unwrap()
     }
@@ -142,29 +150,49 @@ impl Keys {
     }
 }
 
-/// What there is when the process dies.
-struct Before {
+/// A realm between two deaths, with a verifier that lives through all of them.
+struct Scene {
+    realm: Realm,
+    process: Option<Process>,
+    verifier: Verifier,
     alice: Given,
     bob: Given,
-    sessions: usize,
     keys: Keys,
-    verifier: Verifier,
+    /// How many alice has.
+    sessions: usize,
 }
 
-async fn sessions(http: &Http, token: &str) -> usize {
-    http.get_as("/sessions", token).await.json().as_array().unwrap().len()
-}
-
-impl Before {
-    async fn of(realm: &Realm) -> Self {
-        let (http, verifier) = (realm.http(), realm.verifier().await);
-        let alice = sign_in(&http, &verifier, "alice").await;
-        let bob = sign_in(&http, &verifier, "bob").await;
-        let sessions = sessions(&http, &alice.refresh).await;
-        Self { alice, bob, sessions, keys: Keys::list(realm), verifier }
+impl Scene {
+    async fn new() -> Self {
+        let realm = Realm::new();
+        realm.person("bob");
+        let process = Some(realm.start("").await);
+        let (http, verifier, keys) = (realm.http(), realm.verifier().await, Keys::list(&realm));
+        let alice = Given::by(&http.sign_in("alice", PASSWORD).await);
+        let bob = Given::by(&http.sign_in("bob", PASSWORD).await);
+        Self { realm, process, verifier, alice, bob, keys, sessions: 1 }
     }
 
-    /// Judges by what the authority says now: the verifier is fresh again.
+    /// The process dies, and what the next one says is judged.
+    async fn dies_at(&mut self, act: Act, point: &str, happened: bool) {
+        let failpoints = match point {
+            "http::before" | "http::after" => format!("{point} {}=return", act.route()),
+            "store::before_commit" => format!("{point}=return(abort)"),
+            _ => format!("{point}=return"),
+        };
+        let epoch = self.verifier.status().epoch;
+        self.process = None;
+        let process = self.realm.start(&failpoints).await;
+        assert!(self.judges(&self.alice.access).await.is_ok());
+        act.dies(self).await;
+        died(process).await;
+
+        self.process = Some(self.realm.start("").await);
+        self.holds(act, happened).await;
+        assert_eq!(self.verifier.status().epoch, epoch, "a kill is no restore");
+    }
+
+    /// The verifier judges by what the authority says now, so it is fresh again.
     async fn judges(&self, token: &str) -> Result<(), Refusal> {
         let judged = async {
             loop {
@@ -180,49 +208,58 @@ impl Before {
     }
 
     /// All of the act has happened, or nothing, and it has cost nobody anything else.
-    async fn holds(&self, realm: &Realm, act: Act, happened: bool) {
-        let (http, alice, bob) = (realm.http(), &self.alice, &self.bob);
+    async fn holds(&mut self, act: Act, happened: bool) {
+        let http = self.realm.http();
         let stolen = happened && act == Act::CompromiseKey;
         let ended = happened && act.ends_the_session();
-        // What the verifier refuses is refused for good; what it takes, it takes knowingly.
-        assert_eq!(self.judges(&alice.access).await.is_err(), ended || stolen, "alice's token");
-        assert_eq!(self.judges(&bob.access).await.is_err(), stolen, "bob's token");
-        if ended || stolen {
-            assert!(matches!(self.verifier.check(&alice.access), Err(Refusal::Revoked)));
+        assert_eq!(
+            self.judges(&self.alice.access).await.is_err(),
+            ended || stolen,
+            "alice's token"
+        );
+        assert_eq!(self.judges(&self.bob.access).await.is_err(), stolen, "bob's token");
+        if ended {
+            assert!(matches!(self.verifier.check(&self.alice.access), Err(Refusal::Revoked)));
         }
-        let keys = Keys::list(realm);
-        for (purpose, moves) in [
-            ("token", act == Act::CompromiseKey),
-            ("feed", false),
-            ("line", act == Act::RotateKey),
-            ("csrf", false),
-        ] {
-            let (old, new) = (self.keys.active(purpose), keys.active(purpose));
-            assert_eq!(old != new, happened && moves, "{purpose}");
-            let state = if old == new {
-                "active"
-            } else if stolen {
-                "compromised"
-            } else {
-                "retired"
-            };
-            assert_eq!(keys.state(&old), state);
-        }
-        keys.are_served(&http).await;
-        if stolen {
-            realm.remembers(&self.keys.active("token")).await;
-        }
+        self.holds_of_keys(&http, act, happened).await;
         match ended {
-            true => is_dead(&http, &alice.refresh).await,
-            false => self.goes_on(&http, act, happened).await,
+            true => is_dead(&http, &self.alice.refresh).await,
+            false => self.alice_goes_on(&http, act, happened).await,
         }
-        refreshed(&http, &bob.refresh, Some(KEY)).await;
-        let again = sign_in(&http, &self.verifier, "alice").await;
-        assert!(self.verifier.check(&again.access).is_ok(), "a new sign-in works");
+        // Its own text is as good a key as any other that is used once.
+        let answer = http.refresh(&self.bob.refresh, Some(&self.bob.refresh)).await;
+        assert_eq!(answer.status, 200, "bob goes on: {}", answer.text());
+        self.bob = Given::by(&answer.json());
+        // A new sign-in works.
+        self.alice = Given::by(&http.sign_in("alice", PASSWORD).await);
+        for new in [&self.alice, &self.bob] {
+            assert!(self.verifier.check(&new.access).is_ok());
+        }
+        self.sessions = sessions(&http, &self.alice.refresh).await;
+    }
+
+    /// One key of each kind is active, and the key set is the store's.
+    async fn holds_of_keys(&mut self, http: &Http, act: Act, happened: bool) {
+        let (before, keys) = (&self.keys, Keys::list(&self.realm));
+        for (purpose, moved_by, state) in [
+            ("token", Some(Act::CompromiseKey), "compromised"),
+            ("line", Some(Act::RotateKey), "retired"),
+            ("feed", None, ""),
+            ("csrf", None, ""),
+        ] {
+            let (old, moved) = (before.active(purpose), happened && moved_by == Some(act));
+            assert_eq!(keys.active(purpose) != old, moved, "{purpose}");
+            assert_eq!(keys.state(&old), if moved { state } else { "active" });
+        }
+        keys.are_served(http).await;
+        if happened && act == Act::CompromiseKey {
+            self.realm.remembers(&before.active("token")).await;
+        }
+        self.keys = keys;
     }
 
     /// Alice's session lives, in one line.
-    async fn goes_on(&self, http: &Http, act: Act, happened: bool) {
+    async fn alice_goes_on(&self, http: &Http, act: Act, happened: bool) {
         let token = &self.alice.refresh;
         let more = usize::from(happened && act == Act::Login);
         assert_eq!(sessions(http, token).await, self.sessions + more);
@@ -235,56 +272,24 @@ impl Before {
     }
 }
 
-/// Dies once, and is looked at. Takes and gives the process that runs.
-async fn through(
-    realm: &Realm,
-    act: Act,
-    point: &str,
-    happened: bool,
-    process: Process,
-) -> Process {
-    let before = Before::of(realm).await;
-    let epoch = before.verifier.status().epoch;
-    drop(process);
-    let failpoints = match point {
-        "http::before" | "http::after" => format!("{point} {}=return", act.route()),
-        "store::before_commit" => format!("{point}=return(abort)"),
-        _ => format!("{point}=return"),
-    };
-    let process = realm.start(&failpoints).await;
-    assert!(before.judges(&before.alice.access).await.is_ok());
-    act.dies(realm, &before).await;
-    died(process).await;
-
-    let process = realm.start("").await;
-    before.holds(realm, act, happened).await;
-    assert_eq!(before.verifier.status().epoch, epoch, "a kill is no restore");
-    process
+async fn sessions(http: &Http, token: &str) -> usize {
+    http.get_as("/sessions", token).await.json().as_array().unwrap().len()
 }
 
 async fn through_every_point(act: Act) {
-    let found = || async {
-        let realm = Realm::new();
-        realm.person("bob");
-        let process = realm.start("").await;
-        (realm, process)
-    };
-    let (mut realm, mut process) = found().await;
+    let mut scene = Scene::new().await;
     for (point, happened) in POINTS {
         if point == MARKER && act != Act::CompromiseKey {
             continue;
         }
-        process = through(&realm, act, point, happened, process).await;
-        println!("{act:?} {point}");
-        if happened && act == Act::CompromiseKey {
-            // A realm that has a stolen key looks after it at each start, and would die there.
-            drop(process);
-            realm.is_sound();
-            (realm, process) = found().await;
+        if act == Act::CompromiseKey && scene.keys.any_compromised() {
+            // Such a realm looks after its stolen keys at each start, and would die there.
+            scene = Scene::new().await;
         }
+        scene.dies_at(act, point, happened).await;
     }
-    drop(process);
-    realm.is_sound();
+    scene.process = None;
+    scene.realm.is_sound();
 }
 
 // E05

@@ -1,6 +1,6 @@
-//! The authority as a process that dies: between commit and answer, before the commit, at every point on the
-//! way, and under load. The program is the binary `rescind` with fail points; the store is a file, and what counts is what the next
-//! process on it says.
+//! The authority as a process that dies: between commit and answer, before the commit, at every point on
+//! the way, and under load. The program is the binary `rescind` with fail points; the store is a file, and
+//! what counts is what the next process on it says.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
