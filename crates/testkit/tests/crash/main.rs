@@ -7,8 +7,10 @@
     reason = "a test stops at the first thing that is not as it says"
 )]
 
+mod act;
 mod after_commit;
 mod before_commit;
 mod every_point;
+mod keys;
 mod load;
 mod realm;
