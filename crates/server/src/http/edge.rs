@@ -1,6 +1,6 @@
 //! What stands around every route: the address of the client, the request log, security headers, and
 //! panics turned into a 500 that says nothing but a correlation id. What is refused before a route is
-//! asked stands in [`refuse`](super::refuse).
+//! asked stands in [`refuse`](super::refuse). Before and after a route a test may stop the process.
 
 use crate::app::App;
 use crate::http::problem::{self, Failure};
@@ -43,6 +43,7 @@ async fn through(app: App, id: String, mut request: Request, next: Next) -> Resp
         .extensions()
         .get::<MatchedPath>()
         .map_or("-".to_owned(), |path| path.as_str().to_owned());
+    fail::fail_point!(&format!("http::before {route}"), |_| std::process::abort());
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
 
     // Whatever is logged on the way carries the id, too.
@@ -72,6 +73,7 @@ async fn through(app: App, id: String, mut request: Request, next: Next) -> Resp
     // what somebody sent.
     let (status, address) = (response.status().as_u16(), source.text());
     tracing::info!(event = "request", %id, address, method, route, status, micros);
+    fail::fail_point!(&format!("http::after {route}"), |_| std::process::abort());
     response
 }
 

@@ -5,6 +5,7 @@ use rescind_authority::Settings;
 use rescind_authority::clock::Clock as _;
 use rescind_server::clock::SystemClock;
 use rescind_server::run::{Config, World, open, run};
+use rescind_server::store::sqlite::FILE_NAME;
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
 use rescind_testkit::http::{Answer, Http, encode};
 use rescind_testkit::process::{Process, free_port, wait_for_port};
@@ -25,8 +26,6 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_rescind-under-test");
 
 /// Durable, and nobody was told.
 pub(crate) const AFTER: &str = "store::after_commit=return";
-/// Everything is written but the commit.
-pub(crate) const BEFORE: &str = "store::before_commit=return(abort)";
 
 /// A realm with the account `alice`.
 pub(crate) struct Realm {
@@ -144,6 +143,25 @@ impl Realm {
         serving.await.unwrap().unwrap();
     }
 
+    /// The database, whose process is gone, is whole.
+    pub(crate) fn is_sound(&self) {
+        let database = rusqlite::Connection::open(self.data().join(FILE_NAME)).unwrap();
+        let said = database.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+        assert_eq!(said.unwrap(), "ok");
+        let mut broken = database.prepare("PRAGMA foreign_key_check").unwrap();
+        assert!(!broken.exists([]).unwrap(), "a row without the one that it belongs to");
+    }
+
+    /// Waits until the marker, outside the store, has the compromised key.
+    pub(crate) async fn remembers(&self, kid: &str) {
+        let written = async {
+            while !std::fs::read_to_string(self.keys().join("marker.json")).unwrap().contains(kid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), written).await.expect("it is remembered");
+    }
+
     /// A client of whatever process runs now. Each process needs a client of its own.
     pub(crate) fn http(&self) -> Http {
         Http::new(&self.issuer())
@@ -197,14 +215,4 @@ pub(crate) async fn died(mut process: Process) {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("it was to die");
-}
-
-/// Waits until the verifier refuses the token as revoked.
-pub(crate) async fn is_refused(verifier: &Verifier, token: &str) {
-    let refused = async {
-        while !matches!(verifier.check(token), Err(rescind_verifier::Refusal::Revoked)) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), refused).await.expect("it was revoked");
 }
