@@ -6,6 +6,7 @@ use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
 use crate::marker::{self, Stolen};
 use crate::past;
+use crate::serve::Front;
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use crate::tls::{self, Certificates, TlsError};
 use crate::{admin, http, serve};
@@ -235,13 +236,14 @@ pub async fn run(
         None => None,
     };
     let tls = certificates.as_ref().map(Certificates::config).transpose()?;
+    let front = Front { tls, proxies: Arc::clone(&app.trusted_proxies) };
     let (close, closed) = watch::channel(false);
     let mut tasks = JoinSet::new();
     if let Some(address) = config.metrics_listen {
         let bound = TcpListener::bind(address).await;
         let listener = bound.map_err(|error| StartError::Metrics { address, error })?;
         let router = http::metrics_router(app.clone());
-        tasks.spawn(serve::tcp(listener, router, app.limits, None, closed.clone()));
+        tasks.spawn(serve::tcp(listener, router, app.limits, Front::default(), closed.clone()));
     }
     let path = socket_path(&config.data);
     let socket = admin::socket::bind(&path)
@@ -258,7 +260,7 @@ pub async fn run(
     if let Some(certificates) = certificates {
         tasks.spawn(certificates.keep(closed.clone()));
     }
-    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, tls, closed));
+    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, front, closed));
 
     let ended = tokio::select! {
         () = stopped(stop) => Ok(()),

@@ -28,6 +28,7 @@ mod whoami;
 mod words;
 
 use crate::app::App;
+use crate::serve::shares::Places;
 use axum::Router;
 use axum::routing::{get, patch, post};
 use problem::Failure;
@@ -85,14 +86,15 @@ trait Pipe {
 
 impl Pipe for Router<App> {
     /// What stands around every route: unknown paths and methods as problems, panics as 500 with a
-    /// correlation id, security headers, the request log.
+    /// correlation id, security headers, the request log. Each listener has places of its own.
     fn pipe(self, app: App) -> Router {
+        let places = Places::new(app.limits.connections);
         self.fallback(async || Failure::not_found())
             .method_not_allowed_fallback(async || {
                 let detail = "This path takes other methods: see Allow.";
                 Failure::new(ProblemCode::MethodNotAllowed, detail)
             })
-            .layer(axum::middleware::from_fn_with_state(app.clone(), edge::around))
+            .layer(axum::middleware::from_fn_with_state((app.clone(), places), edge::around))
             .with_state(app)
     }
 }

@@ -223,6 +223,11 @@ impl OAuthFailure {
         Self::new("invalid_request", description)
     }
 
+    /// The same error with another status.
+    pub fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     /// Client authentication failed.
     pub fn invalid_client() -> Self {
         let failure = Self::new("invalid_client", "client authentication failed");

@@ -8,6 +8,7 @@ use crate::http::edge::{name_of, panicked, source};
 use crate::http::feed::{Ask, FRAMES, From, MOST_ASKED, UNBUFFERED, forbidden, unknown};
 use crate::http::problem::{Failure, identified};
 use crate::http::refuse;
+use crate::serve::shares::Places;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -24,6 +25,7 @@ use rescind_wire::b64;
 use rescind_wire::problem::ProblemCode;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use tracing::Instrument as _;
 
 /// Longest header of credentials that is asked about.
@@ -31,6 +33,7 @@ const LONGEST: usize = 1024;
 
 /// The routes.
 pub(super) fn router(parts: Parts) -> Router {
+    let places = Places::new(parts.limits.connections);
     Router::new()
         .route("/v1/snapshot", get(snapshot))
         .route("/v1/feed", get(feed))
@@ -41,12 +44,16 @@ pub(super) fn router(parts: Parts) -> Router {
             let detail = "This path takes other methods: see Allow.";
             Failure::new(ProblemCode::MethodNotAllowed, detail)
         })
-        .layer(from_fn_with_state(parts.clone(), around))
+        .layer(from_fn_with_state((parts.clone(), places), around))
         .with_state(parts)
 }
 
-/// What stands around every route: the log, panics as 500, headers.
-async fn around(State(parts): State<Parts>, mut request: Request, next: Next) -> Response {
+/// What stands around every route: a place, the log, panics as 500, headers.
+async fn around(
+    State((parts, places)): State<(Parts, Arc<Places>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = parts.world.clock.now();
     let id = b64::encode(random::<9>(&*parts.world.entropy));
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
@@ -56,12 +63,16 @@ async fn around(State(parts): State<Parts>, mut request: Request, next: Next) ->
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("-".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::error_span!("request", %id);
-    let mut response = match refuse::early(&request, &route) {
-        Some(refused) => refused,
-        None => match AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await {
-            Ok(response) => response,
-            Err(_) => panicked().into_response(),
-        },
+    let place = places.take(source.ip().filter(|ip| !parts.trusted_proxies.contains(ip)));
+    let mut response = match place.as_ref().map(|_| refuse::early(&request, &route)) {
+        None => refuse::no_place(),
+        Some(Some(refused)) => refused,
+        Some(None) => {
+            match AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await {
+                Ok(response) => response,
+                Err(_) => panicked().into_response(),
+            }
+        }
     };
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(event = "request_failed", %id, method, route);
@@ -75,7 +86,10 @@ async fn around(State(parts): State<Parts>, mut request: Request, next: Next) ->
     let micros = parts.world.clock.now().boot.saturating_sub(began.boot);
     let (status, address) = (response.status().as_u16(), source.text());
     tracing::info!(event = "request", %id, address, method, route, status, micros);
-    response
+    match place {
+        Some(place) => response.map(|body| place.until_taken(body)),
+        None => response,
+    }
 }
 
 async fn allow(parts: &Parts, headers: &HeaderMap, source: Source) -> Result<Reader, Response> {

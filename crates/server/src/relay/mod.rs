@@ -16,7 +16,7 @@ mod http;
 mod watch;
 
 use crate::run::{World, stopped};
-use crate::serve::{self, Limits};
+use crate::serve::{self, Front, Limits};
 use crate::tls::{self, Certificates, TlsError};
 use disk::Folder;
 use frames::Frames;
@@ -148,6 +148,7 @@ impl Relay {
     ) -> Result<(), RelayError> {
         let Self { parts, certificates, close } = self;
         let tls = certificates.as_ref().map(Certificates::config).transpose()?;
+        let front = Front { tls, proxies: Arc::clone(&parts.trusted_proxies) };
         let closed = close.subscribe();
         // These end only by being dropped.
         let mut following = JoinSet::new();
@@ -164,10 +165,16 @@ impl Relay {
         }
         if let Some(status) = status {
             let router = watch::router(parts.clone());
-            serving.spawn(serve::tcp(status, router, parts.limits, None, closed.clone()));
+            serving.spawn(serve::tcp(
+                status,
+                router,
+                parts.limits,
+                Front::default(),
+                closed.clone(),
+            ));
         }
         let router = http::router(parts.clone());
-        serving.spawn(serve::tcp(listener, router, parts.limits, tls, closed));
+        serving.spawn(serve::tcp(listener, router, parts.limits, front, closed));
 
         let ended = tokio::select! {
             () = stopped(stop) => Ok(()),
