@@ -26,6 +26,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_rescind-under-test");
 
 /// Durable, and nobody was told.
 pub(crate) const AFTER: &str = "store::after_commit=return";
+/// Everything is written but the commit.
+pub(crate) const BEFORE: &str = "store::before_commit=return(abort)";
 
 /// A realm with the account `alice`.
 pub(crate) struct Realm {
@@ -215,4 +217,14 @@ pub(crate) async fn died(mut process: Process) {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("it was to die");
+}
+
+/// Waits until the verifier refuses the token as revoked.
+pub(crate) async fn is_refused(verifier: &Verifier, token: &str) {
+    let refused = async {
+        while !matches!(verifier.check(token), Err(rescind_verifier::Refusal::Revoked)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refused).await.expect("it was revoked");
 }
