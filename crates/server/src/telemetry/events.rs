@@ -20,8 +20,9 @@ use tracing_subscriber::layer::Context;
 const COUNTED: [&str; 2] = ["rescind_server", "rescind_authority"];
 
 /// Events that are alarms.
-pub const ALARMS: [&str; 12] = [
+pub const ALARMS: [&str; 13] = [
     "certificate_failed",
+    "clock_early",
     "clock_stepped",
     "credential_reuse",
     "feed_ahead",

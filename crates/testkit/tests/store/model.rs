@@ -141,7 +141,7 @@ async fn look(store: &dyn Store, wall: u64) -> Seen {
         sessions: Vec::new(),
         siblings: Vec::new(),
         log: Vec::new(),
-        snapshot: store.snapshot(wall / SECOND).await.unwrap().1,
+        snapshot: store.snapshot().await.unwrap().1,
     };
     for n in 1..6 {
         let load = Load { session: Some(sid(n)), siblings: true, ..Load::default() };
