@@ -7,8 +7,8 @@ use rescind_authority::store::{Load, Store, StoreError, Swept, Write};
 use rescind_server::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
 use rescind_testkit::conformance::{
-    DAY, ISSUER, LONGEST_LIFE, SECOND, START, account, add_accounts, epoch_record, revoke, session, sid, sign_in,
-    stored, sub, view, whole_log, write,
+    DAY, ISSUER, LONGEST_LIFE, SECOND, START, account, add_accounts, epoch_record, revoke, session,
+    sid, sign_in, stored, sub, view, whole_log, write,
 };
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Target;

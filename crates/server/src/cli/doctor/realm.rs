@@ -92,10 +92,12 @@ fn store(looked: &Look) -> Finding {
 fn clock(seen: &Seen, wall: u64, accept: bool) -> Finding {
     let early = rollback::early_by(seen.swept_to, wall);
     if early > 0 {
-        let said = format!("it is {early} s before the time up to which revocations were forgotten");
+        let said =
+            format!("it is {early} s before the time up to which revocations were forgotten");
         return match accept {
             true => {
-                let todo = "--accept-clock: no access token of before is accepted after the next start";
+                let todo =
+                    "--accept-clock: no access token of before is accepted after the next start";
                 Finding::warning("clock", said, todo)
             }
             false => {

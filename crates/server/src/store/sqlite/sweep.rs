@@ -61,7 +61,8 @@ fn entries(conn: &Connection, now: u64) -> Answer<Part> {
     let newest = gone.iter().map(|(pos, _)| pos).max();
     let latest = gone.iter().map(|(_, until)| until).max();
     if let (Some(newest), Some(latest)) = (newest, latest) {
-        let sql = "UPDATE realm SET floor = max(floor, ?1), swept_to = max(swept_to, ?2) WHERE id = 1";
+        let sql =
+            "UPDATE realm SET floor = max(floor, ?1), swept_to = max(swept_to, ?2) WHERE id = 1";
         run(conn, sql, [int(*newest)?, int(*latest)?])?;
     }
     Ok(Part { removed: gone.len() as u64, more: gone.len() as u64 == SLICE, last: None })
