@@ -134,7 +134,8 @@ impl Restore {
         io::copy(&mut from, part.as_file_mut()).map_err(failed(part.path()))?;
         step!("restore::copied");
         let new = check(part.path(), file)?;
-        let conn = peek::connect(part.path()).map_err(damaged(file))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(part.path(), flags).map_err(damaged(file))?;
         schema::sign(&conn, schema::RESTORED).map_err(damaged(file))?;
         one_file(&conn).map_err(damaged(file))?;
         drop(conn);
@@ -200,7 +201,8 @@ fn check(path: &Path, file: &Path) -> Result<Found, RestoreError> {
     let (issuer, master): (String, String) =
         conn.query_row("SELECT issuer, keys FROM realm", [], row).map_err(damaged(file))?;
     let head = reader::head(&conn).map_err(|error| wrong(error.to_string()))?;
-    Ok(Found { issuer, master: (found == known).then_some(master), head })
+    // Version 1 named the key folder by its feed key.
+    Ok(Found { issuer, master: (found > 1).then_some(master), head })
 }
 
 /// Brings all of a database into its one file. Refuses if somebody else has it open.
