@@ -57,6 +57,8 @@ pub struct Config {
     /// How long requests are still taken after `/readyz` says no, before the listener closes: longer than
     /// a balancer in front takes to notice.
     pub drain_delay: Duration,
+    /// How often a token that nobody has is revoked, to measure until every verifier refuses it.
+    pub canary: Option<Duration>,
 }
 
 impl Config {
@@ -75,6 +77,7 @@ impl Config {
             accept_clock: false,
             metrics_listen: None,
             drain_delay: Duration::ZERO,
+            canary: None,
         }
     }
 }
@@ -255,6 +258,10 @@ pub async fn run(
     let socket = admin::socket::bind(&path)
         .map_err(|error| StartError::Socket { path: path.clone(), error })?;
     tasks.spawn(Arc::clone(&app.feed).run());
+    tasks.spawn(Arc::clone(&app.feed).ask());
+    if let Some(every) = config.canary {
+        tasks.spawn(Arc::clone(&app.feed).canary(every, closed.clone()));
+    }
     let store = Arc::clone(app.authority.store());
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), closed.clone()));
     tasks.spawn(sweep(Arc::clone(&app.authority), closed.clone()));

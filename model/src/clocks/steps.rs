@@ -68,7 +68,8 @@ impl World for Calls<'_> {
     }
 }
 
-const TERMS: Terms = Terms { leeway: LEEWAY, staleness: None, as_of: None, tolerate: None };
+const TERMS: Terms =
+    Terms { leeway: LEEWAY, staleness: None, as_of: None, tolerate: None, monitor: false };
 
 impl Clocks {
     pub(super) fn step(&self, state: &mut State, action: Action) -> Option<()> {

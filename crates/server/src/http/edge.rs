@@ -77,7 +77,7 @@ async fn through(app: App, id: String, mut request: Request, next: Next) -> Resp
 
 /// Where the request came from: the peer, or what trusted proxies say, counted from the right. A hop that
 /// is no address says nothing: the request is then the proxy's own.
-fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
+pub(crate) fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
     let Some(mut address) = peer.map(|p| p.to_canonical()) else { return Source::local() };
     // Bytes, because a line that is no text is a hop, too: without it the one before would be believed.
     let lines = headers.get_all("x-forwarded-for").iter();
@@ -92,7 +92,7 @@ fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Sour
 }
 
 /// A method for the log.
-fn name_of(method: &Method) -> &'static str {
+pub(crate) fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -105,7 +105,7 @@ fn name_of(method: &Method) -> &'static str {
 }
 
 /// What the caller learns of a panic.
-fn panicked() -> Failure {
+pub(crate) fn panicked() -> Failure {
     Failure::new(ProblemCode::Internal, "The log has more under this correlation id.")
 }
 

@@ -1,13 +1,13 @@
 //! HTTP: the whole route table on one screen, one file per endpoint beside it.
 
 pub mod body;
-mod client;
+pub(crate) mod client;
 pub mod cookies;
 pub mod credential;
 pub mod csrf;
 mod discovery;
-mod edge;
-mod feed;
+pub(crate) mod edge;
+pub(crate) mod feed;
 mod health;
 mod introspect;
 mod limit;
@@ -18,11 +18,12 @@ mod pages;
 pub(crate) use pages::DEMO_AUDIENCE;
 pub mod problem;
 mod refresh;
-mod refuse;
+pub(crate) mod refuse;
 mod renew;
 mod revoke;
 mod session_token;
 mod sessions;
+pub(crate) mod wait;
 mod whoami;
 mod words;
 
@@ -53,7 +54,8 @@ pub fn router(app: App) -> Router {
     let verifiers = Router::new()
         .route("/v1/snapshot", get(feed::snapshot))
         .route("/v1/feed", get(feed::feed))
-        .route("/v1/head", post(feed::head));
+        .route("/v1/head", post(feed::head))
+        .route("/v1/heads", post(feed::heads));
     let probes =
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let all = people.merge(oauth).merge(verifiers).merge(probes).merge(pages::router(&app));

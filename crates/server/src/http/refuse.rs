@@ -20,7 +20,7 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 const OAUTH: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
 /// The answer to a request that is refused before its route is asked; of the route's own form.
-pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
+pub(crate) fn early(request: &Request, route: &str) -> Option<Response> {
     if ambiguous(request.headers()) {
         let detail = "Send one Host, and frame the body by Content-Length or by chunked alone.";
         let mut response = refusal(route, detail);

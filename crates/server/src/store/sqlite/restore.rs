@@ -4,7 +4,7 @@
 
 use super::{OpenError, beside, lock, make_folder, peek, reader, schema};
 use rescind_authority::store::Head;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -134,8 +134,7 @@ impl Restore {
         io::copy(&mut from, part.as_file_mut()).map_err(failed(part.path()))?;
         step!("restore::copied");
         let new = check(part.path(), file)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(part.path(), flags).map_err(damaged(file))?;
+        let conn = to_change(part.path()).map_err(damaged(file))?;
         schema::sign(&conn, schema::RESTORED).map_err(damaged(file))?;
         one_file(&conn).map_err(damaged(file))?;
         drop(conn);
@@ -205,6 +204,12 @@ fn check(path: &Path, file: &Path) -> Result<Found, RestoreError> {
     Ok(Found { issuer, master: (found > 1).then_some(master), head })
 }
 
+/// A connection that leaves the database as it is, until it is told to write.
+fn to_change(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+}
+
 /// Brings all of a database into its one file. Refuses if somebody else has it open.
 fn one_file(conn: &Connection) -> Result<(), rusqlite::Error> {
     conn.busy_timeout(schema::BUSY)?;
@@ -218,7 +223,7 @@ fn one_file(conn: &Connection) -> Result<(), rusqlite::Error> {
 
 /// Gives the database a second name. One that SQLite cannot read keeps its other files, too.
 fn keep(database: &Path, end: &str) -> Result<PathBuf, RestoreError> {
-    let settled = peek::connect(database).and_then(|conn| one_file(&conn));
+    let settled = to_change(database).and_then(|conn| one_file(&conn));
     let busy = |error: &rusqlite::Error| {
         let code = error.sqlite_error_code();
         matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
