@@ -2,7 +2,7 @@
 //! other is there, whole: the copy is made and checked beside the database, and one rename puts it in place.
 //! It carries a sign ([`schema::RESTORED`]) by which the next start begins a new epoch.
 
-use super::{OpenError, beside, lock, make_folder, peek, reader, schema};
+use super::{OpenError, beside, lock, make_folder, reader, schema};
 use rescind_authority::store::Head;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{self, File};
@@ -183,7 +183,7 @@ fn damaged(file: &Path) -> impl Fn(rusqlite::Error) -> RestoreError {
 
 /// That this is a whole store that this program knows. Errors name it `file`.
 fn check(path: &Path, file: &Path) -> Result<Found, RestoreError> {
-    let conn = peek::connect(path).map_err(damaged(file))?;
+    let conn = to_change(path).map_err(damaged(file))?;
     conn.busy_timeout(schema::BUSY).map_err(damaged(file))?;
     let version = conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     let (found, known) = (version.map_err(damaged(file))?, schema::MIGRATIONS.len() as i64);
