@@ -179,13 +179,12 @@ impl FeedHub {
         self.hub.close(self.seal(&Frame::GoAway { spread_ms: 1000 }).ok());
     }
 
-    /// All live entries, in one frame, with the place of whoever it is sent to, which is held until that is
+    /// All entries that the store holds, in one frame, with the place of whoever it is sent to, which is held until that is
     /// done. `None` if it was not this client's turn in time.
     pub async fn snapshot(&self, client: &Client) -> Result<Option<(Bytes, Place)>, StoreError> {
         let turn = tokio::time::timeout(TURN, self.snapshots.wait(&client.client_id)).await;
         let Ok(Some(place)) = turn else { return Ok(None) };
-        let now = self.authority.clock().now().seconds();
-        let (head, entries) = self.store().snapshot(now).await?;
+        let (head, entries) = self.store().snapshot().await?;
         let frame = self.seal(&Frame::Snapshot { position: head.position(), entries })?;
         Ok(Some((frame, place)))
     }

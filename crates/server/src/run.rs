@@ -50,7 +50,7 @@ pub struct Config {
     pub tls: Option<tls::Files>,
     /// Origin of the demo's API server, if the demo page is served.
     pub demo_api: Option<String>,
-    /// Goes on although the wall clock is behind the log.
+    /// Goes on although the wall clock is behind the log, or before what was forgotten.
     pub accept_clock: bool,
     /// Where metrics are served beside the administrator's socket, in plain HTTP to whoever asks: on this
     /// machine, or in a network of one's own.
@@ -120,6 +120,17 @@ pub enum StartError {
         /// Seconds.
         behind: u64,
     },
+    /// The clock, and what was forgotten by a later one.
+    #[error(
+        "the wall clock is {early} s before the time up to which revocations were forgotten: tokens that were \
+         taken back might be accepted again. If the clock is wrong, set it right. If it is right, it was ahead \
+         before: start {early} s later, or now with --accept-clock, which refuses every access token of before \
+         (sessions go on)"
+    )]
+    Early {
+        /// Seconds.
+        early: u64,
+    },
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -175,7 +186,7 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
     };
     let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
-    let head = past::judge(&store, remembered.as_ref(), world).await?;
+    let head = past::judge(&store, remembered.as_ref(), world, config.accept_clock).await?;
     check_clock(&head, world.clock.now().wall, config.accept_clock)?;
 
     let store: Arc<dyn Store> = Arc::new(store);

@@ -20,9 +20,10 @@ use tracing_subscriber::layer::Context;
 const COUNTED: [&str; 2] = ["rescind_server", "rescind_authority"];
 
 /// Events that are alarms.
-pub const ALARMS: [&str; 13] = [
+pub const ALARMS: [&str; 14] = [
     "canary_late",
     "certificate_failed",
+    "clock_early",
     "clock_stepped",
     "credential_reuse",
     "feed_ahead",

@@ -134,6 +134,9 @@ impl Writer {
         if let Some(done) = outcomes.iter().rev().find_map(|outcome| outcome.as_ref().ok()) {
             let (head, appended) = (done.head, std::mem::take(&mut self.appended));
             self.tail.committed(head, appended);
+            if outcomes.iter().flatten().any(|done| done.part.removed > 0) {
+                self.tail.swept();
+            }
             self.publish(head);
         }
         fail::fail_point!("store::after_publication", |_| std::process::abort());
