@@ -342,7 +342,7 @@ async fn the_account_page_says_on_how_many_servers_it_ended() {
         let answer = browser.send_raw(Method::POST, path, &form, format!("csrf={csrf}")).await;
         assert_eq!(answer.status, 303, "{}", answer.text());
         assert_eq!(is_revoked(&verifier.check(&device.access)), on == 1);
-        let page = browser.get(&answer.header("location").to_owned()).await.text();
+        let page = browser.get(answer.header("location")).await.text();
         assert!(page.contains(says), "{page}");
     }
 }
