@@ -20,12 +20,12 @@
 mod steps;
 mod truth;
 
-use crate::explored::{Report, mutant, whole};
+use crate::explored::{Search, mutant, whole};
 use crate::realm::{ISSUER, LIFE, START, sid};
 use crate::verifier::{Verifier, token};
 use rescind_authority::store::Head;
 use rescind_verifier::check::Facts;
-use rescind_verifier::state::{Event, Follower};
+use rescind_verifier::state::Follower;
 use rescind_wire::frame::{self, Position};
 use rescind_wire::id::Epoch;
 use rescind_wire::revocation::{Digest, Entry};
@@ -90,11 +90,10 @@ struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Member {
     verifier: Verifier,
-    /// From where the feed was asked for.
-    feed: Option<u64>,
     asked: Vec<Asked>,
     sent: u8,
-    /// For each request, how much of the log there was when it was sent.
+    /// For each request, how much of the log there was when it was sent; [`u64::MAX`] for one that no lease
+    /// can rest on any more.
     then: Vec<u64>,
 }
 
@@ -131,10 +130,8 @@ enum Action {
     Commit,
     Harden,
     Crash,
-    Return(u64),
     RelayTakes,
     Snapshot(usize, u64),
-    Open(usize),
     Delta(usize, u64, u64),
     Beat(usize, u64),
     Resync(usize),
@@ -167,22 +164,12 @@ impl Delivery {
             if self.bounds.unruly && reach > 0 {
                 actions.push(Action::Snapshot(i, 0));
             }
-        } else if member.feed.is_none() {
-            actions.push(Action::Open(i));
-        }
-        if let (Some(from), Some(applied)) = (member.feed, applied) {
-            let next = applied + 1;
-            match self.bounds.unruly {
-                true => actions.extend(
-                    (1..=reach).flat_map(|a| (a..=reach).map(move |b| Action::Delta(i, a, b))),
-                ),
-                false if next <= reach => actions.push(Action::Delta(i, next, reach)),
-                false => {}
-            }
-            if self.bounds.unruly {
-                actions.extend((from <= reach).then_some(Action::Beat(i, reach)));
-                actions.push(Action::Resync(i));
-            }
+        } else if self.bounds.unruly {
+            actions
+                .extend((1..=reach).flat_map(|a| (a..=reach).map(move |b| Action::Delta(i, a, b))));
+            actions.extend([Action::Beat(i, reach), Action::Resync(i)]);
+        } else if let Some(next) = applied.map(|pos| pos + 1).filter(|next| *next <= reach) {
+            actions.push(Action::Delta(i, next, reach));
         }
         if member.sent < self.bounds.heads {
             actions.push(Action::Ask(i));
@@ -214,15 +201,9 @@ impl Model for Delivery {
         let mut verifier = Verifier::new();
         if !self.bounds.unruly {
             verifier.step(truth::snapshot(&head, &[], 0), false);
-            verifier.step(Event::FeedAsked, false);
         }
-        let member = Member {
-            feed: verifier.follower.applied().map(|p| p.pos),
-            verifier,
-            asked: Vec::new(),
-            sent: 0,
-            then: Vec::new(),
-        };
+        let (asked, then) = (Vec::new(), Vec::new());
+        let member = Arc::new(Member { verifier, asked, sent: 0, then });
         vec![State {
             now: 0,
             head,
@@ -234,7 +215,7 @@ impl Model for Delivery {
             returned: 0,
             relay,
             passed: None,
-            members: vec![Arc::new(member); self.bounds.verifiers],
+            members: vec![member; self.bounds.verifiers],
         }]
     }
 
@@ -254,16 +235,13 @@ impl Model for Delivery {
         if self.bounds.relay && state.relay_pos() < state.log.len() as u64 {
             actions.push(Action::RelayTakes);
         }
-        let durable = state.durable as u64;
-        if self.bounds.fleet && state.returned < durable && self.all_know(state, durable) {
-            actions.push(Action::Return(durable));
-        }
         (0..state.members.len()).for_each(|i| self.of_member(state, i, actions));
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         self.step(&mut state, action)?;
+        self.returns(&mut state);
         Some(state)
     }
 
@@ -292,12 +270,8 @@ const FLEET: Bounds =
     Bounds { verifiers: 2, relay: true, heads: 1, unruly: false, fleet: true, ..ONE };
 
 /// All searches and all mutants. These go further: they end where they are caught.
-pub(crate) fn reports() -> impl Iterator<Item = Report> {
-    let small = |bounds| Bounds { entries: 2, ..bounds };
-    let wholes = [
-        ("delivery, an unruly network", small(ONE)),
-        ("delivery, a fleet with a relay", small(FLEET)),
-    ];
+pub(crate) fn searches() -> impl Iterator<Item = Search> {
+    let wholes = [("delivery, an unruly network", ONE), ("delivery, a fleet with a relay", FLEET)];
     let wholes = wholes.into_iter().map(|(name, bounds)| {
         let Bounds { entries, verifiers, heads, ticks, .. } = bounds;
         let said = format!(

@@ -36,19 +36,13 @@ impl Delivery {
             Action::Commit => self.commit(state),
             Action::Harden => state.durable = state.log.len(),
             Action::Crash => self.crash(state),
-            Action::Return(pos) => state.returned = pos,
             Action::RelayTakes => {
                 let (first, last) = (state.relay_pos() + 1, state.log.len() as u64);
                 state.relay.step(truth::delta(&state.log, first, last));
             }
             Action::Snapshot(i, pos) => {
                 let event = truth::snapshot(&state.head, &state.log, pos);
-                state.member(i).verifier.step(event, false);
-            }
-            Action::Open(i) => {
-                let member = state.member(i);
-                member.feed = Some(member.verifier.follower.applied()?.pos);
-                member.verifier.step(Event::FeedAsked, false);
+                self.fed(state.member(i), event);
             }
             Action::Delta(i, first, last) => {
                 let event = truth::delta(&state.log, first, last);
@@ -113,11 +107,28 @@ impl Delivery {
         let position = state.position();
         state.log.truncate(state.durable);
         (state.head.pos, state.head.digest) = (position.pos, position.digest);
-        state.crashed = true;
+        // Without answers for the fleet it only breaks the feeds, and may do so at any time.
+        state.crashed = self.bounds.fleet;
         state.started = self.bounds.fleet.then_some(state.now);
         state.known.iter_mut().for_each(|known| *known = None);
         for i in 0..state.members.len() {
-            state.member(i).feed = None;
+            self.asks_feed(state.member(i));
+        }
+    }
+
+    /// Revocations are answered at the first moment at which they may be. What is known of the verifiers
+    /// matters only for those that are not.
+    pub(super) fn returns(&self, state: &mut State) {
+        let durable = state.durable as u64;
+        if self.bounds.fleet {
+            let known = (state.returned + 1..=durable).rev().find(|pos| self.all_know(state, *pos));
+            state.returned = known.unwrap_or(state.returned);
+            let returned = state.returned;
+            state.known.iter_mut().flatten().for_each(|k| k.acked = k.acked.max(returned));
+            if returned == self.bounds.entries as u64 {
+                state.known.iter_mut().for_each(|known| *known = None);
+                state.started = None;
+            }
         }
     }
 
@@ -129,9 +140,18 @@ impl Delivery {
     }
 
     fn fed(&self, member: &mut Member, event: Event) {
+        let asked = member.verifier.wants_snapshot;
         member.verifier.step(event, false);
-        if member.verifier.wants_snapshot {
-            member.feed = None;
+        // One that closes its feed opens another after the snapshot.
+        if asked != member.verifier.wants_snapshot {
+            self.asks_feed(member);
+        }
+    }
+
+    /// From where that was is read by beats alone.
+    fn asks_feed(&self, member: &mut Member) {
+        if self.bounds.unruly {
+            member.verifier.step(Event::FeedAsked, false);
         }
     }
 
@@ -172,6 +192,9 @@ impl Delivery {
         let at = clock(0);
         member.verifier.step(Event::Head { head: head.clone(), at }, false);
         member.verifier.step(Event::Head { head, at }, false);
+        // Leases only go forth.
+        let rests_on = member.verifier.lease.map_or(0, |lease| lease.request as usize);
+        member.then.iter_mut().take(rests_on.saturating_sub(1)).for_each(|then| *then = u64::MAX);
         Some(())
     }
 }

@@ -122,6 +122,9 @@ impl Epochs {
             let (ended, stored) = (&mut state.ended, &state.stored);
             let lost = ended.iter_mut().filter(|e| !stored.entries.contains(&e.entry));
             lost.for_each(|e| e.excused = true);
+            let now = state.now_us();
+            let minted = state.minted.iter_mut().filter(|token| token.facts.claims.rv > now);
+            minted.for_each(|token| token.ahead = true);
         }
     }
 
