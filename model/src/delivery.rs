@@ -20,7 +20,7 @@
 mod steps;
 mod truth;
 
-use crate::explored::{Search, mutant, whole};
+use crate::explored::{Search, mutant, print, whole};
 use crate::realm::{ISSUER, LIFE, START, sid};
 use crate::verifier::{Verifier, token};
 use rescind_authority::store::Head;
@@ -73,7 +73,7 @@ struct Delivery {
 struct Logged {
     entry: Entry,
     after: Position,
-    /// The tick of the commit; at least so long ago that it makes no difference any more.
+    /// The tick of the commit, see [`Delivery::moment`].
     at: u64,
 }
 
@@ -92,6 +92,8 @@ struct Member {
     verifier: Verifier,
     asked: Vec<Asked>,
     sent: u8,
+    /// What the authority's process knows of it.
+    known: Option<Known>,
     /// For each request, how much of the log there was when it was sent; [`u64::MAX`] for one that no lease
     /// can rest on any more.
     then: Vec<u64>,
@@ -114,7 +116,6 @@ struct State {
     durable: usize,
     crashed: bool,
     started: Option<u64>,
-    known: Vec<Option<Known>>,
     /// The last revocation that was answered as known to the fleet.
     returned: u64,
     relay: Follower,
@@ -168,8 +169,8 @@ impl Delivery {
             actions
                 .extend((1..=reach).flat_map(|a| (a..=reach).map(move |b| Action::Delta(i, a, b))));
             actions.extend([Action::Beat(i, reach), Action::Resync(i)]);
-        } else if let Some(next) = applied.map(|pos| pos + 1).filter(|next| *next <= reach) {
-            actions.push(Action::Delta(i, next, reach));
+        } else if let Some(next) = applied.map(|pos| pos + 1) {
+            actions.extend((next..=reach).map(|last| Action::Delta(i, next, last)));
         }
         if member.sent < self.bounds.heads {
             actions.push(Action::Ask(i));
@@ -203,7 +204,7 @@ impl Model for Delivery {
             verifier.step(truth::snapshot(&head, &[], 0), false);
         }
         let (asked, then) = (Vec::new(), Vec::new());
-        let member = Arc::new(Member { verifier, asked, sent: 0, then });
+        let member = Arc::new(Member { verifier, asked, sent: 0, known: None, then });
         vec![State {
             now: 0,
             head,
@@ -211,7 +212,6 @@ impl Model for Delivery {
             durable: 0,
             crashed: false,
             started: None,
-            known: vec![None; self.bounds.verifiers],
             returned: 0,
             relay,
             passed: None,
@@ -242,6 +242,10 @@ impl Model for Delivery {
         let mut state = last.clone();
         self.step(&mut state, action)?;
         self.returns(&mut state);
+        if !self.bounds.relay {
+            // Verifiers are alike: which of them is the first is no difference.
+            state.members.sort_by_cached_key(|member| print(member));
+        }
         Some(state)
     }
 
@@ -264,18 +268,25 @@ const ONE: Bounds = Bounds {
     unruly: true,
     fleet: false,
 };
-const RELAYED: Bounds = Bounds { relay: true, ..ONE };
-/// Two verifiers, one of them behind the relay, and revocations that are answered.
-const FLEET: Bounds =
-    Bounds { verifiers: 2, relay: true, heads: 1, unruly: false, fleet: true, ..ONE };
+/// Behind the relay.
+const BEHIND: Bounds = Bounds { relay: true, ..ONE };
+/// Two verifiers, one of them behind the relay.
+const RELAYED: Bounds = Bounds { verifiers: 2, relay: true, heads: 1, unruly: false, ..ONE };
+/// Two verifiers, and revocations that are answered.
+const FLEET: Bounds = Bounds { relay: false, fleet: true, ..RELAYED };
 
 /// All searches and all mutants. These go further: they end where they are caught.
 pub(crate) fn searches() -> impl Iterator<Item = Search> {
-    let wholes = [("delivery, an unruly network", ONE), ("delivery, a fleet with a relay", FLEET)];
-    let wholes = wholes.into_iter().map(|(name, bounds)| {
+    let wholes = [
+        ("delivery, an unruly network", ONE, "crashes at any time"),
+        ("delivery, an unruly network behind a relay", BEHIND, "crashes at any time, 1 relay"),
+        ("delivery, a relay", RELAYED, "crashes at any time, 1 relay"),
+        ("delivery, a fleet", FLEET, "1 crash, each entry answered for"),
+    ];
+    let wholes = wholes.into_iter().map(|(name, bounds, more)| {
         let Bounds { entries, verifiers, heads, ticks, .. } = bounds;
         let said = format!(
-            "{entries} entries, {verifiers} verifiers, {heads} heads each, {ticks} ticks, 1 crash"
+            "{entries} entries, {verifiers} verifiers, {heads} heads each, {ticks} ticks, {more}"
         );
         whole(name, &said, Delivery::new(bounds, None))
     });
@@ -288,6 +299,6 @@ const MUTANTS: [(Mutant, &str, &str, Bounds); 5] = [
     (Mutant::AnchorAtArrival, "anchor at arrival", truth::I4, ONE),
     (Mutant::BeatExtends, "a beat extends the lease", truth::I4, ONE),
     (Mutant::PublishBeforeCommit, "publish before commit", truth::I12, ONE),
-    (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, RELAYED),
+    (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, BEHIND),
     (Mutant::RestartForgets, "restart forgets the waiting-out of S", truth::I5, FLEET),
 ];

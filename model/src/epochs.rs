@@ -175,8 +175,7 @@ const WHOLE: Bounds = Bounds {
 };
 
 /// Two verifiers, of which one may know what the other does not.
-const PAIR: Bounds =
-    Bounds { revocations: 1, sign_ins: 0, kills: 0, verifiers: 2, heads: 1, ..WHOLE };
+const PAIR: Bounds = Bounds { revocations: 1, sign_ins: 0, verifiers: 2, heads: 1, ..WHOLE };
 
 /// All searches and all mutants. These go further: they end where they are caught.
 pub(crate) fn searches() -> impl Iterator<Item = Search> {
