@@ -14,6 +14,12 @@
 //! one that nothing reaches. A request that passed its look-up before a revocation was answered and is
 //! judged after it is not counted: no protocol can take it back.
 //!
+//! Nothing that a verifier does depends on another, but that a revocation is answered when all know it. So the
+//! unruly network is searched with one, and with one behind a relay; the fleet with two, in a network that brings
+//! the log in order, in any parts and at any time (as a relay does), and each revocation is answered at the first
+//! moment at which it may be. A crash of the authority breaks the feeds, at any time; only where revocations are answered does
+//! it make a process forget, once. A verifier that may open its feed does: when makes no difference.
+//!
 //! Time is in ticks of a second, S is a little more than one; an entry does not expire, and the clocks of
 //! expiry stand still ([`crate::clocks`]).
 

@@ -145,3 +145,58 @@ pub(crate) fn all() -> impl Iterator<Item = Search> {
     let (issue, delivery) = (crate::issue::searches(), crate::delivery::searches());
     issue.chain(delivery).chain(crate::epochs::searches()).chain(crate::clocks::searches())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stateright::Property;
+
+    /// Counts to three.
+    struct Count(fn() -> Property<Count>);
+
+    impl Model for Count {
+        type State = u8;
+        type Action = ();
+
+        fn init_states(&self) -> Vec<u8> {
+            vec![0]
+        }
+
+        fn actions(&self, state: &u8, actions: &mut Vec<()>) {
+            actions.extend((*state < 3).then_some(()));
+        }
+
+        fn next_state(&self, last: &u8, (): ()) -> Option<u8> {
+            Some(last + 1)
+        }
+
+        fn properties(&self) -> Vec<Property<Self>> {
+            vec![(self.0)(), Property::always("small", |_, state| *state < 4)]
+        }
+    }
+
+    fn problem(search: Search) -> String {
+        search.run().problem.unwrap_or_default()
+    }
+
+    #[test]
+    fn a_violation_and_a_state_that_is_never_reached_are_problems() {
+        let whole = |property| problem(whole("one", "", Count(property)));
+        assert_eq!(whole(|| Property::sometimes("ends", |_, state| *state == 3)), "");
+        let never = whole(|| Property::sometimes("ends", |_, state| *state == 9));
+        assert_eq!(never, "never reached: ends");
+        let violated = whole(|| Property::always("tiny", |_, state| *state < 2));
+        assert!(violated.starts_with("VIOLATED tiny"), "{violated}");
+    }
+
+    #[test]
+    fn a_mutant_that_the_named_invariant_does_not_catch_is_a_problem() {
+        let mutant = |by| {
+            let tiny = || Property::always("tiny", |_: &Count, state: &u8| *state < 2);
+            problem(mutant("one", "", by, Count(tiny)))
+        };
+        assert_eq!(mutant("tiny"), "");
+        assert_eq!(mutant("small"), "NOT CAUGHT by small");
+        assert_eq!(mutant("another"), "NOT CAUGHT by another");
+    }
+}
