@@ -250,7 +250,7 @@ impl Model for Delivery {
         self.returns(&mut state);
         if !self.bounds.relay {
             // Verifiers are alike: which of them is the first is no difference.
-            state.members.sort_by_cached_key(|member| print(member));
+            state.members.sort_by_cached_key(print);
         }
         Some(state)
     }

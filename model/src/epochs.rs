@@ -151,7 +151,7 @@ impl Model for Epochs {
         let mut state = last.clone();
         self.step(&mut state, action)?;
         // Verifiers are alike: which of them is the first is no difference.
-        state.members.sort_by_cached_key(|member| print(member));
+        state.members.sort_by_cached_key(print);
         Some(state)
     }
 

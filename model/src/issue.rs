@@ -273,7 +273,7 @@ impl Model for Issuing {
         };
         state.answered = state.answered.max(answerable);
         // The nodes are alike: which of them is the first is no difference.
-        state.nodes.sort_by_cached_key(|node| print(node));
+        state.nodes.sort_by_cached_key(print);
         Some(state)
     }
 
