@@ -12,7 +12,7 @@
 mod state;
 mod steps;
 
-use crate::explored::{Report, mutant, whole};
+use crate::explored::{Search, mutant, whole};
 use crate::realm::{SECOND, START, realm};
 use rescind_wire::revocation::TokenKeys;
 use rescind_wire::token::Claims;
@@ -254,7 +254,7 @@ const WHOLE: [(&str, &str, Bounds); 2] = [
 ];
 
 /// The searches and all mutants.
-pub(crate) fn reports() -> impl Iterator<Item = Report> {
+pub(crate) fn searches() -> impl Iterator<Item = Search> {
     let new = Clocks::new;
     let wholes = WHOLE.into_iter().map(move |(name, about, b)| whole(name, about, new(b, None)));
     wholes.chain(MUTANTS.into_iter().map(move |(it, what, caught_by, bounds)| {

@@ -14,18 +14,24 @@
 //! one that nothing reaches. A request that passed its look-up before a revocation was answered and is
 //! judged after it is not counted: no protocol can take it back.
 //!
+//! Nothing that a verifier does depends on another, but that a revocation is answered when all know it. So the
+//! unruly network is searched with one, and with one behind a relay; the fleet with two, in a network that brings
+//! the log in order, in any parts and at any time (as a relay does), and each revocation is answered at the first
+//! moment at which it may be. A crash of the authority breaks the feeds, at any time; only where revocations are answered does
+//! it make a process forget, once. A verifier that may open its feed does: when makes no difference.
+//!
 //! Time is in ticks of a second, S is a little more than one; an entry does not expire, and the clocks of
 //! expiry stand still ([`crate::clocks`]).
 
 mod steps;
 mod truth;
 
-use crate::explored::{Report, mutant, whole};
+use crate::explored::{Search, mutant, print, whole};
 use crate::realm::{ISSUER, LIFE, START, sid};
 use crate::verifier::{Verifier, token};
 use rescind_authority::store::Head;
 use rescind_verifier::check::Facts;
-use rescind_verifier::state::{Event, Follower};
+use rescind_verifier::state::Follower;
 use rescind_wire::frame::{self, Position};
 use rescind_wire::id::Epoch;
 use rescind_wire::revocation::{Digest, Entry};
@@ -73,7 +79,7 @@ struct Delivery {
 struct Logged {
     entry: Entry,
     after: Position,
-    /// The tick of the commit; at least so long ago that it makes no difference any more.
+    /// The tick of the commit, see [`Delivery::moment`].
     at: u64,
 }
 
@@ -90,11 +96,12 @@ struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Member {
     verifier: Verifier,
-    /// From where the feed was asked for.
-    feed: Option<u64>,
     asked: Vec<Asked>,
     sent: u8,
-    /// For each request, how much of the log there was when it was sent.
+    /// What the authority's process knows of it.
+    known: Option<Known>,
+    /// For each request, how much of the log there was when it was sent; [`u64::MAX`] for one that no lease
+    /// can rest on any more.
     then: Vec<u64>,
 }
 
@@ -115,7 +122,6 @@ struct State {
     durable: usize,
     crashed: bool,
     started: Option<u64>,
-    known: Vec<Option<Known>>,
     /// The last revocation that was answered as known to the fleet.
     returned: u64,
     relay: Follower,
@@ -131,10 +137,8 @@ enum Action {
     Commit,
     Harden,
     Crash,
-    Return(u64),
     RelayTakes,
     Snapshot(usize, u64),
-    Open(usize),
     Delta(usize, u64, u64),
     Beat(usize, u64),
     Resync(usize),
@@ -167,22 +171,12 @@ impl Delivery {
             if self.bounds.unruly && reach > 0 {
                 actions.push(Action::Snapshot(i, 0));
             }
-        } else if member.feed.is_none() {
-            actions.push(Action::Open(i));
-        }
-        if let (Some(from), Some(applied)) = (member.feed, applied) {
-            let next = applied + 1;
-            match self.bounds.unruly {
-                true => actions.extend(
-                    (1..=reach).flat_map(|a| (a..=reach).map(move |b| Action::Delta(i, a, b))),
-                ),
-                false if next <= reach => actions.push(Action::Delta(i, next, reach)),
-                false => {}
-            }
-            if self.bounds.unruly {
-                actions.extend((from <= reach).then_some(Action::Beat(i, reach)));
-                actions.push(Action::Resync(i));
-            }
+        } else if self.bounds.unruly {
+            actions
+                .extend((1..=reach).flat_map(|a| (a..=reach).map(move |b| Action::Delta(i, a, b))));
+            actions.extend([Action::Beat(i, reach), Action::Resync(i)]);
+        } else if let Some(next) = applied.map(|pos| pos + 1) {
+            actions.extend((next..=reach).map(|last| Action::Delta(i, next, last)));
         }
         if member.sent < self.bounds.heads {
             actions.push(Action::Ask(i));
@@ -214,15 +208,9 @@ impl Model for Delivery {
         let mut verifier = Verifier::new();
         if !self.bounds.unruly {
             verifier.step(truth::snapshot(&head, &[], 0), false);
-            verifier.step(Event::FeedAsked, false);
         }
-        let member = Member {
-            feed: verifier.follower.applied().map(|p| p.pos),
-            verifier,
-            asked: Vec::new(),
-            sent: 0,
-            then: Vec::new(),
-        };
+        let (asked, then) = (Vec::new(), Vec::new());
+        let member = Arc::new(Member { verifier, asked, sent: 0, known: None, then });
         vec![State {
             now: 0,
             head,
@@ -230,11 +218,10 @@ impl Model for Delivery {
             durable: 0,
             crashed: false,
             started: None,
-            known: vec![None; self.bounds.verifiers],
             returned: 0,
             relay,
             passed: None,
-            members: vec![Arc::new(member); self.bounds.verifiers],
+            members: vec![member; self.bounds.verifiers],
         }]
     }
 
@@ -254,16 +241,17 @@ impl Model for Delivery {
         if self.bounds.relay && state.relay_pos() < state.log.len() as u64 {
             actions.push(Action::RelayTakes);
         }
-        let durable = state.durable as u64;
-        if self.bounds.fleet && state.returned < durable && self.all_know(state, durable) {
-            actions.push(Action::Return(durable));
-        }
         (0..state.members.len()).for_each(|i| self.of_member(state, i, actions));
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         self.step(&mut state, action)?;
+        self.returns(&mut state);
+        if !self.bounds.relay {
+            // Verifiers are alike: which of them is the first is no difference.
+            state.members.sort_by_cached_key(print);
+        }
         Some(state)
     }
 
@@ -286,22 +274,25 @@ const ONE: Bounds = Bounds {
     unruly: true,
     fleet: false,
 };
-const RELAYED: Bounds = Bounds { relay: true, ..ONE };
-/// Two verifiers, one of them behind the relay, and revocations that are answered.
-const FLEET: Bounds =
-    Bounds { verifiers: 2, relay: true, heads: 1, unruly: false, fleet: true, ..ONE };
+/// Behind the relay.
+const BEHIND: Bounds = Bounds { relay: true, ..ONE };
+/// Two verifiers, one of them behind the relay.
+const RELAYED: Bounds = Bounds { verifiers: 2, relay: true, heads: 1, unruly: false, ..ONE };
+/// Two verifiers, and revocations that are answered.
+const FLEET: Bounds = Bounds { relay: false, fleet: true, ..RELAYED };
 
 /// All searches and all mutants. These go further: they end where they are caught.
-pub(crate) fn reports() -> impl Iterator<Item = Report> {
-    let small = |bounds| Bounds { entries: 2, ..bounds };
+pub(crate) fn searches() -> impl Iterator<Item = Search> {
     let wholes = [
-        ("delivery, an unruly network", small(ONE)),
-        ("delivery, a fleet with a relay", small(FLEET)),
+        ("delivery, an unruly network", ONE, "crashes at any time"),
+        ("delivery, an unruly network behind a relay", BEHIND, "crashes at any time, 1 relay"),
+        ("delivery, a relay", RELAYED, "crashes at any time, 1 relay"),
+        ("delivery, a fleet", FLEET, "1 crash, each entry answered for"),
     ];
-    let wholes = wholes.into_iter().map(|(name, bounds)| {
+    let wholes = wholes.into_iter().map(|(name, bounds, more)| {
         let Bounds { entries, verifiers, heads, ticks, .. } = bounds;
         let said = format!(
-            "{entries} entries, {verifiers} verifiers, {heads} heads each, {ticks} ticks, 1 crash"
+            "{entries} entries, {verifiers} verifiers, {heads} heads each, {ticks} ticks, {more}"
         );
         whole(name, &said, Delivery::new(bounds, None))
     });
@@ -314,6 +305,6 @@ const MUTANTS: [(Mutant, &str, &str, Bounds); 5] = [
     (Mutant::AnchorAtArrival, "anchor at arrival", truth::I4, ONE),
     (Mutant::BeatExtends, "a beat extends the lease", truth::I4, ONE),
     (Mutant::PublishBeforeCommit, "publish before commit", truth::I12, ONE),
-    (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, RELAYED),
+    (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, BEHIND),
     (Mutant::RestartForgets, "restart forgets the waiting-out of S", truth::I5, FLEET),
 ];

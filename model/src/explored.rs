@@ -1,8 +1,8 @@
 //! Runs a model to its end, and says what was seen.
 
-use stateright::{Checker as _, Expectation, HasDiscoveries, Model};
+use stateright::{Checker as _, CheckerBuilder, Expectation, HasDiscoveries, Model};
 use std::fmt::Debug;
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Instant;
 
 /// Two cores.
@@ -33,58 +33,99 @@ impl Report {
     }
 }
 
-/// Searches the whole of a model: no `always` may fail, each `sometimes` must be reached.
-pub(crate) fn whole<M>(name: &str, bounds: &str, model: M) -> Report
-where
-    M: Model + Send + Sync + 'static,
-    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
-    M::Action: Clone + Debug + PartialEq + Send + Sync,
-{
-    let properties: Vec<_> =
-        model.properties().iter().map(|p| (p.name, p.expectation.clone())).collect();
-    let (checker, seconds) = search(model, HasDiscoveries::AnyFailures);
-    let mut problems = Vec::new();
-    for (property, expectation) in properties {
-        match (expectation, checker.discovery(property)) {
-            (Expectation::Sometimes, None) => problems.push(format!("never reached: {property}")),
-            (Expectation::Always | Expectation::Eventually, Some(path)) => {
-                problems.push(format!("VIOLATED {property}:\n{path}"));
-            }
-            _ => {}
-        }
-    }
-    report(name.into(), bounds.into(), &checker, seconds, problems)
+/// By which those that are alike are put in order.
+pub(crate) fn print(one: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    one.hash(&mut hasher);
+    hasher.finish()
 }
 
-/// Searches a mutant: the named invariant must fail.
-pub(crate) fn mutant<M>(name: &str, mutation: &str, caught_by: &'static str, model: M) -> Report
+/// A search that has not begun.
+pub(crate) struct Search {
+    name: String,
+    run: Box<dyn FnOnce(String) -> Report>,
+}
+
+impl Search {
+    /// Whether it is asked for: by the beginning of its name, or as one of all.
+    pub(crate) fn is_asked_for(&self, only: Option<&str>) -> bool {
+        only.is_none_or(|only| self.name.starts_with(only))
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Report {
+        (self.run)(self.name)
+    }
+}
+
+/// The search of the whole of a model: no `always` may fail, each `sometimes` must be reached.
+pub(crate) fn whole<M>(name: &str, bounds: &str, model: M) -> Search
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
     M::Action: Clone + Debug + PartialEq + Send + Sync,
 {
-    assert!(model.properties().iter().any(|p| p.name == caught_by), "no property {caught_by}");
-    let found = HasDiscoveries::AllOf([caught_by].into());
-    let (checker, seconds) = search(model, found);
-    let problems = match checker.discovery(caught_by) {
-        Some(_) => vec![],
-        None => vec![format!("NOT CAUGHT by {caught_by}")],
-    };
-    let name = format!("{name} with mutant: {mutation}");
-    report(name, format!("caught by {caught_by}"), &checker, seconds, problems)
+    let bounds = bounds.to_owned();
+    let run = Box::new(|name| {
+        let properties: Vec<_> =
+            model.properties().iter().map(|p| (p.name, p.expectation.clone())).collect();
+        // Depth first holds few states at a time, breadth first finds the shortest way to a failure.
+        let end = HasDiscoveries::AnyFailures;
+        let (checker, seconds) = timed(|| builder(model, end).spawn_dfs().join());
+        let mut problems = Vec::new();
+        // What was not looked at may be wrong.
+        if !checker.is_done() {
+            problems.push("NOT WHOLE".to_owned());
+        }
+        for (property, expectation) in properties {
+            match (expectation, checker.discovery(property)) {
+                (Expectation::Sometimes, None) => {
+                    problems.push(format!("never reached: {property}"));
+                }
+                (Expectation::Always | Expectation::Eventually, Some(path)) => {
+                    problems.push(format!("VIOLATED {property}:\n{path}"));
+                }
+                _ => {}
+            }
+        }
+        report(name, bounds, &checker, seconds, problems)
+    });
+    Search { name: name.to_owned(), run }
+}
+
+/// The search of a mutant: the named invariant must fail.
+pub(crate) fn mutant<M>(name: &str, mutation: &str, caught_by: &'static str, model: M) -> Search
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + Debug + PartialEq + Send + Sync,
+{
+    let run = Box::new(move |name| {
+        let there = model.properties().iter().any(|p| p.name == caught_by);
+        let end = HasDiscoveries::AllOf([caught_by].into());
+        let (checker, seconds) = timed(|| builder(model, end).spawn_bfs().join());
+        let problems = match checker.discovery(caught_by).filter(|_| there) {
+            Some(_) => vec![],
+            None => vec![format!("NOT CAUGHT by {caught_by}")],
+        };
+        report(name, format!("caught by {caught_by}"), &checker, seconds, problems)
+    });
+    Search { name: format!("{name} with mutant: {mutation}"), run }
+}
+
+fn builder<M>(model: M, end: HasDiscoveries) -> CheckerBuilder<M>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Hash + Send + Sync,
+{
+    model.checker().threads(THREADS).finish_when(end)
 }
 
 #[expect(clippy::disallowed_methods, reason = "says how long a search took; no rule sees it")]
-fn search<M>(model: M, end: HasDiscoveries) -> (impl stateright::Checker<M>, f64)
-where
-    M: Model + Send + Sync + 'static,
-    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
-    M::Action: Clone + Debug + PartialEq + Send + Sync,
-{
+fn timed<T>(run: impl FnOnce() -> T) -> (T, f64) {
     let begun = Instant::now();
-    let checker = model.checker().threads(THREADS).finish_when(end).spawn_bfs().join();
-    let seconds = begun.elapsed().as_secs_f64();
-    (checker, seconds)
+    let done = run();
+    (done, begun.elapsed().as_secs_f64())
 }
 
 fn report<M: Model>(
@@ -99,17 +140,63 @@ fn report<M: Model>(
     Report { name, about, states, depth, seconds, problem }
 }
 
-/// A model with the search of it and of its mutants.
-type Named = (&'static str, fn() -> Box<dyn Iterator<Item = Report>>);
+/// Every model and every mutant, in turn.
+pub(crate) fn all() -> impl Iterator<Item = Search> {
+    let (issue, delivery) = (crate::issue::searches(), crate::delivery::searches());
+    issue.chain(delivery).chain(crate::epochs::searches()).chain(crate::clocks::searches())
+}
 
-/// Every model and every mutant, in turn; or those of one model, by its name.
-pub(crate) fn all(only: Option<&str>) -> impl Iterator<Item = Report> {
-    let models: [Named; 4] = [
-        ("issue", || Box::new(crate::issue::reports())),
-        ("delivery", || Box::new(crate::delivery::reports())),
-        ("epochs", || Box::new(crate::epochs::reports())),
-        ("clocks", || Box::new(crate::clocks::reports())),
-    ];
-    let asked = models.into_iter().filter(move |(name, _)| only.is_none_or(|only| only == *name));
-    asked.flat_map(|(_, reports)| reports())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stateright::Property;
+
+    /// Counts to three.
+    struct Count(fn() -> Property<Count>);
+
+    impl Model for Count {
+        type State = u8;
+        type Action = ();
+
+        fn init_states(&self) -> Vec<u8> {
+            vec![0]
+        }
+
+        fn actions(&self, state: &u8, actions: &mut Vec<()>) {
+            actions.extend((*state < 3).then_some(()));
+        }
+
+        fn next_state(&self, last: &u8, (): ()) -> Option<u8> {
+            Some(last + 1)
+        }
+
+        fn properties(&self) -> Vec<Property<Self>> {
+            vec![(self.0)(), Property::always("small", |_, state| *state < 4)]
+        }
+    }
+
+    fn problem(search: Search) -> String {
+        search.run().problem.unwrap_or_default()
+    }
+
+    #[test]
+    fn a_violation_and_a_state_that_is_never_reached_are_problems() {
+        let whole = |property| problem(whole("one", "", Count(property)));
+        assert_eq!(whole(|| Property::sometimes("ends", |_, state| *state == 3)), "");
+        let never = whole(|| Property::sometimes("ends", |_, state| *state == 9));
+        assert_eq!(never, "never reached: ends");
+        let violated = whole(|| Property::always("tiny", |_, state| *state < 2));
+        assert!(violated.starts_with("VIOLATED tiny"), "{violated}");
+    }
+
+    #[test]
+    fn a_mutant_that_the_named_invariant_does_not_catch_is_a_problem() {
+        let mutant = |by| {
+            let tiny = || Property::always("tiny", |_: &Count, state: &u8| *state < 2);
+            problem(mutant("one", "", by, Count(tiny)))
+        };
+        assert_eq!(mutant("tiny"), "");
+        assert_eq!(mutant("small"), "NOT CAUGHT by small");
+        assert_eq!(mutant("another"), "NOT CAUGHT by another");
+    }
 }

@@ -12,13 +12,12 @@ mod state;
 mod steps;
 mod truth;
 
-use crate::explored::{Report, mutant, whole};
+use crate::explored::{Search, mutant, print, whole};
 use crate::realm::{SECOND, START, realm, sid};
 use rescind_authority::clock::Now;
 use rescind_wire::revocation::{Entry, TokenKeys};
 use state::{Applied, FIRST, Node, SESSIONS, State, Step, Stored, Token};
 use stateright::{Model, Property};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// A small change that breaks the promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,12 +273,7 @@ impl Model for Issuing {
         };
         state.answered = state.answered.max(answerable);
         // The nodes are alike: which of them is the first is no difference.
-        let order = |node: &Node| {
-            let mut hasher = DefaultHasher::new();
-            node.hash(&mut hasher);
-            hasher.finish()
-        };
-        state.nodes.sort_by_cached_key(order);
+        state.nodes.sort_by_cached_key(print);
         Some(state)
     }
 
@@ -322,7 +316,7 @@ const WHOLE: [(&str, &str, Bounds); 3] = [
 ];
 
 /// The searches and all mutants.
-pub(crate) fn reports() -> impl Iterator<Item = Report> {
+pub(crate) fn searches() -> impl Iterator<Item = Search> {
     let new = Issuing::new;
     let wholes = WHOLE.into_iter().map(move |(name, about, b)| whole(name, about, new(b, None)));
     wholes.chain(MUTANTS.into_iter().map(move |(it, what, caught_by, bounds)| {

@@ -21,8 +21,8 @@ pub(crate) struct Verifier {
     pub(crate) follower: Follower,
     pub(crate) lease: Option<Lease>,
     pub(crate) held: Vec<Entry>,
-    /// What was ever held.
-    ever: Vec<Entry>,
+    /// Something that was held is held no more.
+    forgot: bool,
     pub(crate) wants_snapshot: bool,
     pub(crate) alarm: bool,
     /// A lease was withdrawn, or had run out before a new one came.
@@ -44,10 +44,9 @@ impl Verifier {
         for effect in self.follower.step(event) {
             match effect {
                 Effect::Insert(entries) => {
-                    if replaces {
-                        self.held.clear();
-                    }
+                    let before = if replaces { std::mem::take(&mut self.held) } else { vec![] };
                     entries.into_iter().for_each(|e| self.insert(e));
+                    self.forgot |= before.iter().any(|e| !self.held.contains(e));
                 }
                 Effect::Fresh(lease) => self.lease = Some(lease),
                 Effect::EndLease => {
@@ -62,11 +61,9 @@ impl Verifier {
     }
 
     fn insert(&mut self, entry: Entry) {
-        for set in [&mut self.held, &mut self.ever] {
-            if !set.contains(&entry) {
-                set.push(entry);
-                set.sort_by_key(|e| (e.ts, e.key));
-            }
+        if !self.held.contains(&entry) {
+            self.held.push(entry);
+            self.held.sort_by_key(|e| (e.ts, e.key));
         }
     }
 
@@ -82,7 +79,7 @@ impl Verifier {
 
     /// I2.
     pub(crate) fn has_forgotten(&self) -> bool {
-        self.ever.iter().any(|e| !self.held.contains(e))
+        self.forgot
     }
 }
 

@@ -21,21 +21,30 @@ pub fn is_behind(head: &Head, (epoch, pos, ts): (Epoch, u64, u64)) -> bool {
     ts > head.ts || (same_epoch && pos > head.pos) || (!same_epoch && head.pos == 0)
 }
 
-/// Whether the log's own entry decides on a signed position: it lies inside the log of this epoch.
+/// How many entries after a signed position are compared with it by digest, at most: so many may have
+/// been committed since the head that names it.
+pub const COMPARED: usize = 100;
+
+/// Whether the log's own entries decide on a signed position: it lies inside the log of this epoch.
 pub fn is_inside(head: &Head, seen: &Position) -> bool {
     seen.epoch == head.epoch && (1..head.pos).contains(&seen.pos)
 }
 
 /// Whether a position that was signed once is not in the store's log any more: of a later epoch, beyond
-/// the log's end, or with another entry in its place, because the log has grown anew. `there` is the
-/// log's entry at a position that [`is_inside`]; one that was pruned since cannot be compared.
-pub fn has_lost(head: &Head, seen: &Position, there: Option<&Entry>) -> bool {
+/// the log's end, or with another entry in its place, because the log has grown anew. `since` is the
+/// log from a position that [`is_inside`] on, that one and [`COMPARED`] more; one that was pruned since
+/// cannot be compared, and one that is further back only by its time.
+pub fn has_lost(head: &Head, seen: &Position, since: Option<&[Entry]>) -> bool {
     if seen.epoch != head.epoch {
         // Log time rises over all epochs: a later one than ours was lost with its epoch.
         return seen.ts > head.ts;
     }
     if is_inside(head, seen) {
-        return there.is_some_and(|entry| entry.ts != seen.ts);
+        let Some((there, later)) = since.and_then(<[Entry]>::split_first) else { return false };
+        let reaches = later.last().is_some_and(|last| last.pos >= head.pos);
+        let later = later.iter().filter(|entry| entry.pos <= head.pos);
+        let digest = later.fold(seen.digest, |digest, entry| digest.then(entry));
+        return there.ts != seen.ts || reaches && digest != head.digest;
     }
     seen.pos > 0 && (seen.pos > head.pos || seen.digest != head.digest)
 }
@@ -74,8 +83,8 @@ mod tests {
     }
 
     fn lost(head: &Head, log: &[(Entry, Position)], seen: &Position) -> bool {
-        let there = log.iter().map(|(entry, _)| entry).find(|e| e.pos == seen.pos);
-        has_lost(head, seen, there)
+        let since: Vec<_> = log.iter().map(|(e, _)| *e).filter(|e| e.pos >= seen.pos).collect();
+        has_lost(head, seen, Some(&since))
     }
 
     #[test]
@@ -106,6 +115,25 @@ mod tests {
             assert_eq!(early_by(swept_to, wall), early, "{wall}");
         }
         assert_eq!(early_by(0, 0), 0, "nothing was forgotten");
+    }
+
+    // in the minute in which log time runs ahead of the clock, it says nothing of what was lost.
+    #[test]
+    fn a_log_that_grew_anew_at_the_same_times_is_lost() {
+        let (_, before) = log(&["a", "b", "c"]);
+        let (head, anew) = log(&["a", "x", "c", "d"]);
+        let times = |log: &[(Entry, Position)]| log.iter().map(|(e, _)| e.ts).collect::<Vec<_>>();
+        assert!(times(&anew).starts_with(&times(&before)));
+        assert!(!lost(&head, &anew, &before[0].1));
+        assert!(lost(&head, &anew, &before[1].1));
+        assert!(lost(&head, &anew, &before[2].1));
+        // Entries that came after the head was read are not its.
+        let (longer, since) = log(&["a", "b", "c", "d"]);
+        assert!(!lost(&at(&longer, &since[2].1), &since, &before[1].1));
+    }
+
+    fn at(head: &Head, position: &Position) -> Head {
+        Head { pos: position.pos, ts: position.ts, digest: position.digest, ..*head }
     }
 
     #[test]

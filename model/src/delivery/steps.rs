@@ -36,19 +36,13 @@ impl Delivery {
             Action::Commit => self.commit(state),
             Action::Harden => state.durable = state.log.len(),
             Action::Crash => self.crash(state),
-            Action::Return(pos) => state.returned = pos,
             Action::RelayTakes => {
                 let (first, last) = (state.relay_pos() + 1, state.log.len() as u64);
                 state.relay.step(truth::delta(&state.log, first, last));
             }
             Action::Snapshot(i, pos) => {
                 let event = truth::snapshot(&state.head, &state.log, pos);
-                state.member(i).verifier.step(event, false);
-            }
-            Action::Open(i) => {
-                let member = state.member(i);
-                member.feed = Some(member.verifier.follower.applied()?.pos);
-                member.verifier.step(Event::FeedAsked, false);
+                self.fed(state.member(i), event);
             }
             Action::Delta(i, first, last) => {
                 let event = truth::delta(&state.log, first, last);
@@ -78,13 +72,14 @@ impl Delivery {
         Some(())
     }
 
+    /// This moment; if the search ends before more than S has passed since, as good as its last.
+    fn moment(&self, state: &State) -> u64 {
+        let last = self.bounds.ticks;
+        if state.now + S.1 < last { state.now } else { last }
+    }
+
     fn tick(&self, state: &mut State) {
         state.now += 1;
-        // What is so long ago that nothing depends on when it was is all one.
-        let old = state.now.saturating_sub(S.1 + 1);
-        state.log.iter_mut().for_each(|logged| logged.at = logged.at.max(old));
-        state.started = state.started.map(|at| at.max(old));
-        state.known.iter_mut().flatten().for_each(|k| k.answered_at = k.answered_at.max(old));
         for i in 0..state.members.len() {
             let verifier = &state.members[i].verifier;
             if self.bounds.heads > 1
@@ -102,7 +97,7 @@ impl Delivery {
         // Log time needs no clock that moves.
         let entry = state.head.append(ISSUER, &target, START);
         let after = state.head.position();
-        state.log.push(Logged { entry, after, at: state.now });
+        state.log.push(Logged { entry, after, at: self.moment(state) });
         if self.mutant != Some(Mutant::PublishBeforeCommit) {
             state.durable = state.log.len();
         }
@@ -113,11 +108,34 @@ impl Delivery {
         let position = state.position();
         state.log.truncate(state.durable);
         (state.head.pos, state.head.digest) = (position.pos, position.digest);
-        state.crashed = true;
-        state.started = self.bounds.fleet.then_some(state.now);
-        state.known.iter_mut().for_each(|known| *known = None);
+        // Without answers for the fleet it only breaks the feeds, and may do so at any time.
+        state.crashed = self.bounds.fleet;
+        state.started = self.bounds.fleet.then_some(self.moment(state));
         for i in 0..state.members.len() {
-            state.member(i).feed = None;
+            let member = state.member(i);
+            member.known = None;
+            self.asks_feed(member);
+        }
+    }
+
+    /// Revocations are answered at the first moment at which they may be. What is known of the verifiers
+    /// matters only for those that are not.
+    pub(super) fn returns(&self, state: &mut State) {
+        let durable = state.durable as u64;
+        if self.bounds.fleet {
+            let known = (state.returned + 1..=durable).rev().find(|pos| self.all_know(state, *pos));
+            state.returned = known.unwrap_or(state.returned);
+            let returned = state.returned;
+            let all = returned == self.bounds.entries as u64;
+            state.started = state.started.filter(|_| !all);
+            for i in 0..state.members.len() {
+                let before = state.members[i].known;
+                let raised = |known: Known| Known { acked: known.acked.max(returned), ..known };
+                let known = before.filter(|_| !all).map(raised);
+                if known != before {
+                    state.member(i).known = known;
+                }
+            }
         }
     }
 
@@ -125,13 +143,27 @@ impl Delivery {
     pub(super) fn all_know(&self, state: &State, pos: u64) -> bool {
         let over = |at: u64| state.now > at + S.1;
         let waited = state.started.is_none_or(over) || self.mutant == Some(Mutant::RestartForgets);
-        waited && state.known.iter().flatten().all(|k| k.acked >= pos || over(k.answered_at))
+        waited
+            && state
+                .members
+                .iter()
+                .filter_map(|m| m.known)
+                .all(|k| k.acked >= pos || over(k.answered_at))
     }
 
     fn fed(&self, member: &mut Member, event: Event) {
+        let asked = member.verifier.wants_snapshot;
         member.verifier.step(event, false);
-        if member.verifier.wants_snapshot {
-            member.feed = None;
+        // One that closes its feed opens another after the snapshot.
+        if asked != member.verifier.wants_snapshot {
+            self.asks_feed(member);
+        }
+    }
+
+    /// From where that was is read by beats alone.
+    fn asks_feed(&self, member: &mut Member) {
+        if self.bounds.unruly {
+            member.verifier.step(Event::FeedAsked, false);
         }
     }
 
@@ -147,13 +179,14 @@ impl Delivery {
     }
 
     fn answer(&self, state: &mut State, i: usize, which: usize) {
-        let (position, now) = (state.position(), state.now);
-        let asked = &mut state.member(i).asked[which];
+        let (position, answered_at) = (state.position(), self.moment(state));
+        let member = state.member(i);
+        let asked = &mut member.asked[which];
         let (nonce, acked) = (asked.nonce, asked.applied);
         asked.answer = Some(head(nonce, position));
         if self.bounds.fleet {
-            let before = state.known[i].map_or(0, |known| known.acked);
-            state.known[i] = Some(Known { acked: acked.max(before), answered_at: now });
+            let before = member.known.map_or(0, |known| known.acked);
+            member.known = Some(Known { acked: acked.max(before), answered_at });
         }
         if self.mutant == Some(Mutant::RelayFromMemory) {
             state.passed = Some(position);
@@ -172,6 +205,9 @@ impl Delivery {
         let at = clock(0);
         member.verifier.step(Event::Head { head: head.clone(), at }, false);
         member.verifier.step(Event::Head { head, at }, false);
+        // Leases only go forth.
+        let rests_on = member.verifier.lease.map_or(0, |lease| lease.request as usize);
+        member.then.iter_mut().take(rests_on.saturating_sub(1)).for_each(|then| *then = u64::MAX);
         Some(())
     }
 }

@@ -94,16 +94,18 @@ pub(super) struct Copied {
 pub(super) struct Minted {
     pub(super) session: usize,
     pub(super) since: usize,
+    /// Signed in an epoch that was lost with nobody noticing, while its log time lay ahead of the clock.
+    pub(super) ahead: bool,
     pub(super) facts: Arc<Facts>,
 }
 
 impl Minted {
     pub(super) fn new(session: usize, owner: u8, rv: u64, since: usize) -> Self {
-        Self { session, since, facts: Arc::new(token(sid(session), owner, rv)) }
+        Self { session, since, ahead: false, facts: Arc::new(token(sid(session), owner, rv)) }
     }
 
-    fn identity(&self) -> (usize, usize, u64) {
-        (self.session, self.since, self.facts.claims.rv)
+    fn identity(&self) -> (usize, usize, bool, u64) {
+        (self.session, self.since, self.ahead, self.facts.claims.rv)
     }
 }
 

@@ -122,6 +122,9 @@ impl Epochs {
             let (ended, stored) = (&mut state.ended, &state.stored);
             let lost = ended.iter_mut().filter(|e| !stored.entries.contains(&e.entry));
             lost.for_each(|e| e.excused = true);
+            let now = state.now_us();
+            let minted = state.minted.iter_mut().filter(|token| token.facts.claims.rv > now);
+            minted.for_each(|token| token.ahead = true);
         }
     }
 
@@ -193,9 +196,6 @@ impl Epochs {
 /// What the authority concludes from a position that a verifier has seen.
 pub(super) fn has_lost(stored: &Stored, seen: &Position) -> bool {
     let head = &stored.realm.head;
-    let there = match rollback::is_inside(head, seen) {
-        true => stored.entries.iter().find(|e| e.pos == seen.pos),
-        false => None,
-    };
-    rollback::has_lost(head, seen, there)
+    let since = stored.entries.get(seen.pos.saturating_sub(1) as usize..);
+    rollback::has_lost(head, seen, since.filter(|_| rollback::is_inside(head, seen)))
 }

@@ -6,6 +6,7 @@ use super::{Bounds, Epochs};
 use crate::verifier::is_about;
 use rescind_verifier::Refusal;
 use rescind_verifier::state::Event;
+use rescind_wire::frame::Position;
 use rescind_wire::revocation::Scope;
 use stateright::Property;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub(super) const KILL: &str = "I10 a kill is not mistaken for a restore";
 pub(super) const I11: &str = "I11 one voice: whoever vouches holds the log there is";
 pub(super) const PROOF: &str =
     "I10 a signed position is called lost iff the log has not stood there";
-pub(super) const L1: &str = "L1 healed is fresh, or holds what was lost and can not show it";
+pub(super) const L1: &str = "L1 healed is fresh, or was brought what was lost and can not show it";
 pub(super) const L3: &str = "L3 an unaffected token is never called revoked";
 
 /// What of `ended` is about a token.
@@ -32,8 +33,8 @@ fn each(state: &State, holds: impl Fn(&Member) -> bool) -> bool {
 }
 
 impl Epochs {
-    /// What is due comes, and heads are asked for: at last the verifier is fresh. One that has applied what
-    /// was lost before any head named it has no proof of it: it stays without a lease.
+    /// What is due comes, and heads are asked for: at last the verifier is fresh. One that was brought what
+    /// was lost, and that no head to it has named, has no proof of it: it stays without a lease.
     fn heals(&self, state: &State, i: usize) -> bool {
         let mut state = state.clone();
         for _ in 0..4 {
@@ -56,12 +57,18 @@ impl Epochs {
         let applied = member.verifier.follower.applied();
         let fresh =
             member.verifier.is_fresh(state.now()) && applied == Some(&state.stored.position());
-        fresh || Self::has_nothing_to_show(&state.stored, &member)
+        fresh || Self::has_nothing_to_show(&state, &member)
     }
 
-    fn has_nothing_to_show(stored: &Stored, member: &Member) -> bool {
-        let applied = member.verifier.follower.applied();
-        applied.is_some_and(|p| !stored.has_stood_at(p))
+    /// It has applied what was lost, or stopped at a frame of it, under the epoch there is.
+    fn has_nothing_to_show(state: &State, member: &Member) -> bool {
+        let stored = &state.stored;
+        let was_lost = |p: &Position| !stored.has_stood_at(p);
+        let epoch = stored.position().epoch;
+        let other =
+            state.lost.iter().map(Stored::position).any(|p| p.epoch == epoch && was_lost(&p));
+        let stopped = member.verifier.follower.stopped() && other;
+        (stopped || member.verifier.follower.applied().is_some_and(was_lost))
             && !member.seen.is_some_and(|seen| has_lost(stored, &seen))
     }
 }
@@ -75,7 +82,8 @@ pub(super) fn properties() -> Vec<Property<Epochs>> {
                 let Some((length, ..)) = m.vouches() else { return true };
                 let ended = state.ended.get(..length).unwrap_or_default();
                 state.minted.iter().all(|token| {
-                    about(ended, token).all(|e| e.excused)
+                    token.ahead
+                        || about(ended, token).all(|e| e.excused)
                         || m.verifier.judges(&token.facts, state.now()).is_err()
                 })
             })
@@ -137,8 +145,8 @@ pub(super) fn reached(bounds: &Bounds) -> Vec<Property<Epochs>> {
         Property::sometimes("stopped by what it has seen", |_, state: &State| {
             some(state, |m| m.verifier.follower.stopped())
         }),
-        Property::sometimes("holds what was lost and can not show it", |_, state: &State| {
-            some(state, |m| Epochs::has_nothing_to_show(&state.stored, m))
+        Property::sometimes("was brought what was lost and can not show it", |_, state: &State| {
+            some(state, |m| Epochs::has_nothing_to_show(state, m))
         }),
         Property::sometimes("new epoch taken, lease regained", |_, state: &State| {
             some(state, |m| {

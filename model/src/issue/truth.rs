@@ -81,8 +81,10 @@ fn no_resurrection(_: &Issuing, state: &State) -> bool {
 
 /// From the answer on nothing of an ended session is minted, and what was minted before is dead.
 fn nothing_of_an_ended_session(model: &Issuing, state: &State) -> bool {
+    // Where a replacement stands in the log is told by entries that it may have failed to write.
+    let replaced = state.renewal == Step::Done && state.answered == state.durable.pos();
     state.tokens.iter().all(|t| {
-        let ended = state.dead(t.session, state.answered);
+        let ended = state.dead(t.session, state.answered) || replaced && t.session == FIRST;
         !state.dead(t.session, t.began) && (!ended || model.killed_up_to(state, t, state.answered))
     })
 }

@@ -69,10 +69,10 @@ impl FeedHub {
     /// Whether a position that was signed once is not in the store's log any more.
     async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
         let entries = match rollback::is_inside(held, seen) {
-            true => self.store().log(seen.pos - 1, 1).await?.entries,
+            true => self.store().log(seen.pos - 1, 1 + rollback::COMPARED).await?.entries,
             false => None,
         };
-        Ok(rollback::has_lost(held, seen, entries.unwrap_or_default().first()))
+        Ok(rollback::has_lost(held, seen, entries.as_deref()))
     }
 
     /// Begins an epoch after a rollback, unless another request with the same proof already has.
