@@ -135,7 +135,7 @@ fn the_commands_of_the_readme_do_what_it_says() {
     );
     for (block, expected) in prints {
         let printed = fs::read_to_string(out.join(block.to_string())).unwrap();
-        assert_eq!(printed, expected, "run block {block}");
+        assert_eq!(anywhere(&printed), anywhere(&expected), "run block {block}");
     }
 }
 
@@ -164,6 +164,15 @@ fn the_steps_that_keep_a_secret_can_be_run_again_and_never_keep_nothing() {
         seen += 1;
     }
     assert_eq!(seen, 2);
+}
+
+/// Canaries move the log while an API server follows: which position it is does not matter.
+fn anywhere(printed: &str) -> String {
+    let lines = printed.lines().map(|line| match line.split_once("; durable at position ") {
+        Some((what, pos)) if pos.parse::<u64>().is_ok() => format!("{what}; durable at a position"),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -125,6 +125,7 @@ impl Run {
                 Event::Delta { position, entries }
             }
             Frame::Beat(position) => Event::Beat(held.unwrap_or(position)),
+            Frame::Ask { pos } => Event::Asked(pos),
             Frame::Resync => Event::Resync,
             Frame::Head(head) => {
                 let position = held.unwrap_or(head.position);

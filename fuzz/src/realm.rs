@@ -104,6 +104,7 @@ pub(crate) fn frames() -> Vec<Frame> {
         Frame::Resync,
         Frame::GoAway { spread_ms: 2000 },
         Frame::Head(head(7, 7)),
+        Frame::Ask { pos: 8 },
     ]
 }
 

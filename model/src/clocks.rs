@@ -3,9 +3,8 @@
 //!
 //! The wall clocks are wrong by an hour in either direction, and the verifier's jumps. The authority's
 //! process does not follow jumps of its wall clock; it takes another time only when it restarts: here it
-//! restarts with a clock set back, and with one set right again. That it restarts with a clock set *forth*, forgets
-//! entries, and restarts with the right time while their tokens live, is not survived, nor that it restarts with a
-//! time before that at which it forgot: it must not, and that is an assumption of the promise and one of the mutants.
+//! restarts with a clock set forth or back, and with one set right again, but never before the second up to which
+//! it has forgotten entries (`rollback::early_by`), and that it does is one of the mutants.
 //!
 //! Production's `check::judge` runs anew at each of its calls, with what it was told before: the order is its
 //! own. Leases come out of production's `Follower`, times to forget out of them.
@@ -41,7 +40,7 @@ enum Mutant {
     ExpByWall,
     ExpByFeed,
     UntilByWall,
-    SetForth,
+    StartEarly,
 }
 
 /// How far a search goes.
@@ -115,7 +114,7 @@ impl Model for Clocks {
             applied: 0,
             pruned_to: 0,
             vouched: 0,
-            swept_at: 0,
+            swept_to: 0,
             lease: None,
             joined: false,
             check: Told::default(),
@@ -129,23 +128,20 @@ impl Model for Clocks {
         }
         let bounds = self.bounds;
         let begun = state.check != Told::default();
-        let forth = self.mutant == Some(Mutant::SetForth);
-        let to = if state.authority_off != 0 {
-            0
-        } else if forth {
-            HOUR
-        } else {
-            -HOUR
+        let early = self.mutant == Some(Mutant::StartEarly);
+        let restart = |to: i64| {
+            let other = state.authority_off != to && (to == 0 || state.authority_off == 0);
+            let may = state.restarts < bounds.restarts && !begun && other;
+            (may && (early || state.may_restart(to)), Action::Restart(to))
         };
         let ready = [
             (state.t < bounds.ticks * TICK, Action::Tick),
             (state.jumps < bounds.jumps && state.verifier_off != HOUR, Action::Jump(HOUR)),
             (state.jumps < bounds.jumps && state.verifier_off != -HOUR, Action::Jump(-HOUR)),
             (state.jumps < bounds.jumps && state.verifier_off != 0, Action::Jump(0)),
-            (
-                state.restarts < bounds.restarts && !begun && (forth || state.may_restart(to)),
-                Action::Restart(to),
-            ),
+            restart(0),
+            restart(HOUR),
+            restart(-HOUR),
             (state.token.is_none() && state.t == 0, Action::Mint),
             (state.token.is_some() && state.revoked.is_none(), Action::Revoke),
             (state.revoked.is_some(), Action::Sweep),
@@ -273,5 +269,5 @@ const MUTANTS: [(Mutant, &str, &str, Bounds); 7] = [
     (Mutant::ExpByWall, "exp by the wall clock alone", I9, PAUSED),
     (Mutant::ExpByFeed, "exp by the feed's clock alone", I9, RESTARTED),
     (Mutant::UntilByWall, "until by the wall clock alone", I9, RESTARTED),
-    (Mutant::SetForth, "the authority's clock set forth and back", I9, RESTARTED),
+    (Mutant::StartEarly, "a start with a clock before what was forgotten", I9, RESTARTED),
 ];

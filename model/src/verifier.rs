@@ -54,7 +54,7 @@ impl Verifier {
                     self.lease = None;
                 }
                 Effect::FetchSnapshot(_) => self.wants_snapshot = true,
-                Effect::Alarm(Alarm::OldRefused) => {}
+                Effect::Alarm(Alarm::OldRefused) | Effect::Acknowledge => {}
                 Effect::Alarm(_) => self.alarm = true,
             }
         }

@@ -39,7 +39,7 @@ const BORDERS: &[Border] = &[
             "rescind-verifier",
         ],
     },
-    Border { package: "rescind-server", forbidden: &["rescind-verifier", "rescind-testkit"] },
+    Border { package: "rescind-server", forbidden: &["rescind-testkit"] },
     Border {
         package: "rescind-verifier",
         forbidden: &[

@@ -1,7 +1,8 @@
 //! The project's own commands, run as `cargo xtask …`.
 //!
 //! Owns the command line. Each step of `cargo xtask test` is one module, listed in [`steps`]; [`fuzz`] is
-//! `cargo xtask fuzz`; [`process`] runs other programs, [`summary`] prints the end. Holds no rule of the product.
+//! `cargo xtask fuzz`, [`torture`] is `cargo xtask torture`; [`process`] runs other programs, [`summary`] prints
+//! the end. Holds no rule of the product.
 
 mod bench;
 mod borders;
@@ -20,6 +21,7 @@ mod secrets;
 mod steps;
 mod suite;
 mod summary;
+mod torture;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,6 +64,10 @@ fn main() -> ExitCode {
             [] => exit(model::run(&root, None)),
             [name] if !name.starts_with('-') => exit(model::run(&root, Some(name))),
             _ => ask_for_help("model takes the name of one model and nothing else"),
+        },
+        Some((command, rest)) if command == "torture" => match torture::parse(rest) {
+            Ok(plan) => exit(torture::run(&root, &plan)),
+            Err(problem) => ask_for_help(&problem),
         },
         Some((command, _)) => ask_for_help(&format!("unknown command: {command}")),
     }
@@ -136,7 +142,13 @@ by coverage. The exit code is 0 only if nothing was found; the input that found 
 Usage: cargo xtask model [MODEL]
 
 Searches the models of model/ (or only this one) whole, and their mutants. The exit code is 0 only if nothing
-is violated, everything that must be reached is, and every mutant is caught.",
+is violated, everything that must be reached is, and every mutant is caught.
+
+Usage: cargo xtask torture [--minutes N] [--seed S] [--defect beat|resync|entries]
+
+Attacks real processes for N minutes, 30 if not told, and judges whether the promise was broken; 30 minutes or
+more that are good write docs/generated/torture.md. With --defect a mistake is planted, which must be found. The
+exit code is 0 only if all is as it should be. It wants a quiet machine.",
     );
     text
 }

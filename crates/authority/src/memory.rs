@@ -62,9 +62,9 @@ impl Store for MemoryStore {
         Ok(LogPart { head: realm.head, entries: whole.then(entries) })
     }
 
-    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {
+    async fn snapshot(&self) -> Result<(Head, Vec<Entry>), StoreError> {
         let realm = self.lock();
-        Ok((realm.head, realm.snapshot(now)))
+        Ok((realm.head, realm.snapshot()))
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {

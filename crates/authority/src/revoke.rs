@@ -12,7 +12,7 @@ use crate::password::Password;
 use crate::refresh::end;
 use crate::session::{SessionState, Why};
 use crate::store::{AccountRef, Head, Load, Loaded, StoreError, Write};
-use rescind_wire::id::{Sid, Sub};
+use rescind_wire::id::{Jti, Sid, Sub};
 use rescind_wire::revocation::Target;
 
 /// Most roles of an account, and longest one, in characters.
@@ -173,6 +173,14 @@ impl Authority {
         done?;
         tracing::info!(event = "revoked", by, scope = scope.name(), pos = head.pos);
         Ok(head)
+    }
+
+    /// Takes back a token that was never issued, for whoever measures how long it takes until all refuse it. An
+    /// entry like any other, which is forgotten by itself; nothing is recorded.
+    pub async fn revoke_canary(&self) -> Result<Head, StoreError> {
+        let jti = Jti::from_bytes(random(&*self.entropy));
+        let rule = move |_: &Loaded| (vec![Write::Revoke(Target::Token(jti))], ());
+        transact_at(&*self.store, Load::default(), rule).await.map(|((), head)| head)
     }
 
     /// Does something to the account of this name, in one transaction. The rule gives the writes, and

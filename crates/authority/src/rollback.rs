@@ -1,4 +1,5 @@
-//! Whether a store has lost what was given out, and where the epoch after that begins.
+//! Whether a store has lost what was given out, or has forgotten it too early, and where the epoch after
+//! that begins.
 //!
 //! Two things outlive a store: the marker beside the master key, and what verifiers were told, signed. A
 //! store that stands behind either was put back by an older copy; one that was only killed does not.
@@ -48,7 +49,14 @@ pub fn has_lost(head: &Head, seen: &Position, since: Option<&[Entry]>) -> bool {
     seen.pos > 0 && (seen.pos > head.pos || seen.digest != head.digest)
 }
 
-/// The first log time of an epoch that begins at `wall` (microseconds) because of a rollback: later than
+/// By how many seconds a clock (`wall`, microseconds) is before the second up to which entries were
+/// forgotten. Zero is sound: a token whose entry is gone has then expired by the authority's own time, which
+/// verifiers judge by if it is later than theirs. Anything else would bring it back to life.
+pub const fn early_by(swept_to: u64, wall: u64) -> u64 {
+    swept_to.saturating_sub(wall / 1_000_000)
+}
+
+/// The first log time of an epoch that begins at `wall` (microseconds) because of what was lost: later than
 /// `lost`, the last log time that is known to have been given out, by a margin that covers those that
 /// are not known.
 pub fn first_ts(head: &Head, lost: u64, wall: u64) -> u64 {
@@ -116,6 +124,16 @@ mod tests {
 
     fn at(head: &Head, position: &Position) -> Head {
         Head { pos: position.pos, ts: position.ts, digest: position.digest, ..*head }
+    }
+
+    // S15 V08
+    #[test]
+    fn a_clock_is_early_as_long_as_a_token_could_live_whose_entry_is_gone() {
+        let swept_to = 1_000;
+        for (wall, early) in [(0, 1_000), (999_999_999, 1), (1_000_000_000, 0), (u64::MAX, 0)] {
+            assert_eq!(early_by(swept_to, wall), early, "{wall}");
+        }
+        assert_eq!(early_by(0, 0), 0, "nothing was forgotten");
     }
 
     #[test]

@@ -353,8 +353,9 @@ pub trait Store: Send + Sync + 'static {
     /// At most `most` entries after position `after` of the current epoch.
     async fn log(&self, after: u64, most: usize) -> Result<LogPart, StoreError>;
 
-    /// All entries that have not expired at `now` (UTC seconds), in order, with the head.
-    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError>;
+    /// All entries that no [`Store::sweep`] has removed, in order, with the head. The time of asking leaves
+    /// none out: a clock that is wrong would forget them for whoever is told.
+    async fn snapshot(&self) -> Result<(Head, Vec<Entry>), StoreError>;
 
     /// All accounts, by name.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
@@ -373,7 +374,10 @@ pub trait Store: Send + Sync + 'static {
     async fn clients(&self) -> Result<Vec<Client>, StoreError>;
 
     /// Removes what has passed: entries, sessions past their absolute end or over for a day, and then cut-offs that judge no session any more.
-    /// `now` is the wall clock in microseconds.
+    /// `now` is the wall clock in microseconds. A store that outlives its process keeps the latest `until` of
+    /// the entries that it has removed, from the same transaction on: no clock before that second may judge
+    /// tokens, or one whose entry is gone would be accepted ([`crate::rollback::early_by`]). A new epoch
+    /// begins anew.
     async fn sweep(&self, now: u64) -> Result<Swept, StoreError>;
 
     /// Begins a new epoch, whose first log time is at least `ts`, with an entry against everything that

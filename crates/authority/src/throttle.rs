@@ -40,6 +40,11 @@ impl Source {
         Self(None)
     }
 
+    /// The address; `None` for the administrator's socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.0
+    }
+
     /// The address as text.
     pub fn address_text(&self) -> Option<String> {
         self.0.map(|address| address.to_string())

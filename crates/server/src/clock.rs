@@ -15,9 +15,22 @@ const REPORT_EVERY: u64 = 60_000_000;
 /// The wall clock is followed while it goes on like the boot clock. One that jumps, forward or back, is
 /// not: it would revive what has expired, stretch a grace time or end every session. Time then goes on
 /// by the boot clock, an alarm says so, and a restart takes the wall clock as it is.
-#[derive(Debug, Default)]
 pub struct SystemClock {
+    machine: Box<dyn Fn() -> Now + Send + Sync>,
     state: Mutex<State>,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::reading(machine)
+    }
+}
+
+impl SystemClock {
+    /// One that reads other clocks than [`machine`]'s, and trusts them as little.
+    pub fn reading(machine: impl Fn() -> Now + Send + Sync + 'static) -> Self {
+        Self { machine: Box::new(machine), state: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +42,7 @@ struct State {
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
-        let machine = machine();
+        let machine = (self.machine)();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, stepped) = match state.last {
             None => (machine, false),
@@ -61,7 +74,7 @@ impl Clock for SystemClock {
 
 /// What the machine says.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that is injected")]
-fn machine() -> Now {
+pub fn machine() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let boot = boot.tv_sec.unsigned_abs() * 1_000_000 + boot.tv_nsec.unsigned_abs() / 1000;
@@ -123,8 +136,9 @@ mod tests {
         assert!(!clock.stepped());
         let hour = 3600 * SECOND;
         let last = Now { wall: machine().wall + hour, ..machine() };
-        let state = State { last: Some(last), ..State::default() };
-        assert!(SystemClock { state: Mutex::new(state) }.stepped());
+        let clock = SystemClock::default();
+        clock.state.lock().unwrap().last = Some(last);
+        assert!(clock.stepped());
     }
 
     #[test]

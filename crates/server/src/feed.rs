@@ -5,82 +5,65 @@
 //! gets one frame read from the log; one that is further behind is told to fetch a snapshot. Nobody
 //! waits for a slow reader, and no client takes the places of all others.
 
-mod follower;
+mod asking;
+pub mod fleet;
+pub(crate) mod hub;
+mod log;
 mod places;
 mod rollback;
 
 use bytes::Bytes;
-use follower::{Allowed, allowed};
+use fleet::Fleet;
+use futures_util::stream::Stream;
+use hub::{Bounds, Hub};
+use log::{Log, Reader};
 use places::{Place, Places};
 use rescind_authority::Authority;
 use rescind_authority::clients::Client;
-use rescind_authority::store::{Head as LogHead, Store, StoreError};
-use rescind_wire::frame::{Frame, MAX_DELTA, Position, seal};
-use std::collections::VecDeque;
+use rescind_authority::store::{Store, StoreError};
+use rescind_wire::frame::{Frame, MAX_DELTA, Position};
+use rescind_wire::id::Epoch;
+pub use rollback::Question;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{Mutex as Opening, watch};
+use tokio::sync::Mutex as Opening;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a beat is sent.
 const BEAT: Duration = Duration::from_secs(3);
-/// Frames kept for followers that are a little behind.
-const RING: usize = 4096;
-/// Most followers at once, and of one client: well below the connections that are taken.
-const FOLLOWERS: (usize, usize) = (5_000, 1_000);
+/// Most followers, well below the connections that are taken; and frames for those who are a little behind.
+const BOUNDS: Bounds = Bounds { followers: (5_000, 1_000), frames: 4096 };
 /// Most snapshots that are made and sent at once, and to one client: each is the whole log in memory.
 const SNAPSHOTS: (usize, usize) = (32, 8);
 /// How long a snapshot waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
-/// What the followers share.
+/// The feed of an authority.
 pub struct FeedHub {
     authority: Arc<Authority>,
-    ring: Mutex<Ring>,
-    tip: watch::Sender<Tip>,
-    followers: Places,
+    hub: Arc<Hub<Log>>,
     snapshots: Places,
+    fleet: Fleet,
     /// Boot time of the last beat; at first, of the beginning.
     beat_at: AtomicU64,
     /// Held while an epoch is opened, so that verifiers that notice together open one.
     opening: Opening<()>,
 }
 
-struct Ring {
-    /// After the last published entry.
-    position: Position,
-    frames: VecDeque<(u64, u64, Bytes)>,
-}
-
-/// Wakes the followers.
-#[derive(Debug, Clone)]
-struct Tip {
-    position: Position,
-    /// Names the key set in force.
-    keys: Bytes,
-    allowed: Allowed,
-    /// The last beat, and the position it names.
-    beat: Bytes,
-    beat_pos: u64,
-    closing: bool,
-}
-
 impl FeedHub {
     /// Begins at the store's present head. [`FeedHub::run`] must be spawned.
     pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
-        let allowed = allowed(&authority).await?;
-        let (keys, beat) = (Bytes::new(), Bytes::new());
-        let tip = Tip { position, keys, allowed, beat, beat_pos: 0, closing: false };
-        let ring = Mutex::new(Ring { position, frames: VecDeque::new() });
+        let log = Log::new(Arc::clone(&authority)).await?;
+        let fleet = Fleet::new(Arc::clone(authority.clock()), authority.settings().staleness);
         let beat_at = AtomicU64::new(authority.clock().now().boot);
         Ok(Arc::new(Self {
             authority,
+            fleet,
             beat_at,
-            ring,
-            tip: watch::Sender::new(tip),
-            followers: Places::new(FOLLOWERS.0, FOLLOWERS.1),
+            hub: Hub::new(log, position, &BOUNDS),
             snapshots: Places::new(SNAPSHOTS.0, SNAPSHOTS.1),
             opening: Opening::default(),
         }))
@@ -88,7 +71,7 @@ impl FeedHub {
 
     /// How many follow.
     pub fn followers(&self) -> usize {
-        self.followers.taken()
+        self.hub.followers()
     }
 
     /// How long ago the last beat was signed.
@@ -99,29 +82,32 @@ impl FeedHub {
 
     /// Whether heads can be signed, and the beat goes on.
     pub fn is_alive(&self) -> bool {
-        let position = self.ring().position;
+        let position = self.hub.position();
         self.beat_age() <= 3 * BEAT && self.seal(&Frame::Beat(position)).is_ok()
     }
 
     fn store(&self) -> &dyn Store {
-        &**self.authority.store()
-    }
-
-    fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.hub.source.store()
     }
 
     fn seal(&self, frame: &Frame) -> Result<Bytes, StoreError> {
-        let issuer = &self.authority.settings().issuer;
-        seal(frame, issuer, self.authority.keyring().feed_key())
-            .map(Bytes::from)
-            .map_err(|_| StoreError::Failed("the feed key could not sign".into()))
+        self.hub.source.seal(frame)
+    }
+
+    /// Frames for a client from right after `from`; `None` if there are too many followers already, or
+    /// too many of this client. They end when the client's permission or secret does.
+    pub fn follow(
+        &self,
+        client: &Client,
+        epoch: Epoch,
+        from: u64,
+    ) -> Option<impl Stream<Item = Result<Bytes, Infallible>> + use<>> {
+        self.hub.follow(&client.client_id, Reader::from(client), (epoch, from))
     }
 
     /// Publishes what is committed, as soon as it is, until [`FeedHub::close`].
     pub async fn run(self: Arc<Self>) {
         let mut committed = self.store().committed();
-        let mut tip = self.tip.subscribe();
         let mut changes = self.authority.changes();
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,7 +116,7 @@ impl FeedHub {
                 changed = committed.changed() => if changed.is_err() { return } else { Ok(()) },
                 _ = beat.tick() => self.send_beat().await,
                 _ = changes.changed() => self.send_changes().await,
-                () = closing(&mut tip) => return,
+                () = self.hub.closing() => return,
             };
             let published = self.publish().await;
             if let Err(error) = told.and(published) {
@@ -143,13 +129,13 @@ impl FeedHub {
     /// Brings the ring up to the log.
     async fn publish(&self) -> Result<(), StoreError> {
         loop {
-            let from = self.ring().position;
+            let from = self.hub.position();
             let part = self.store().log(from.pos, MAX_DELTA).await?;
             let entries = match part.entries {
                 Some(entries) if part.head.epoch == from.epoch => entries,
                 // Another epoch, or the log was pruned past us: everybody starts from a snapshot.
                 _ => {
-                    self.restart(part.head);
+                    self.hub.restart(part.head.position());
                     return Ok(());
                 }
             };
@@ -163,37 +149,17 @@ impl FeedHub {
                 tracing::debug!(event = "entry", pos = entry.pos, scope = entry.scope.name());
             }
             let frame = self.seal(&Frame::Delta { position, entries })?;
-            {
-                let mut ring = self.ring();
-                ring.position = position;
-                ring.frames.push_back((first, last.pos, frame));
-                if ring.frames.len() > RING {
-                    ring.frames.pop_front();
-                }
-            }
-            self.tip.send_modify(|tip| tip.position = position);
+            self.hub.push(first, position, frame, self.authority.clock().now().boot);
         }
-    }
-
-    fn restart(&self, head: LogHead) {
-        let mut ring = self.ring();
-        ring.frames.clear();
-        ring.position = head.position();
-        drop(ring);
-        self.tip.send_modify(|tip| tip.position = head.position());
     }
 
     /// Looks at the clients with each beat, too: another process may have changed them.
     async fn send_beat(&self) -> Result<(), StoreError> {
-        let position = self.ring().position;
+        let position = self.hub.position();
         let beat = self.seal(&Frame::Beat(position))?;
-        let allowed = allowed(&self.authority).await?;
+        self.hub.source.look().await?;
         self.beat_at.store(self.authority.clock().now().boot, Ordering::Relaxed);
-        self.tip.send_modify(|tip| {
-            tip.beat = beat;
-            tip.beat_pos = position.pos;
-            tip.allowed = allowed;
-        });
+        self.hub.beat(beat, position.pos);
         Ok(())
     }
 
@@ -201,39 +167,25 @@ impl FeedHub {
     /// not follow any more are cut off.
     async fn send_changes(&self) -> Result<(), StoreError> {
         // What the feed's key before this one has signed is sealed anew.
-        self.ring().frames.clear();
+        self.hub.restart(self.hub.position());
         let keys = self.seal(&Frame::Keys(self.authority.keyring().mark()))?;
-        let allowed = allowed(&self.authority).await?;
-        self.tip.send_modify(|tip| {
-            tip.keys = keys;
-            tip.allowed = allowed;
-        });
+        self.hub.source.look().await?;
+        self.hub.keys(keys);
         Ok(())
     }
 
     /// Tells every follower to come back a little later, and ends their streams.
     pub fn close(&self) {
-        if let Ok(frame) = self.seal(&Frame::GoAway { spread_ms: 1000 }) {
-            self.tip.send_modify(|tip| {
-                tip.beat = frame;
-                tip.beat_pos = u64::MAX;
-                tip.closing = true;
-            });
-        }
+        self.hub.close(self.seal(&Frame::GoAway { spread_ms: 1000 }).ok());
     }
 
-    /// All live entries, in one frame, with the place of whoever it is sent to, which is held until that is
+    /// All entries that the store holds, in one frame, with the place of whoever it is sent to, which is held until that is
     /// done. `None` if it was not this client's turn in time.
     pub async fn snapshot(&self, client: &Client) -> Result<Option<(Bytes, Place)>, StoreError> {
         let turn = tokio::time::timeout(TURN, self.snapshots.wait(&client.client_id)).await;
         let Ok(Some(place)) = turn else { return Ok(None) };
-        let now = self.authority.clock().now().seconds();
-        let (head, entries) = self.store().snapshot(now).await?;
+        let (head, entries) = self.store().snapshot().await?;
         let frame = self.seal(&Frame::Snapshot { position: head.position(), entries })?;
         Ok(Some((frame, place)))
     }
-}
-
-async fn closing(tip: &mut watch::Receiver<Tip>) {
-    let _ = tip.wait_for(|tip| tip.closing).await;
 }

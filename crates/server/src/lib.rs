@@ -2,7 +2,7 @@
 //! are in `rescind-authority`; here they meet the world.
 //!
 //! [`run::open`] puts an authority together, [`run::run`] serves it, [`http::router`] is the route
-//! table, [`cli::main`] the command line.
+//! table, [`cli::main`] the command line. [`relay`] is another process, between an authority and verifiers.
 
 pub mod admin;
 pub mod app;
@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod pages;
 mod past;
 pub mod readiness;
+pub mod relay;
 pub mod run;
 pub mod serve;
 pub mod store;

@@ -14,6 +14,7 @@ use rescind_authority::keys::StoredKeys;
 use rescind_authority::store::StoreError;
 use std::fmt;
 use std::fs;
+use std::sync::atomic::AtomicU64;
 
 /// The content type of [`text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -22,37 +23,50 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub async fn text(app: &App) -> Result<String, fmt::Error> {
     let verdict = app.readiness.verdict(app).await;
     let mut standing = Standing::default();
-    standing.process(app);
+    standing.process(app.readiness.started_at());
     standing.parts(app, &verdict);
     if let Err(error) = standing.stored(app).await {
         tracing::error!(event = "store_failed", %error);
     }
+    encode(&[&standing.0])
+}
+
+/// What this process has counted, and these.
+pub(crate) fn encode(registries: &[&Registry]) -> Result<String, fmt::Error> {
     let mut text = String::new();
     Events::write(&mut text)?;
-    prometheus_text::encode(&mut text, &standing.0)?;
+    for registry in registries {
+        prometheus_text::encode(&mut text, registry)?;
+    }
     Ok(text)
 }
 
 /// How things stand, gathered anew for each answer.
 #[derive(Default)]
-struct Standing(Registry);
+pub(crate) struct Standing(Registry);
 
 impl Standing {
-    fn gauge<N>(&mut self, name: &str, help: &str, value: N)
+    /// What was put in.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0
+    }
+
+    pub(crate) fn gauge<N>(&mut self, name: &str, help: &str, value: N)
     where
         N: EncodeGaugeValue + fmt::Debug + Send + Sync + 'static + Copy,
     {
         self.0.register(name, help, ConstGauge::new(value));
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
+    pub(crate) fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.0.register(name, help, ConstCounter::new(value));
     }
 
-    fn process(&mut self, app: &App) {
+    /// The process, which began then, in microseconds since 1970 UTC.
+    pub(crate) fn process(&mut self, started_at: u64) {
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         self.0.register("rescind_build", "The running program", Info::new(version));
-        let started = app.readiness.started_at() as f64 / 1e6;
+        let started = started_at as f64 / 1e6;
         self.gauge("process_start_time_seconds", "Start of the process, UTC", started);
         if let Some(bytes) = resident_memory() {
             self.gauge("process_resident_memory_bytes", "Resident memory", bytes);
@@ -73,6 +87,7 @@ impl Standing {
         self.gauge("rescind_feed_followers", "Open feeds", app.feed.followers());
         let age = app.feed.beat_age().as_secs_f64();
         self.gauge("rescind_feed_beat_age_seconds", "Age of the last signed beat", age);
+        self.fleet(app);
         let store = app.authority.store().health();
         self.gauge("rescind_store_waiting", "Changes that wait for a commit", store.waiting);
         let hasher = app.authority.hasher();
@@ -82,6 +97,33 @@ impl Standing {
         self.gauge("rescind_hash_waiting", "Passwords that wait for a thread", pool.waiting);
         self.counter("rescind_hashes", "Hashes computed", hasher.computed());
         self.counter("rescind_hashes_refused", "Passwords turned away, queue full", pool.refused);
+    }
+
+    /// By client: its id is an administrator's word, and there are few.
+    fn fleet(&mut self, app: &App) {
+        let family = Family::<Labels, Gauge>::default;
+        let (known, lagging, lag) = (family(), family(), family());
+        let stale = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        let fleet = app.feed.fleet();
+        for seen in fleet.seen(app.feed.position()) {
+            let client = vec![("client_id", seen.client_id.to_string())];
+            known.get_or_create(&client).inc();
+            lagging.get_or_create(&client).inc_by(i64::from(seen.lags()));
+            let most = lag.get_or_create(&client);
+            most.set(most.get().max(i64::try_from(seen.lag).unwrap_or(i64::MAX)));
+            let most = stale.get_or_create(&client);
+            most.set(most.get().max(seen.staleness.as_secs_f64()));
+        }
+        self.0.register("rescind_fleet_verifiers", "Verifiers that follow", known);
+        self.0.register("rescind_fleet_laggards", "Those that are far behind", lagging);
+        self.0.register("rescind_fleet_lag", "Most entries that one of them lacks", lag);
+        let help = "Age of what the one with the oldest knowledge knows";
+        self.0.register("rescind_fleet_staleness_seconds", help, stale);
+        self.counter(
+            "rescind_fleet_excess",
+            "Verifiers not noted, for lack of room",
+            fleet.excess(),
+        );
     }
 
     async fn stored(&mut self, app: &App) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
-//! Whether the store is the newest that there was, judged before anything is served; and the new epoch of
-//! one that is not, or that nobody can vouch for. `feed` asks for one, too, when a verifier proves it.
+//! Whether the store is the newest that there was, and has forgotten nothing too early, judged before
+//! anything is served; and the new epoch of one that is not, or that nobody can vouch for. `feed` asks for one, too, when a verifier proves it.
 
 use crate::marker::Marker;
-use crate::run::World;
+use crate::run::{StartError, World};
 use crate::store::sqlite::SqliteStore;
 use rescind_authority::audit::{Action, Actor, Record};
 use rescind_authority::clock::{Clock, Entropy, random};
@@ -21,6 +21,8 @@ pub(crate) enum Sign {
     NoMarker,
     /// A verifier has been told more than it holds.
     Verifier,
+    /// The clock is before the second up to which it has forgotten entries.
+    Early,
 }
 
 impl Sign {
@@ -40,20 +42,36 @@ impl Sign {
             Sign::Marker => "the marker has seen more",
             Sign::NoMarker => "there is no marker",
             Sign::Verifier => "a verifier has seen more",
+            Sign::Early => "the clock is before what was forgotten",
         }
     }
 }
 
-/// Begins a new epoch if the store may have lost something. Where the log stands then.
+/// Begins a new epoch if the store may have lost something, or if it has forgotten too much for this clock
+/// and that is accepted. Where the log stands then.
 pub(crate) async fn judge(
     store: &SqliteStore,
     marker: Option<&Marker>,
     world: &World,
-) -> Result<Head, StoreError> {
+    accept_clock: bool,
+) -> Result<Head, StartError> {
     let head = store.head().await?;
-    let Some(sign) = Sign::of(store, &head, marker) else { return Ok(head) };
+    let early = rollback::early_by(store.opened().swept_to, world.clock.now().wall);
+    let sign = match Sign::of(store, &head, marker) {
+        Some(sign) => sign,
+        None if early == 0 => return Ok(head),
+        None if accept_clock => Sign::Early,
+        None => return Err(StartError::Early { early }),
+    };
     let (had, has) = (marker.map(|marker| marker.pos), head.pos);
     match sign {
+        Sign::Early => tracing::error!(
+            event = "clock_early",
+            alarm = true,
+            early,
+            "entries were forgotten whose tokens may be alive: a new epoch begins, and no access token of \
+             before is accepted"
+        ),
         Sign::Restored => tracing::error!(
             event = "store_restored",
             alarm = true,
@@ -76,11 +94,12 @@ pub(crate) async fn judge(
         ),
     }
     let lost = marker.map_or(0, |marker| marker.ts);
-    open_epoch_after(store, lost, sign, (&*world.clock, &*world.entropy)).await
+    Ok(open_epoch_after(store, lost, sign, (&*world.clock, &*world.entropy)).await?)
 }
 
 /// Begins an epoch: later than `lost`, the last log time that is known to have been given out, by a margin
-/// that covers those that are not known. Everybody signs in again.
+/// that covers those that are not known. Everybody signs in again, unless only entries were forgotten:
+/// they are against tokens, and sessions are judged by rows that are all there.
 pub(crate) async fn open_epoch_after(
     store: &dyn Store,
     lost: u64,
@@ -96,7 +115,7 @@ pub(crate) async fn open_epoch_after(
         before: Some(format!("{} {}", head.epoch, head.pos)),
         ..record
     };
-    let head = store.open_epoch(epoch, ts, true, record).await?;
+    let head = store.open_epoch(epoch, ts, sign != Sign::Early, record).await?;
     tracing::warn!(event = "epoch_opened", pos = head.pos);
     Ok(head)
 }

@@ -6,6 +6,7 @@ use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
 use crate::marker::{self, Stolen};
 use crate::past;
+use crate::serve::Front;
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use crate::tls::{self, Certificates, TlsError};
 use crate::{admin, http, serve};
@@ -49,7 +50,7 @@ pub struct Config {
     pub tls: Option<tls::Files>,
     /// Origin of the demo's API server, if the demo page is served.
     pub demo_api: Option<String>,
-    /// Goes on although the wall clock is behind the log.
+    /// Goes on although the wall clock is behind the log, or before what was forgotten.
     pub accept_clock: bool,
     /// Where metrics are served beside the administrator's socket, in plain HTTP to whoever asks: on this
     /// machine, or in a network of one's own.
@@ -57,6 +58,8 @@ pub struct Config {
     /// How long requests are still taken after `/readyz` says no, before the listener closes: longer than
     /// a balancer in front takes to notice.
     pub drain_delay: Duration,
+    /// How often a token that nobody has is revoked, to measure until every verifier refuses it.
+    pub canary: Option<Duration>,
 }
 
 impl Config {
@@ -75,6 +78,7 @@ impl Config {
             accept_clock: false,
             metrics_listen: None,
             drain_delay: Duration::ZERO,
+            canary: None,
         }
     }
 }
@@ -115,6 +119,17 @@ pub enum StartError {
     Clock {
         /// Seconds.
         behind: u64,
+    },
+    /// The clock, and what was forgotten by a later one.
+    #[error(
+        "the wall clock is {early} s before the time up to which revocations were forgotten: tokens that were \
+         taken back might be accepted again. If the clock is wrong, set it right. If it is right, it was ahead \
+         before: start {early} s later, or now with --accept-clock, which refuses every access token of before \
+         (sessions go on)"
+    )]
+    Early {
+        /// Seconds.
+        early: u64,
     },
     /// TLS.
     #[error(transparent)]
@@ -171,7 +186,7 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
     };
     let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
-    let head = past::judge(&store, remembered.as_ref(), world).await?;
+    let head = past::judge(&store, remembered.as_ref(), world, config.accept_clock).await?;
     check_clock(&head, world.clock.now().wall, config.accept_clock)?;
 
     let store: Arc<dyn Store> = Arc::new(store);
@@ -232,18 +247,23 @@ pub async fn run(
         None => None,
     };
     let tls = certificates.as_ref().map(Certificates::config).transpose()?;
+    let front = Front { tls, proxies: Arc::clone(&app.trusted_proxies) };
     let (close, closed) = watch::channel(false);
     let mut tasks = JoinSet::new();
     if let Some(address) = config.metrics_listen {
         let bound = TcpListener::bind(address).await;
         let listener = bound.map_err(|error| StartError::Metrics { address, error })?;
         let router = http::metrics_router(app.clone());
-        tasks.spawn(serve::tcp(listener, router, app.limits, None, closed.clone()));
+        tasks.spawn(serve::tcp(listener, router, app.limits, Front::default(), closed.clone()));
     }
     let path = socket_path(&config.data);
     let socket = admin::socket::bind(&path)
         .map_err(|error| StartError::Socket { path: path.clone(), error })?;
     tasks.spawn(Arc::clone(&app.feed).run());
+    tasks.spawn(Arc::clone(&app.feed).ask());
+    if let Some(every) = config.canary {
+        tasks.spawn(Arc::clone(&app.feed).canary(every, closed.clone()));
+    }
     let store = Arc::clone(app.authority.store());
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), closed.clone()));
     tasks.spawn(sweep(Arc::clone(&app.authority), closed.clone()));
@@ -251,7 +271,7 @@ pub async fn run(
     if let Some(certificates) = certificates {
         tasks.spawn(certificates.keep(closed.clone()));
     }
-    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, tls, closed));
+    tasks.spawn(serve::tcp(listener, http::router(app.clone()), app.limits, front, closed));
 
     let ended = tokio::select! {
         () = stopped(stop) => Ok(()),

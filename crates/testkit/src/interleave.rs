@@ -189,9 +189,9 @@ impl Store for SteppedStore {
         self.turn().await;
         self.inner.log(after, most).await
     }
-    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {
+    async fn snapshot(&self) -> Result<(Head, Vec<Entry>), StoreError> {
         self.turn().await;
-        self.inner.snapshot(now).await
+        self.inner.snapshot().await
     }
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.turn().await;

@@ -14,5 +14,6 @@ pub mod evidence;
 pub mod http;
 pub mod interleave;
 pub mod process;
+pub mod relay;
 pub mod server;
 pub mod vectors;

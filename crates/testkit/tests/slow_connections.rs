@@ -9,10 +9,10 @@
 use rescind_testkit::http::Http;
 use rescind_testkit::process::{Process, free_port, wait_for_port};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -39,10 +39,13 @@ fn resident(process: &Process) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// Begins a request, waits for its end, and says whether it was cut off: without an answer, or by one that
-/// says so.
-async fn slow(address: SocketAddr, begin: &[u8]) -> bool {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+/// Begins a request from one of a hundred sources, none of which has more than its share; waits for its end,
+/// and says whether it was cut off: without an answer, or by one that says so.
+async fn slow(number: usize, address: SocketAddr, begin: &[u8]) -> bool {
+    let socket = TcpSocket::new_v4().unwrap();
+    let source = Ipv4Addr::new(127, 0, 1, u8::try_from(number % 100).unwrap());
+    socket.bind(SocketAddr::from((source, 0))).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
     stream.write_all(begin).await.unwrap();
     let mut answer = Vec::new();
     let ended = timeout(DEADLINES, stream.read_to_end(&mut answer)).await.expect("never cut off");
@@ -75,7 +78,7 @@ async fn ten_thousand_slow_connections_cost_bounded_memory_and_are_cut_off() {
     let mut attack = JoinSet::new();
     for number in 0..many {
         let begin = if number % 2 == 0 { line.clone() } else { body.clone() };
-        attack.spawn(async move { slow(address, begin.as_bytes()).await });
+        attack.spawn(async move { slow(number, address, begin.as_bytes()).await });
     }
     // All places are taken: an honest request waits, and not longer than the deadline.
     let honest = timeout(DEADLINES, http.get("/.well-known/jwks.json", &[]));

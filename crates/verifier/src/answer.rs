@@ -15,6 +15,9 @@ use std::time::Duration;
 /// On an answer from knowledge that is older than the realm's bound: its age in seconds, rounded up.
 const STALENESS: HeaderName = HeaderName::from_static("rescind-staleness");
 
+/// In monitor mode, on an answer that would have been another one: its status.
+const MONITOR: HeaderName = HeaderName::from_static("rescind-monitor");
+
 /// Why a request does not reach the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denial {
@@ -90,6 +93,11 @@ pub(crate) fn mark_stale<B>(response: &mut Response<B>, staleness: Duration) {
     let seconds = staleness.as_millis().div_ceil(1000);
     let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
     response.headers_mut().insert(STALENESS, seconds.into());
+}
+
+/// Marks an answer that monitor mode let pass.
+pub(crate) fn mark_unproven<B>(response: &mut Response<B>) {
+    response.headers_mut().insert(MONITOR, HeaderValue::from_static("503"));
 }
 
 fn problem<B: From<Bytes>>(code: ProblemCode) -> Response<B> {

@@ -26,6 +26,7 @@ pub struct Settings {
     pub(crate) leeway: u64,
     pub(crate) staleness: Option<Duration>,
     pub(crate) cache_bytes: u64,
+    pub(crate) monitor: bool,
 }
 
 /// Why a verifier cannot be built.
@@ -35,6 +36,11 @@ pub enum BuildError {
     /// The issuer is no URL that this verifier talks to.
     #[error("the issuer is {0}")]
     Issuer(#[from] BadAddress),
+    /// The relay is no URL that this verifier talks to.
+    #[error(
+        "the relay is no allowed address: https, or http to this machine, without user, query or fragment"
+    )]
+    Relay,
     /// The issuer has characters that fit into no header.
     #[error("the issuer holds characters that a URL must not hold")]
     IssuerText,
@@ -81,6 +87,7 @@ pub struct Builder {
     algorithms: Option<Vec<Alg>>,
     shared: Vec<SharedSecret>,
     client: Option<(String, ClientSecret)>,
+    relay: Option<String>,
     clock: Arc<dyn Clock>,
     build_timeout: Duration,
 }
@@ -94,10 +101,12 @@ impl Builder {
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
+                monitor: false,
             },
             algorithms: None,
             shared: Vec::new(),
             client: None,
+            relay: None,
             clock: Arc::new(SystemClock),
             build_timeout: Duration::from_secs(30),
         }
@@ -106,6 +115,14 @@ impl Builder {
     /// The confidential client that this server is. Required.
     pub fn client(mut self, id: impl Into<String>, secret: ClientSecret) -> Self {
         self.client = Some((id.into(), secret));
+        self
+    }
+
+    /// Takes snapshot, feed and heads from a relay (`rescind relay`) at this address, and tells it this
+    /// client's secret, as it would the authority. Metadata and keys still come from the issuer, and every
+    /// signature is checked as ever.
+    pub fn feed_from(mut self, relay: impl Into<String>) -> Self {
+        self.relay = Some(relay.into());
         self
     }
 
@@ -143,6 +160,16 @@ impl Builder {
     /// Most memory for verified tokens, in bytes; 32 MiB unless named.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// For a careful roll-out: measures, and refuses nobody because too little is known. What would have been
+    /// answered 503 is counted ([`Status::unavailable`](crate::Status)), logged, and marked on the answer
+    /// (`Rescind-Monitor: 503`). What is known revoked, expired or invalid is refused as ever, and before the
+    /// first snapshot and head everything is. Routes that are `online` ask the authority, and go on without
+    /// its answer. **No promise about revocations holds meanwhile.**
+    pub fn monitor(mut self) -> Self {
+        self.settings.monitor = true;
         self
     }
 
@@ -190,13 +217,20 @@ impl Builder {
         }
         let (id, secret) = self.client.ok_or(BuildError::Client)?;
         let login = secret.login(&id).filter(|_| !id.is_empty()).ok_or(BuildError::Client)?;
-        let authority = Authority::new(issuer, metadata, login)?;
+        let relay = self.relay.as_deref().map(endpoint::base).transpose();
+        let relay = relay.map_err(|_| BuildError::Relay)?;
+        let authority = Authority::new(issuer, metadata, login)?.behind(relay);
         let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
         let keys = if self.shared.is_empty() {
             KeyRing::new(settings.algorithms.clone())
         } else {
             KeyRing::shared(self.shared.into_iter().map(SharedSecret::into_key))
         };
+        if settings.monitor {
+            tracing::warn!(
+                "monitor mode: nothing is refused for staleness, so a revocation may go unnoticed"
+            );
+        }
         let core = Arc::new(Core::new(settings, keys, self.clock));
         let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));
         let verifier = Verifier::follow(core, Arc::clone(&follow), challenge)?;
@@ -254,6 +288,10 @@ mod tests {
         };
         assert!(matches!(with("http://a.example", "a"), Some(BuildError::Issuer(_))));
         assert!(matches!(with("http://localhost", ""), Some(BuildError::Audience)));
+        for relay in ["http://r.example", "https://r.example?x"] {
+            let refused = builder().feed_from(relay).start();
+            assert!(matches!(refused, Err(BuildError::Relay)), "{relay}");
+        }
         let without = Verifier::builder("http://localhost", "a").start();
         assert!(matches!(without, Err(BuildError::Client)));
         let empty = builder().client("c", ClientSecret::new("")).start();

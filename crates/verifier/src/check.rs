@@ -75,6 +75,8 @@ pub struct Terms {
     pub as_of: Option<Moment>,
     /// Knowledge beyond the bound is good enough up to here.
     pub tolerate: Option<Duration>,
+    /// Not knowing is no reason to refuse: it is only told.
+    pub monitor: bool,
 }
 
 /// A token was found good.
@@ -84,6 +86,8 @@ pub struct Judged {
     pub second: u64,
     /// How old the knowledge was, if that is beyond the bound.
     pub tolerated: Option<Duration>,
+    /// It passed only because nothing is refused for not knowing ([`Terms::monitor`]).
+    pub unproven: bool,
 }
 
 /// Judges a token by its facts.
@@ -127,20 +131,32 @@ impl<'a> Check<'a> {
         if self.killed {
             return Err(Refusal::Revoked);
         }
-        let lease = self.lease.ok_or(Refusal::STALE)?;
+        let Some(lease) = self.lease else {
+            let second = (self.now.wall_us / 1_000_000).max(self.pruned_to);
+            return self.unproven(second, terms);
+        };
         let second = lease.later_s(self.now).max(self.pruned_to);
         self.facts.claims.check_time(second, terms.leeway)?;
         if terms.as_of.is_some_and(|moment| !lease.speaks_of(moment)) {
-            return Err(Refusal::STALE);
+            return self.unproven(second, terms);
         }
         if lease.holds(self.now, terms.staleness) {
-            return Ok(Judged { second, tolerated: None });
+            return Ok(Judged { second, tolerated: None, unproven: false });
         }
         let staleness = lease.staleness(self.now);
         if terms.tolerate.is_some_and(|most| staleness <= most) {
-            return Ok(Judged { second, tolerated: Some(staleness) });
+            return Ok(Judged { second, tolerated: Some(staleness), unproven: false });
         }
-        Err(Refusal::STALE)
+        self.unproven(second, terms)
+    }
+
+    /// Nothing is known against the token, and too little for it.
+    fn unproven(&self, second: u64, terms: Terms) -> Result<Judged, Refusal> {
+        if !terms.monitor {
+            return Err(Refusal::STALE);
+        }
+        self.facts.claims.check_time(second, terms.leeway)?;
+        Ok(Judged { second, tolerated: None, unproven: true })
     }
 }
 

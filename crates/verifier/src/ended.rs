@@ -132,14 +132,20 @@ pub(crate) async fn ended(core: Arc<Core>, facts: Arc<Facts>) -> Ended {
 
 fn judge(core: &Core, facts: &Facts) -> Option<Ended> {
     let settings = &core.settings;
-    let terms =
-        Terms { leeway: settings.leeway, staleness: settings.staleness, ..Terms::default() };
+    let terms = Terms {
+        leeway: settings.leeway,
+        staleness: settings.staleness,
+        monitor: core.monitors(),
+        ..Terms::default()
+    };
     match check::judge(facts, core, terms) {
         Err(Refusal::Revoked) => Some(Ended::Revoked),
         Err(Refusal::InvalidToken(InvalidToken::Expired)) => Some(Ended::Expired),
         Err(_) => Some(Ended::Unknown),
         Ok(_) if core.waiters.closed() || !core.keys.holds(facts) => Some(Ended::Unknown),
-        Ok(_) if core.keys.expired(|| core.clock.now().boot_us) => Some(Ended::Unknown),
+        Ok(_) if !terms.monitor && core.keys.expired(|| core.clock.now().boot_us) => {
+            Some(Ended::Unknown)
+        }
         Ok(_) => None,
     }
 }

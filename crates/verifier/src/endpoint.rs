@@ -39,6 +39,15 @@ pub(crate) fn metadata(issuer: &str) -> Result<Uri, BadAddress> {
     Uri::from_parts(parts).map_err(|_| BadAddress)
 }
 
+/// The base of the three resources at a relay, without a slash at its end.
+pub(crate) fn base(url: &str) -> Result<String, BadAddress> {
+    let uri = endpoint(url)?;
+    match uri.query() {
+        None => Ok(uri.to_string().trim_end_matches('/').to_owned()),
+        Some(_) => Err(BadAddress),
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -82,6 +91,16 @@ mod tests {
             "http://0.0.0.0/",
         ] {
             assert_eq!(endpoint(bad), Err(BadAddress), "{bad}");
+        }
+    }
+
+    // K08
+    #[test]
+    fn a_relay_is_named_by_its_base() {
+        assert_eq!(base("https://r.example/").as_deref(), Ok("https://r.example"));
+        assert_eq!(base("https://r.example/eu").as_deref(), Ok("https://r.example/eu"));
+        for bad in ["http://r.example", "https://r.example/?x=1", "r.example", ""] {
+            assert_eq!(base(bad), Err(BadAddress), "{bad}");
         }
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Authority {
     issuer: String,
     metadata: Uri,
     login: Login,
+    /// The relay from which snapshot, feed and heads are taken.
+    relay: Option<String>,
     known: ArcSwapOption<Known>,
 }
 
@@ -76,14 +78,30 @@ impl Authority {
             .wrap_connector(tcp);
         let client =
             Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Ok(Self { client, issuer, metadata, login, known: ArcSwapOption::empty() })
+        let known = ArcSwapOption::empty();
+        Ok(Self { client, issuer, metadata, login, relay: None, known })
     }
 
-    /// Reads the metadata (RFC 8414), with the keys of the feed.
-    pub(crate) async fn discover(&self) -> Result<(), FetchError> {
+    /// The same, with snapshot, feed and heads from a relay.
+    pub(crate) fn behind(self, relay: Option<String>) -> Self {
+        Self { relay, ..self }
+    }
+
+    /// Reads the metadata (RFC 8414), with the keys of the feed. Says whether these are others than before.
+    pub(crate) async fn discover(&self) -> Result<bool, FetchError> {
         let document = self.document(&self.metadata, &["application/json"]).await?;
-        self.known.store(Some(Arc::new(Known::read(&document, &self.issuer)?)));
-        Ok(())
+        let mut known = Known::read(&document, &self.issuer)?;
+        if let Some(relay) = &self.relay {
+            known = known.at_relay(relay)?;
+        }
+        let known = Arc::new(known);
+        let before = self.known.swap(Some(Arc::clone(&known)));
+        Ok(before.is_some_and(|before| !before.has_keys_of(&known)))
+    }
+
+    /// Verifies and decodes a frame of this realm.
+    pub(crate) fn open(&self, sealed: &[u8]) -> Result<Frame, FetchError> {
+        Ok(frame::open(sealed, &self.issuer, &self.known()?.feed_keys)?)
     }
 
     /// The JWKS document, as served.
@@ -92,16 +110,17 @@ impl Authority {
         self.document(&self.known()?.jwks, &types).await
     }
 
-    /// A snapshot.
-    pub(crate) async fn snapshot(&self) -> Result<Frame, FetchError> {
+    /// A snapshot, and its bytes as signed.
+    pub(crate) async fn snapshot(&self) -> Result<(Frame, Bytes), FetchError> {
         let known = self.known()?;
         let request = self.authorized(Method::GET, &known.snapshot, Bytes::new());
         let sealed = within(SNAPSHOT, async {
             let response = self.send(request, &[FRAME_TYPE]).await?;
             read(response.into_body(), MAX_SNAPSHOT).await
         });
-        match frame::open(&sealed.await?, &self.issuer, &known.feed_keys)? {
-            snapshot @ Frame::Snapshot { .. } => Ok(snapshot),
+        let sealed = sealed.await?;
+        match self.open(&sealed)? {
+            snapshot @ Frame::Snapshot { .. } => Ok((snapshot, sealed)),
             _ => Err(FetchError::OtherFrame),
         }
     }
@@ -117,9 +136,49 @@ impl Authority {
             read(response.into_body(), MAX_FRAME).await
         });
         let sealed = sealed.await?;
-        match frame::open(&sealed, &self.issuer, &known.feed_keys)? {
+        match self.open(&sealed)? {
             Frame::Head(head) => Ok((head, sealed)),
             _ => Err(FetchError::OtherFrame),
+        }
+    }
+
+    /// The heads that answer many questions, a JSON array, asked at once: as signed, in the same order.
+    pub(crate) async fn heads(
+        &self,
+        questions: Bytes,
+        nonces: &[[u8; 16]],
+    ) -> Result<Vec<(Head, Bytes)>, FetchError> {
+        let request = self.authorized(Method::POST, self.known()?.heads()?, questions);
+        let answer = within(HEAD, async {
+            let response = self.send(request, &[FRAME_TYPE]).await?;
+            read(response.into_body(), MAX_FRAME).await
+        });
+        let mut answer = answer.await?;
+        let mut heads = Vec::with_capacity(nonces.len());
+        for nonce in nonces {
+            let length = frame::next_frame(&answer, MAX_FRAME)?.ok_or(FetchError::Body)?;
+            let sealed = answer.split_to(length);
+            match self.open(&sealed)? {
+                Frame::Head(head) if head.nonce == *nonce => heads.push((head, sealed)),
+                _ => return Err(FetchError::OtherFrame),
+            }
+        }
+        if answer.is_empty() { Ok(heads) } else { Err(FetchError::OtherFrame) }
+    }
+
+    /// What the authority answers who proves itself by this header and wants to read the feed: 200, 401 or 403.
+    /// The question is an empty batch of heads.
+    pub(crate) async fn admits(
+        &self,
+        authorization: &HeaderValue,
+    ) -> Result<StatusCode, FetchError> {
+        let body = Bytes::from_static(b"[]");
+        let mut request = self.authorized(Method::POST, self.known()?.heads()?, body);
+        request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        match within(HEAD, self.send(request, &[FRAME_TYPE])).await {
+            Ok(_) => Ok(StatusCode::OK),
+            Err(FetchError::Denied(denied)) => Ok(denied.status),
+            Err(error) => Err(error),
         }
     }
 
@@ -194,14 +253,16 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// The next frame, signed by one of the keys that the authority's metadata names now. May be dropped
-    /// while it waits; nothing is lost.
-    pub(crate) async fn next(&mut self, authority: &Authority) -> Result<Frame, FetchError> {
+    /// The next frame, signed by one of the keys that the authority's metadata names now, and its bytes. May be
+    /// dropped while it waits; nothing is lost.
+    pub(crate) async fn next(
+        &mut self,
+        authority: &Authority,
+    ) -> Result<(Frame, Bytes), FetchError> {
         loop {
             if let Some(length) = frame::next_frame(&self.buffer, MAX_FRAME)? {
-                let sealed = self.buffer.split_to(length);
-                let known = authority.known()?;
-                return Ok(frame::open(&sealed, &authority.issuer, &known.feed_keys)?);
+                let sealed = self.buffer.split_to(length).freeze();
+                return Ok((authority.open(&sealed)?, sealed));
             }
             let part = timeout(SILENCE, self.body.frame()).await;
             let part = part.map_err(|_| FetchError::Timeout)?.ok_or(FetchError::Body)?;

@@ -5,9 +5,11 @@
 
 use crate::entropy;
 use crate::fetch::{Authority, HeadQuestion};
+use crate::following::Keeper;
 use crate::shared::Core;
 use crate::state::{Event, replaces_evidence};
 use crate::trouble::FetchError;
+use bytes::Bytes;
 use rescind_wire::b64;
 use rescind_wire::frame::{BadFrame, Frame, KeysMark, Position};
 use rescind_wire::id::Instance;
@@ -27,10 +29,11 @@ const HEAD_GAP_AFTER_FAILURE: Duration = Duration::from_millis(100);
 const DISCOVER_EVERY: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(30);
 /// A feed that does not bring what a head named for so long is asked for anew.
-const LAG: Duration = Duration::from_secs(2);
+pub(crate) const LAG: Duration = Duration::from_secs(2);
 
-pub(crate) struct Follow {
-    pub(crate) core: Arc<Core>,
+/// Who follows, and for whom: a verifier unless named.
+pub(crate) struct Follow<K = Core> {
+    pub(crate) core: Arc<K>,
     pub(crate) authority: Authority,
     pub(crate) instance: Instance,
     /// The text of the last failure, for who waits for the start.
@@ -44,8 +47,8 @@ pub(crate) struct Follow {
     metadata_wanted: Notify,
 }
 
-impl Follow {
-    pub(crate) fn new(core: Arc<Core>, authority: Authority, instance: Instance) -> Self {
+impl<K: Keeper> Follow<K> {
+    pub(crate) fn new(core: Arc<K>, authority: Authority, instance: Instance) -> Self {
         Self {
             core,
             authority,
@@ -58,20 +61,14 @@ impl Follow {
         }
     }
 
-    /// Follows for ever. Dropping the future ends everything.
-    pub(crate) async fn run(self: Arc<Self>) {
+    /// Follows for ever and asks nothing, as a relay does.
+    pub(crate) async fn relay(self: Arc<Self>) {
         self.start().await;
-        // The set holds the tasks: they end with it.
         let mut tasks = JoinSet::new();
-        let (feed, heads, keys, prune) = (self.clone(), self.clone(), self.clone(), self.clone());
-        let metadata = self.clone();
+        let (feed, metadata) = (self.clone(), self);
         tasks.spawn(async move { feed.feed().await });
-        tasks.spawn(async move { heads.heads().await });
-        tasks.spawn(async move { keys.core.keys.keep(|| keys.authority.jwks()).await });
         tasks.spawn(async move { metadata.metadata().await });
-        tasks.spawn(async move { prune.prune().await });
         tasks.join_next().await;
-        tracing::error!("a task of the verifier ended; it turns stale");
     }
 
     /// Metadata, keys and the first snapshot, as often as it takes.
@@ -89,28 +86,34 @@ impl Follow {
     }
 
     async fn start_once(&self) -> Result<(), FetchError> {
-        self.authority.discover().await?;
-        if self.core.keys.fetched() {
-            let document = self.authority.jwks().await?;
-            if let Err(reason) = self.core.keys.install(&document) {
-                tracing::warn!(%reason, "the authority's key set is unusable");
-                return Err(FetchError::Metadata("its JWKS holds no usable key"));
-            }
+        self.describe().await?;
+        self.core.prepare(&self.authority).await?;
+        match self.core.following().snapshot_is_wished() {
+            true => self.snapshot().await,
+            false => self.core.renew(&self.authority).await,
         }
-        self.snapshot().await
     }
 
     async fn snapshot(&self) -> Result<(), FetchError> {
-        self.core.take_snapshot_wish();
-        let taken = self.authority.snapshot().await;
-        if let Ok(Frame::Snapshot { position, entries }) = taken {
-            let (epoch, pos) = (position.epoch, position.pos);
-            tracing::info!(%epoch, pos, entries = entries.len(), "snapshot");
-            self.core.step(Event::Snapshot { position, entries });
-            return Ok(());
+        self.core.following().take_snapshot_wish();
+        let fetch = async {
+            self.core.renew(&self.authority).await?;
+            self.authority.snapshot().await
+        };
+        match fetch.await {
+            Ok((snapshot, sealed)) => {
+                if let Frame::Snapshot { position, entries } = &snapshot {
+                    let (epoch, pos) = (position.epoch, position.pos);
+                    tracing::info!(%epoch, pos, entries = entries.len(), "snapshot");
+                }
+                self.core.take(snapshot, sealed);
+                Ok(())
+            }
+            Err(error) => {
+                self.core.following().wish_snapshot();
+                Err(error)
+            }
         }
-        self.core.wish_snapshot();
-        taken.and(Err(FetchError::OtherFrame))
     }
 
     /// Keeps one feed open; a snapshot first whenever one is due.
@@ -132,57 +135,118 @@ impl Follow {
 
     /// Reads one feed until it ends, and says how long to wait before the next.
     async fn feed_once(&self, attempt: &mut u32) -> Result<Duration, FetchError> {
-        if self.core.take_snapshot_wish() {
+        if self.core.following().take_snapshot_wish() {
             self.snapshot().await?;
         }
-        let Some(position) = self.core.applied() else {
-            self.core.wish_snapshot();
+        let Some(position) = self.core.following().applied() else {
+            self.core.following().wish_snapshot();
             return Ok(entropy::backoff(*attempt));
         };
         self.core.step(Event::FeedAsked);
         let (epoch, from) = (position.epoch, position.pos);
         let mut feed = self.authority.feed(epoch, from, self.instance).await?;
-        let opened = self.core.clock.now().boot_us;
+        let opened = self.core.clock().now().boot_us;
         tracing::info!(%epoch, from, "feed up");
         loop {
-            let frame = tokio::select! {
+            let (frame, sealed) = tokio::select! {
                 frame = feed.next(&self.authority) => frame?,
-                () = self.core.feed_wake.notified() => {
+                () = self.core.following().wake.notified() => {
                     // What is lacking was asked for only just now: it may be on its way.
-                    let open_for = self.core.clock.now().boot_us.saturating_sub(opened);
+                    let open_for = self.core.clock().now().boot_us.saturating_sub(opened);
                     let silent = Duration::from_micros(open_for).min(self.core.lag()) > LAG;
-                    if self.core.snapshot_is_wished() || silent {
+                    if self.core.following().snapshot_is_wished() || silent {
                         return Ok(entropy::backoff(*attempt));
                     }
                     continue;
                 }
             };
-            if let ControlFlow::Break(wait) = self.take(frame) {
+            if let ControlFlow::Break(wait) = self.take(frame, sealed) {
                 return Ok(wait);
             }
             *attempt = 0;
         }
     }
 
-    fn take(&self, frame: Frame) -> ControlFlow<Duration> {
+    fn take(&self, frame: Frame, sealed: Bytes) -> ControlFlow<Duration> {
         match frame {
-            Frame::Delta { position, entries } => {
-                self.core.step(Event::Delta { position, entries });
-            }
-            Frame::Beat(position) => self.core.step(Event::Beat(position)),
-            Frame::Keys(mark) => self.announced(mark, false),
-            Frame::Resync => self.core.step(Event::Resync),
             Frame::GoAway { spread_ms } => {
                 let most = Duration::from_millis(spread_ms.into()).min(Duration::from_secs(15));
                 return ControlFlow::Break(entropy::spread(most));
             }
             // Not of the feed. Signed all the same, so nothing is wrong with the connection.
-            Frame::Snapshot { .. } | Frame::Head(_) => {}
+            Frame::Snapshot { .. } | Frame::Head(_) => return ControlFlow::Continue(()),
+            Frame::Keys(mark) => self.announced(mark, false),
+            _ => {}
         }
+        self.core.take(frame, sealed);
         ControlFlow::Continue(())
     }
 
-    /// A head every second, and at once for requests that wait.
+    /// The authority says which keys are in force; its metadata may name other keys of the feed now.
+    pub(crate) fn announced(&self, mark: KeysMark, answers: bool) {
+        self.core.announced(mark, answers);
+        if self.described.swap(mark.version, Ordering::SeqCst) != mark.version {
+            self.metadata_wanted.notify_one();
+        }
+    }
+
+    /// Reads the metadata again whenever keys have changed: a key of the feed that is not in it any more
+    /// is not believed any more.
+    async fn metadata(&self) {
+        loop {
+            self.metadata_wanted.notified().await;
+            let mut attempt = 0;
+            while let Err(error) = self.describe().await {
+                tracing::warn!(%error, "metadata not refreshed");
+                sleep(entropy::backoff(attempt)).await;
+                attempt += 1;
+            }
+        }
+    }
+
+    /// A signature by an unknown key may be the next feed key's: the metadata names it.
+    pub(crate) async fn recover(&self, error: &FetchError) {
+        if !matches!(error, FetchError::Frame(BadFrame::Signature)) {
+            return;
+        }
+        let now = self.core.clock().now().boot_us;
+        let last = self.refreshed.load(Ordering::Relaxed);
+        if last != 0 && now < last + DISCOVER_EVERY.as_micros() as u64 {
+            return;
+        }
+        self.refreshed.store(now, Ordering::Relaxed);
+        if let Err(error) = self.describe().await {
+            tracing::warn!(%error, "metadata not refreshed");
+        }
+    }
+
+    /// Reads the metadata.
+    async fn describe(&self) -> Result<(), FetchError> {
+        if self.authority.discover().await? {
+            self.core.feed_keys_changed();
+        }
+        Ok(())
+    }
+}
+
+impl Follow {
+    /// Follows for ever. Dropping the future ends everything.
+    pub(crate) async fn run(self: Arc<Self>) {
+        self.start().await;
+        // The set holds the tasks: they end with it.
+        let mut tasks = JoinSet::new();
+        let (feed, heads, keys, prune) = (self.clone(), self.clone(), self.clone(), self.clone());
+        let metadata = self.clone();
+        tasks.spawn(async move { feed.feed().await });
+        tasks.spawn(async move { heads.heads().await });
+        tasks.spawn(async move { keys.core.keys.keep(|| keys.authority.jwks()).await });
+        tasks.spawn(async move { metadata.metadata().await });
+        tasks.spawn(async move { prune.prune().await });
+        tasks.join_next().await;
+        tracing::error!("a task of the verifier ended; it turns stale");
+    }
+
+    /// A head every second, and at once for requests that wait or when the authority asks for one.
     async fn heads(&self) {
         let mut tick = interval(HEAD_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -210,7 +274,7 @@ impl Follow {
                 }
             };
             if self.core.lag() > LAG {
-                self.core.feed_wake.notify_one();
+                self.core.following().wake.notify_one();
             }
             sleep(gap).await;
         }
@@ -218,7 +282,7 @@ impl Follow {
 
     async fn head(&self) -> Result<(), FetchError> {
         let nonce = entropy::bytes::<16>().map_err(|e| FetchError::Transport(e.to_string()))?;
-        let position = self.core.applied();
+        let position = self.core.following().applied();
         let question = HeadQuestion {
             nonce: b64::encode(nonce),
             instance: self.instance,
@@ -248,28 +312,6 @@ impl Follow {
         }
     }
 
-    /// The authority says which keys are in force; its metadata may name other keys of the feed now.
-    fn announced(&self, mark: KeysMark, answers: bool) {
-        self.core.keys.announce(mark, answers, self.core.clock.now().boot_us);
-        if self.described.swap(mark.version, Ordering::SeqCst) != mark.version {
-            self.metadata_wanted.notify_one();
-        }
-    }
-
-    /// Reads the metadata again whenever keys have changed: a key of the feed that is not in it any more
-    /// is not believed any more.
-    async fn metadata(&self) {
-        loop {
-            self.metadata_wanted.notified().await;
-            let mut attempt = 0;
-            while let Err(error) = self.authority.discover().await {
-                tracing::warn!(%error, "metadata not refreshed");
-                sleep(entropy::backoff(attempt)).await;
-                attempt += 1;
-            }
-        }
-    }
-
     /// Keeps a head as evidence.
     fn remember(&self, position: Position, sealed: &[u8]) {
         let mut seen = self.seen();
@@ -280,22 +322,6 @@ impl Follow {
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Option<(Position, String)>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A signature by an unknown key may be the next feed key's: the metadata names it.
-    async fn recover(&self, error: &FetchError) {
-        if !matches!(error, FetchError::Frame(BadFrame::Signature)) {
-            return;
-        }
-        let now = self.core.clock.now().boot_us;
-        let last = self.refreshed.load(Ordering::Relaxed);
-        if last != 0 && now < last + DISCOVER_EVERY.as_micros() as u64 {
-            return;
-        }
-        self.refreshed.store(now, Ordering::Relaxed);
-        if let Err(error) = self.authority.discover().await {
-            tracing::warn!(%error, "metadata not refreshed");
-        }
     }
 
     async fn prune(&self) {

@@ -175,8 +175,13 @@ impl KeyRing {
                 }
             }
             self.attempts.send_modify(|n| *n += 1);
+            // One that helped is no reason to wait longer, also where keys have changed again meanwhile.
+            let helped = !self.outdated();
+            if helped {
+                pause = Duration::from_secs(1);
+            }
             tokio::time::sleep(pause).await;
-            if self.outdated() {
+            if !helped {
                 pause = (pause * 2).min(Duration::from_secs(30));
             }
         }

@@ -85,15 +85,17 @@ impl Protect {
     }
 
     async fn admit(&self, method: Method, token: &str) -> Result<(Principal, Judged), Denial> {
-        let (principal, judged) = if self.rule.online {
-            self.verifier.judge_online(token).await?
+        let judged = if self.rule.online {
+            self.verifier.judge_online(token).await
         } else if self.rule.within.is_some() {
-            self.verifier.judge_within(token, self.rule.within).await?
+            self.verifier.judge_within(token, self.rule.within).await
         } else {
             let reads = matches!(method, Method::GET | Method::HEAD);
             let tolerate = self.rule.tolerate.filter(|_| reads);
-            self.verifier.judge_tolerating(token, tolerate).await?
+            self.verifier.judge_tolerating(token, tolerate).await
         };
+        self.verifier.measure(&judged, self.rule.online || self.rule.within.is_some());
+        let (principal, judged) = judged?;
         self.rule.allows(&principal, judged.second)?;
         Ok((principal, judged))
     }
@@ -165,6 +167,9 @@ where
                     let mut answered = inner.call(request).await;
                     if let (Ok(response), Some(staleness)) = (&mut answered, judged.tolerated) {
                         answer::mark_stale(response, staleness);
+                    }
+                    if let (Ok(response), true) = (&mut answered, judged.unproven) {
+                        answer::mark_unproven(response);
                     }
                     answered
                 }

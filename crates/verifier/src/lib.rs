@@ -20,7 +20,8 @@
 //!
 //! - `check`: judging one token · [`set`]: the live revocations · [`lease`]: how long they may be trusted
 //! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
-//! - `follow`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes wrong there
+//! - `follow`, `following`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes
+//!   wrong there
 //! - `layer`, `bearer`, `answer`, `principal`: the HTTP side · `ended`: waiting for a caller's end
 //!
 //! It never contains rules of the authority, SQL, or a way to a [`Principal`] without a verified token.
@@ -31,6 +32,8 @@ mod builder;
 #[doc(hidden)]
 pub mod check;
 pub mod clock;
+#[cfg(feature = "failpoints")]
+mod defects;
 mod ended;
 mod endpoint;
 mod entropy;
@@ -38,6 +41,7 @@ mod fetch;
 #[cfg(test)]
 mod fixture;
 mod follow;
+mod following;
 mod keys;
 mod layer;
 pub mod lease;
@@ -45,11 +49,14 @@ mod metadata;
 mod online;
 mod principal;
 mod secret;
+mod seen;
 pub mod set;
 mod shared;
 mod shared_secret;
 pub mod state;
 mod trouble;
+#[doc(hidden)]
+pub mod upstream;
 mod verifier;
 
 pub use builder::{BuildError, Builder, Settings};
@@ -62,7 +69,7 @@ pub use layer::{Protect, Protected};
 pub use principal::Principal;
 pub use rescind_wire::jws::Alg;
 pub use secret::{ClientSecret, SecretError};
-pub use shared::Status;
+pub use seen::Status;
 pub use shared_secret::{SharedSecret, SharedSecretError};
 pub use trouble::{Denied, FetchError};
 pub use verifier::Verifier;

@@ -15,6 +15,7 @@ pub(crate) struct Known {
     pub(crate) snapshot: Uri,
     pub(crate) feed: Uri,
     pub(crate) head: Uri,
+    heads: Option<Uri>,
     pub(crate) feed_keys: Vec<PublicKey>,
 }
 
@@ -26,6 +27,7 @@ struct Metadata {
     rescind_snapshot_endpoint: String,
     rescind_feed_endpoint: String,
     rescind_head_endpoint: String,
+    rescind_heads_endpoint: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +59,37 @@ impl Known {
             snapshot: endpoint::endpoint(&metadata.rescind_snapshot_endpoint)?,
             feed: endpoint::endpoint(&metadata.rescind_feed_endpoint)?,
             head: endpoint::endpoint(&metadata.rescind_head_endpoint)?,
+            heads: metadata
+                .rescind_heads_endpoint
+                .as_deref()
+                .map(endpoint::endpoint)
+                .transpose()?,
             feed_keys,
+        })
+    }
+
+    /// Whether the feed has the same keys.
+    pub(crate) fn has_keys_of(&self, other: &Self) -> bool {
+        let keys =
+            |known: &Self| known.feed_keys.iter().map(PublicKey::thumbprint).collect::<Vec<_>>();
+        keys(self) == keys(other)
+    }
+
+    /// Where many questions are asked at once.
+    pub(crate) fn heads(&self) -> Result<&Uri, FetchError> {
+        let lacks = "it has no rescind_heads_endpoint: the authority is older than this relay";
+        self.heads.as_ref().ok_or(FetchError::Metadata(lacks))
+    }
+
+    /// The same, with the resources taken from a relay. The keys stay the issuer's own.
+    pub(crate) fn at_relay(self, base: &str) -> Result<Self, FetchError> {
+        let at = |path| endpoint::endpoint(&format!("{base}/v1/{path}"));
+        Ok(Self {
+            snapshot: at("snapshot")?,
+            feed: at("feed")?,
+            head: at("head")?,
+            heads: Some(at("heads")?),
+            ..self
         })
     }
 }
@@ -79,6 +111,7 @@ mod tests {
             "rescind_snapshot_endpoint": "https://a.example/s",
             "rescind_feed_endpoint": "https://a.example/f",
             "rescind_head_endpoint": "https://a.example/h",
+            "rescind_heads_endpoint": "https://a.example/hs",
             "token_endpoint": "https://a.example/token",
         })
     }
@@ -93,7 +126,8 @@ mod tests {
         for name in document().as_object().unwrap().keys() {
             let mut without = document();
             without.as_object_mut().unwrap().remove(name);
-            assert_eq!(read(&without).is_ok(), name == "token_endpoint", "{name}");
+            let optional = ["token_endpoint", "rescind_heads_endpoint"].contains(&name.as_str());
+            assert_eq!(read(&without).is_ok(), optional, "{name}");
         }
     }
 
@@ -113,6 +147,7 @@ mod tests {
             "rescind_snapshot_endpoint",
             "rescind_feed_endpoint",
             "rescind_head_endpoint",
+            "rescind_heads_endpoint",
         ] {
             let mut other = document();
             other[name] = "http://a.example/x".into();

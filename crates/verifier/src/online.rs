@@ -64,6 +64,11 @@ impl Online {
         self.known.send_modify(|known| known.failed = number);
     }
 
+    /// The authority waits to hear what is applied. Many such wishes are one question.
+    pub(crate) fn acknowledge(&self) {
+        self.wake.notify_one();
+    }
+
     /// Resolves when a request waits that no head request has been sent for.
     pub(crate) async fn asked(&self) {
         self.wake.notified().await;

@@ -61,6 +61,12 @@ impl RevocationSet {
         self.cuts.pin().retain(|_, cut| cut.until > before);
     }
 
+    /// What must never happen.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn forget_all(&self) {
+        self.cuts.pin().clear();
+    }
+
     /// The UTC second up to which entries were forgotten. Read it after [`RevocationSet::killed`]: a token
     /// is judged at no earlier time, whatever the clocks say by then.
     pub fn pruned_to(&self) -> u64 {

@@ -7,20 +7,23 @@ use crate::builder::Settings;
 use crate::check::{self, FactCache, Judged, Refusal, Terms, World};
 use crate::clock::{Clock, Now};
 use crate::ended::Waiters;
+use crate::fetch::Authority;
+use crate::following::{Following, Keeper};
 use crate::keys::KeyRing;
 use crate::lease::{Lease, Moment};
 use crate::online::Online;
 use crate::principal::Principal;
+use crate::seen::{Status, Unavailable, Why503};
 use crate::set::RevocationSet;
-use crate::state::{Effect, Event, Follower};
+use crate::state::{Effect, Event};
+use crate::trouble::FetchError;
 use arc_swap::ArcSwapOption;
-use rescind_wire::frame::Position;
+use rescind_wire::frame::KeysMark;
 use rescind_wire::revocation::TokenKeys;
 use rescind_wire::token::InvalidToken;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 pub(crate) struct Core {
     pub(crate) settings: Settings,
@@ -29,43 +32,13 @@ pub(crate) struct Core {
     pub(crate) online: Online,
     /// Who waits for the end of a token.
     pub(crate) waiters: Waiters,
-    /// Wakes the feed's reader: it must reconnect or fetch a snapshot.
-    pub(crate) feed_wake: Notify,
     /// Whether a first lease was ever published.
     pub(crate) ready: watch::Sender<bool>,
     set: RevocationSet,
     lease: ArcSwapOption<Lease>,
     facts: FactCache,
-    follower: Mutex<Follower>,
-    snapshot_wanted: AtomicBool,
-}
-
-/// How a verifier stands, for the application's readiness check.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Status {
-    /// The log's epoch; none before the first snapshot.
-    pub epoch: Option<rescind_wire::id::Epoch>,
-    /// Position up to which every entry is applied.
-    pub applied: u64,
-    /// How old the knowledge is; none if nothing vouches for it. Written as milliseconds.
-    #[serde(rename = "staleness_ms", serialize_with = "milliseconds")]
-    pub staleness: Option<Duration>,
-    /// Whether tokens are judged now; otherwise all get 503.
-    pub ready: bool,
-    /// Whether the authority contradicted itself, so that only a new epoch helps.
-    pub stopped: bool,
-    /// How many revocations are held.
-    pub entries: usize,
-    /// How many keys may verify.
-    pub keys: usize,
-}
-
-fn milliseconds<S: serde::Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => s.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
-        None => s.serialize_none(),
-    }
+    unavailable: Unavailable,
+    following: Following,
 }
 
 /// What a route demands beyond the realm's bound.
@@ -83,13 +56,12 @@ impl Core {
             keys,
             online: Online::default(),
             waiters: Waiters::default(),
-            feed_wake: Notify::new(),
             ready: watch::Sender::new(false),
             set: RevocationSet::new(),
             lease: ArcSwapOption::empty(),
             facts: FactCache::new(settings.cache_bytes),
-            follower: Mutex::new(Follower::new()),
-            snapshot_wanted: AtomicBool::new(true),
+            unavailable: Unavailable::default(),
+            following: Following::new(),
             settings,
         }
     }
@@ -100,7 +72,9 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        if self.keys.expired(|| self.clock.now().boot_us) {
+        let monitor = self.monitors();
+        let expired = self.keys.expired(|| self.clock.now().boot_us);
+        if expired && !monitor {
             return Err(Refusal::STALE);
         }
         let keys = self.keys.load();
@@ -109,7 +83,7 @@ impl Core {
             Ok(facts) => facts,
             // Nothing is called invalid by who does not know the keys, or nothing at all.
             Err(InvalidToken::UnknownKey) if self.keys.outdated() => return Err(Refusal::STALE),
-            Err(_) if self.lease.load().is_none() => return Err(Refusal::STALE),
+            Err(_) if self.lease.load().is_none() && !monitor => return Err(Refusal::STALE),
             Err(cause) => return Err(cause.into()),
         };
         let terms = Terms {
@@ -117,18 +91,16 @@ impl Core {
             staleness: [demand.staleness, self.settings.staleness].into_iter().flatten().min(),
             as_of: demand.as_of,
             tolerate: demand.tolerate,
+            monitor,
         };
-        let judged = check::judge(&facts, &**self, terms)?;
+        let mut judged = check::judge(&facts, &**self, terms)?;
+        judged.unproven |= expired;
         Ok((Principal::new(facts, Arc::clone(self)), judged))
     }
 
-    /// Takes an event of the authority and carries out what follows from it.
-    pub(crate) fn step(&self, event: Event) {
-        let mut follower = self.follower();
-        for effect in follower.step(event) {
-            self.carry_out(effect);
-        }
-        self.online.sending(follower.sent());
+    /// Whether staleness refuses nothing. Before anything was ever proven there is nothing to measure.
+    pub(crate) fn monitors(&self) -> bool {
+        self.settings.monitor && *self.ready.borrow()
     }
 
     fn carry_out(&self, effect: Effect) {
@@ -146,42 +118,16 @@ impl Core {
                 self.lease.store(None);
                 self.online.leased(None);
             }
+            Effect::Acknowledge => self.online.acknowledge(),
             Effect::FetchSnapshot(why) => {
                 tracing::info!(?why, "a snapshot is needed");
-                self.snapshot_wanted.store(true, Ordering::SeqCst);
-                self.feed_wake.notify_one();
+                self.following.wish_snapshot();
+                self.following.wake.notify_one();
             }
             Effect::Alarm(alarm) => {
                 tracing::error!(?alarm, "the authority's log does not fit what it said before");
             }
         }
-    }
-
-    /// Whether a snapshot is due; asking takes the wish away.
-    pub(crate) fn take_snapshot_wish(&self) -> bool {
-        self.snapshot_wanted.swap(false, Ordering::SeqCst)
-    }
-
-    /// Whether a snapshot is due.
-    pub(crate) fn snapshot_is_wished(&self) -> bool {
-        self.snapshot_wanted.load(Ordering::SeqCst)
-    }
-
-    /// Makes the next round begin with a snapshot.
-    pub(crate) fn wish_snapshot(&self) {
-        self.snapshot_wanted.store(true, Ordering::SeqCst);
-    }
-
-    /// Where the log is applied.
-    pub(crate) fn applied(&self) -> Option<Position> {
-        self.follower().applied().copied()
-    }
-
-    /// For how long a head has waited for entries that the feed does not bring.
-    pub(crate) fn lag(&self) -> Duration {
-        let since = self.follower().behind_since();
-        let now = self.clock.now().boot_us;
-        since.map_or(Duration::ZERO, |s| Duration::from_micros(now.saturating_sub(s)))
     }
 
     /// Forgets entries whose tokens have all expired, by the earlier of wall and feed.
@@ -192,9 +138,9 @@ impl Core {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let (applied, stopped) = {
-            let follower = self.follower();
-            (follower.applied().copied(), follower.stopped())
+        let (applied, lag, stopped) = {
+            let follower = self.following.follower();
+            (follower.applied().copied(), follower.behind(), follower.stopped())
         };
         let keys = self.keys.load().set.len();
         let lease = World::lease(self);
@@ -202,16 +148,76 @@ impl Core {
         Status {
             epoch: applied.map(|p| p.epoch),
             applied: applied.map_or(0, |p| p.pos),
+            digest: applied.map(|p| p.digest),
+            lag,
             staleness: lease.map(|l| l.staleness(now)),
             ready: keys > 0 && lease.is_some_and(|l| l.holds(now, self.settings.staleness)),
             stopped,
             entries: self.set.len(),
             keys,
+            monitor: self.settings.monitor,
+            unavailable: self.unavailable.counted(),
         }
     }
 
-    fn follower(&self) -> MutexGuard<'_, Follower> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts that a request was answered 503, or would have been; says why.
+    pub(crate) fn count_unavailable(&self, online: bool) -> Why503 {
+        let why = if self.following.follower().stopped() {
+            Why503::Stopped
+        } else if !*self.ready.borrow() {
+            Why503::Starting
+        } else if self.keys.outdated() {
+            Why503::Keys
+        } else if online
+            && World::lease(self).is_some_and(|lease| lease.holds(self.clock.now(), None))
+        {
+            Why503::Online
+        } else {
+            Why503::Stale
+        };
+        self.unavailable.count(why);
+        why
+    }
+}
+
+impl Keeper for Core {
+    fn following(&self) -> &Following {
+        &self.following
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn step(&self, event: Event) {
+        #[cfg(feature = "failpoints")]
+        crate::defects::plant(&event, &self.set, &self.lease, self.clock.now());
+        let mut follower = self.following.follower();
+        for effect in follower.step(event) {
+            self.carry_out(effect);
+        }
+        self.online.sending(follower.sent());
+    }
+
+    fn lag(&self) -> Duration {
+        let since = self.following.follower().behind_since();
+        let now = self.clock.now().boot_us;
+        since.map_or(Duration::ZERO, |s| Duration::from_micros(now.saturating_sub(s)))
+    }
+
+    async fn prepare(&self, authority: &Authority) -> Result<(), FetchError> {
+        if !self.keys.fetched() {
+            return Ok(());
+        }
+        let document = authority.jwks().await?;
+        self.keys.install(&document).map_err(|reason| {
+            tracing::warn!(%reason, "the authority's key set is unusable");
+            FetchError::Metadata("its JWKS holds no usable key")
+        })
+    }
+
+    fn announced(&self, mark: KeysMark, answers: bool) {
+        self.keys.announce(mark, answers, self.clock.now().boot_us);
     }
 }
 

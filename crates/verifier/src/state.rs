@@ -44,6 +44,8 @@ pub enum Event {
     },
     /// A sign of life came by the feed.
     Beat(Position),
+    /// The feed asks to be told once this position is applied.
+    Asked(u64),
     /// The authority cannot serve the position that was asked for.
     Resync,
     /// A head request is about to be sent.
@@ -73,6 +75,8 @@ pub enum Effect {
     Fresh(Lease),
     /// Withdraw the lease: nothing is accepted until the next one.
     EndLease,
+    /// Ask for the head at once: the question says what is applied, and somebody waits to hear it.
+    Acknowledge,
     /// Fetch a snapshot, then ask for the feed anew.
     FetchSnapshot(Why),
     /// Tell the operator.
@@ -133,6 +137,8 @@ pub struct Follower {
     waiting: VecDeque<Waiting>,
     sent: u64,
     fresh: Option<Lease>,
+    /// What the feed wants to be told of once it is applied.
+    asked: Option<u64>,
     stopped: bool,
 }
 
@@ -157,6 +163,13 @@ impl Follower {
         self.sent
     }
 
+    /// How many positions the authority has named that are not applied yet.
+    pub fn behind(&self) -> u64 {
+        let named = self.waiting.iter().map(|w| w.head.position.pos).max();
+        let held = self.applied.map_or(0, |p| p.pos);
+        named.map_or(0, |named| named.saturating_sub(held))
+    }
+
     /// Boot time at which the oldest head came whose position is not applied yet.
     pub fn behind_since(&self) -> Option<u64> {
         self.waiting.front().map(|w| w.received.boot_us)
@@ -172,6 +185,10 @@ impl Follower {
             Event::FeedAsked => self.feed_from = self.held(),
             Event::Delta { position, entries } => self.delta(position, entries, &mut effects),
             Event::Beat(position) => self.beat(&position, &mut effects),
+            Event::Asked(pos) => {
+                self.asked = self.asked.max(Some(pos));
+                self.acknowledge(&mut effects);
+            }
             Event::Resync => effects.push(Effect::FetchSnapshot(Why::Asked)),
             Event::HeadSent { nonce, at } => {
                 if self.requests.len() == WAITING {
@@ -211,10 +228,15 @@ impl Follower {
                 self.end_lease(effects);
             }
         }
+        if self.applied.is_some_and(|held| held.epoch != position.epoch) {
+            // What was asked for counted in the epoch before.
+            self.asked = None;
+        }
         effects.push(Effect::Insert(entries));
         self.history.clear();
         self.advance(position);
         self.settle(effects);
+        self.acknowledge(effects);
     }
 
     fn delta(&mut self, position: Position, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
@@ -251,6 +273,7 @@ impl Follower {
         self.history.extend(chain);
         self.advance(position);
         self.settle(effects);
+        self.acknowledge(effects);
     }
 
     fn beat(&mut self, position: &Position, effects: &mut Vec<Effect>) {
@@ -327,6 +350,14 @@ impl Follower {
         let surplus = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..surplus);
         self.applied = Some(position);
+    }
+
+    /// What was asked for is applied: the entries are in the set before this effect.
+    fn acknowledge(&mut self, effects: &mut Vec<Effect>) {
+        if self.asked.is_some_and(|asked| self.applied.is_some_and(|held| held.pos >= asked)) {
+            self.asked = None;
+            effects.push(Effect::Acknowledge);
+        }
     }
 
     /// Turns waiting heads whose position is applied into freshness.

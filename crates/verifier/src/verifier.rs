@@ -5,7 +5,8 @@ use crate::check::{Judged, Refusal};
 use crate::follow::Follow;
 use crate::layer::Protect;
 use crate::principal::Principal;
-use crate::shared::{Core, Demand, Status};
+use crate::seen::Status;
+use crate::shared::{Core, Demand};
 use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
@@ -91,6 +92,26 @@ impl Verifier {
         Protect::tolerating(self.clone(), staleness)
     }
 
+    /// How this verifier stands, in Prometheus's text format (0.0.4), for the application's own `/metrics`. The
+    /// names are in `docs/metrics.md`.
+    pub fn metrics(&self) -> String {
+        self.status().metrics()
+    }
+
+    /// Counts a 503, or what monitor mode let pass in its place.
+    pub(crate) fn measure(&self, judged: &Result<(Principal, Judged), Refusal>, online: bool) {
+        match judged {
+            Err(Refusal::Stale { .. }) => {
+                self.core().count_unavailable(online);
+            }
+            Ok((_, Judged { unproven: true, .. })) => {
+                let why = self.core().count_unavailable(online).name();
+                tracing::warn!(why, "monitor mode: this would have been answered 503");
+            }
+            _ => {}
+        }
+    }
+
     /// How this verifier stands.
     pub fn status(&self) -> Status {
         self.core().status()
@@ -99,12 +120,15 @@ impl Verifier {
     /// Judges a token here and now, without any wait.
     pub fn check(&self, token: &str) -> Result<Principal, Refusal> {
         let judged = self.core().check(token, Demand::default());
+        self.measure(&judged, false);
         judged.map(|(principal, _)| principal)
     }
 
     /// Judges a token by what the authority says after this call began.
     pub async fn check_online(&self, token: &str) -> Result<Principal, Refusal> {
-        self.judge_online(token).await.map(|(principal, _)| principal)
+        let judged = self.judge_online(token).await;
+        self.measure(&judged, true);
+        judged.map(|(principal, _)| principal)
     }
 
     pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, Judged), Refusal> {
@@ -114,7 +138,10 @@ impl Verifier {
         if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked)) {
             return first;
         }
-        self.core().online.prove(arrival, ONLINE).await?;
+        let proven = self.core().online.prove(arrival, ONLINE).await;
+        if !self.core().settings.monitor {
+            proven?;
+        }
         let as_of = Some(arrival);
         self.judge(token, Demand { as_of, ..Demand::default() }).await
     }
@@ -126,7 +153,11 @@ impl Verifier {
     ) -> Result<(Principal, Judged), Refusal> {
         let judged = self.judge(token, Demand { staleness, ..Demand::default() }).await;
         match judged {
-            Err(Refusal::Stale { .. }) if staleness.is_some() => self.judge_online(token).await,
+            Err(Refusal::Stale { .. }) | Ok((_, Judged { unproven: true, .. }))
+                if staleness.is_some() =>
+            {
+                self.judge_online(token).await
+            }
             judged => judged,
         }
     }

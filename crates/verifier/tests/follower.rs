@@ -447,3 +447,21 @@ proptest! {
         acts.iter().for_each(|act| run.act(act));
     }
 }
+
+//
+#[test]
+fn what_is_asked_for_is_acknowledged_once_when_it_is_applied_and_not_before() {
+    let log = Log::upto(1, 9);
+    let mut follower = following(&log, 3);
+    assert_eq!(follower.step(Event::Asked(3)), [Effect::Acknowledge], "at once");
+    assert_eq!(follower.step(Event::Asked(6)), []);
+    assert_eq!(follower.step(Event::Asked(5)), [], "one question answers both");
+    let acknowledged = |effects: &[Effect]| effects.contains(&Effect::Acknowledge);
+    assert!(!acknowledged(&follower.step(log.delta(4, 5))));
+    let effects = follower.step(log.delta(6, 7));
+    assert_eq!(effects.last(), Some(&Effect::Acknowledge), "after the entries are in the set");
+    assert_eq!(inserted(&effects), [6, 7]);
+    assert!(!acknowledged(&follower.step(log.delta(8, 8))), "once");
+    follower.step(Event::Asked(9));
+    assert!(acknowledged(&follower.step(log.snapshot(9))), "a snapshot brings it, too");
+}

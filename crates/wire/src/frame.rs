@@ -70,6 +70,11 @@ pub enum Frame {
     },
     /// The answer to a head request.
     Head(Head),
+    /// Whoever has applied this position asks for the head at once: that it has, somebody waits for.
+    Ask {
+        /// The position, of the epoch that the feed is in.
+        pos: u64,
+    },
 }
 
 /// "This position is complete", read after the request came.
@@ -170,6 +175,7 @@ fn kind(frame: &Frame) -> u8 {
         Frame::Resync => 5,
         Frame::GoAway { .. } => 6,
         Frame::Head(_) => 7,
+        Frame::Ask { .. } => 8,
     }
 }
 
@@ -200,6 +206,7 @@ fn put_body(out: &mut Vec<u8>, frame: &Frame) {
             out.extend_from_slice(&head.age.to_be_bytes());
             out.extend_from_slice(&head.staleness_ms.to_be_bytes());
         }
+        Frame::Ask { pos } => out.extend_from_slice(&pos.to_be_bytes()),
     }
 }
 
@@ -256,6 +263,7 @@ impl Body<'_> {
                 age: self.u64()?,
                 staleness_ms: self.u32()?,
             }),
+            8 => Frame::Ask { pos: self.u64()? },
             _ => return None,
         })
     }
@@ -359,6 +367,7 @@ mod tests {
             keys.clone().prop_map(Frame::Keys),
             Just(Frame::Resync),
             any::<u32>().prop_map(|spread_ms| Frame::GoAway { spread_ms }),
+            any::<u64>().prop_map(|pos| Frame::Ask { pos }),
             (any::<[u8; 16]>(), position, any::<u64>(), keys, any::<u64>(), any::<u32>()).prop_map(
                 |(nonce, position, utc, keys, age, staleness_ms)| {
                     Frame::Head(Head { nonce, position, utc, keys, age, staleness_ms })

@@ -15,13 +15,25 @@ pub struct BadJson;
 
 /// Parses one object.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadJson> {
-    let mut input = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut input).map_err(|_| BadJson)?;
-    input.end().map_err(|_| BadJson)?;
-    match value {
+    match value(bytes)? {
         Value::Object(map) => Ok(map),
         _ => Err(BadJson),
     }
+}
+
+/// Parses one array.
+pub fn array(bytes: &[u8]) -> Result<Vec<Value>, BadJson> {
+    match value(bytes)? {
+        Value::Array(elements) => Ok(elements),
+        _ => Err(BadJson),
+    }
+}
+
+fn value(bytes: &[u8]) -> Result<Value, BadJson> {
+    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: 0 }.deserialize(&mut input).map_err(|_| BadJson)?;
+    input.end().map_err(|_| BadJson)?;
+    Ok(value)
 }
 
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 use crate::realm::{SECOND, START};
 use rescind_authority::clock::Now as AuthorityNow;
 use rescind_authority::memory::Realm;
+use rescind_authority::rollback::early_by;
 use rescind_verifier::Now;
 use rescind_verifier::lease::Lease;
 use rescind_verifier::set::RevocationSet;
@@ -115,8 +116,8 @@ pub(crate) struct State {
     pub(super) lease: Option<Held>,
     /// Up to where the lease vouches.
     pub(super) vouched: u64,
-    /// The authority's time when it last forgot an entry, or left it out of a snapshot.
-    pub(super) swept_at: u64,
+    /// Up to which second the authority has forgotten entries.
+    pub(super) swept_to: u64,
     pub(super) joined: bool,
     pub(super) check: Told,
     pub(super) verdict: Option<Verdict>,
@@ -152,8 +153,8 @@ impl State {
         self.lease.is_some() && self.revoked.is_some_and(|(entry, _)| self.vouched >= entry.pos)
     }
 
-    /// Whether the authority may restart so far off: not before the time at which it forgot.
+    /// Whether the authority may restart so far off.
     pub(super) fn may_restart(&self, off: i64) -> bool {
-        Self::wall(self.t, off) >= self.swept_at
+        early_by(self.swept_to, Self::wall(self.t, off)) == 0
     }
 }

@@ -68,7 +68,8 @@ impl World for Calls<'_> {
     }
 }
 
-const TERMS: Terms = Terms { leeway: LEEWAY, staleness: None, as_of: None, tolerate: None };
+const TERMS: Terms =
+    Terms { leeway: LEEWAY, staleness: None, as_of: None, tolerate: None, monitor: false };
 
 impl Clocks {
     pub(super) fn step(&self, state: &mut State, action: Action) -> Option<()> {
@@ -83,8 +84,9 @@ impl Clocks {
             Action::Sweep => {
                 let mut realm = (*state.log.0).clone();
                 let now = state.authority_now().wall;
-                if realm.sweep(now).entries > 0 {
-                    state.swept_at = now;
+                realm.sweep(now);
+                if let (0, Some((entry, _))) = (realm.entries().count(), state.revoked) {
+                    state.swept_to = entry.until;
                 }
                 state.log = Log(Arc::new(realm));
             }
@@ -185,11 +187,7 @@ impl Clocks {
     /// Another verifier takes this one's place: it begins with a snapshot.
     fn join(state: &mut State) {
         state.joined = true;
-        let now = state.authority_now();
-        state.held = state.log.0.snapshot(now.seconds()).last().copied();
-        if state.held.is_none() && state.log.0.entries().count() > 0 {
-            state.swept_at = state.swept_at.max(now.wall);
-        }
+        state.held = state.log.0.snapshot().last().copied();
         state.applied = state.log.0.head.pos;
         (state.pruned_to, state.lease) = (0, None);
     }

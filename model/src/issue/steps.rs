@@ -348,11 +348,10 @@ impl Issuing {
                 state.settle(End::Undone);
             }
         }
-        let now = state.now().seconds();
         state.nodes[node] = Node {
             writes: false,
             applied: Applied(state.durable.realm.head),
-            entries: state.durable.realm.snapshot(now),
+            entries: state.durable.realm.snapshot(),
             cache: None,
             loading: Step::Idle,
             answering: Step::Idle,

@@ -84,9 +84,9 @@ impl Realm {
         Ok(self.head)
     }
 
-    /// The entries that have not expired at `now` (UTC seconds), in order.
-    pub fn snapshot(&self, now: u64) -> Vec<Entry> {
-        self.log.values().filter(|e| e.until > now).copied().collect()
+    /// The entries that have not been pruned, as they are told.
+    pub fn snapshot(&self) -> Vec<Entry> {
+        self.entries().copied().collect()
     }
 
     /// Removes what has passed at `now` (wall microseconds): see [`crate::store::Store::sweep`].

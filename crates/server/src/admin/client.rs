@@ -26,6 +26,8 @@ use tower::ServiceExt as _;
 
 /// How long a running authority may take over one answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// And one that waits for the fleet: the longest bound of staleness, and a little.
+const FLEET: Duration = Duration::from_secs(330);
 
 /// A way to the administrator's routes.
 pub enum Door {
@@ -149,6 +151,7 @@ impl Door {
             true => CallError::Connection(error.to_string()),
             false => CallError::Unknown(error.to_string()),
         };
+        let patience = if path.ends_with("?wait=fleet") { FLEET } else { PATIENCE };
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let request = Request::builder()
             .method(method)
@@ -167,8 +170,13 @@ impl Door {
                 answer
             }
             Door::Socket(sender) => {
-                let answer = async { read(sender.lock().await.send_request(request).await?).await };
-                match timeout(PATIENCE, answer).await {
+                let answer = async {
+                    let mut sender = sender.lock().await;
+                    // The connection may not have come to rest after the call before.
+                    sender.ready().await?;
+                    read(sender.send_request(request).await?).await
+                };
+                match timeout(patience, answer).await {
                     Ok(answer) => answer.map_err(|error| lost(&error))?,
                     Err(late) => return Err(lost(&late)),
                 }

@@ -4,6 +4,7 @@ use super::{Asked, NO_CLIENT, conflict, done, not_found, remember};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use axum::Json;
 use axum::extract::{Path, State};
 use rescind_authority::clients::{AddClientError, Client, ClientError, Permission};
@@ -77,6 +78,7 @@ pub(super) async fn remove(
     State(app): State<App>,
     Path(id): Path<String>,
     asked: Asked,
+    wait: Wait,
     StrictJson(why): StrictJson<Why>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(why.reason)?;
@@ -85,7 +87,7 @@ pub(super) async fn remove(
     if !matches!(removed, Err(ClientError::Store(_))) {
         remember(&app).await?;
     }
-    Ok(done(removed?))
+    Ok(done(&app, wait, removed?).await)
 }
 
 impl From<ClientError> for Failure {

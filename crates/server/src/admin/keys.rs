@@ -5,6 +5,7 @@ use super::{Asked, NO_AUDIENCE, NO_KEY, conflict, done, not_found, remember};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use axum::Json;
 use axum::extract::State;
 use rescind_authority::keys::{Purpose, overlap};
@@ -59,6 +60,7 @@ pub(super) struct Rotate {
 pub(super) async fn rotate(
     State(app): State<App>,
     asked: Asked,
+    wait: Wait,
     StrictJson(rotate): StrictJson<Rotate>,
 ) -> Result<Json<Value>, Failure> {
     let purpose = match (rotate.purpose, rotate.audience) {
@@ -73,7 +75,8 @@ pub(super) async fn rotate(
             ));
         }
     };
-    Ok(done(app.authority.rotate_key(purpose, asked.because(rotate.reason)?).await?))
+    let head = app.authority.rotate_key(purpose, asked.because(rotate.reason)?).await?;
+    Ok(done(&app, wait, head).await)
 }
 
 #[derive(Deserialize)]
@@ -89,6 +92,7 @@ pub(super) struct Retire {
 pub(super) async fn retire(
     State(app): State<App>,
     asked: Asked,
+    wait: Wait,
     StrictJson(retire): StrictJson<Retire>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(retire.reason)?;
@@ -98,7 +102,7 @@ pub(super) async fn retire(
     if retire.compromised && over {
         remember(&app).await?;
     }
-    Ok(done(retired?))
+    Ok(done(&app, wait, retired?).await)
 }
 
 #[derive(Deserialize)]

@@ -2,12 +2,14 @@
 //! The command line speaks with it while an authority runs, and with the same router in its own
 //! process when none does. Every act is recorded with the user id of the process that asked.
 //!
-//! [`users`], [`sessions`], [`clients`], [`keys`], [`revoke`], [`affected`], [`audit`]: one file each.
+//! [`users`], [`sessions`], [`clients`], [`keys`], [`revoke`], [`affected`], [`audit`], [`fleet`]: one file each.
+//! What ends or revokes takes `?wait=fleet`: it is answered once no verifier accepts it any more.
 
 mod affected;
 pub(crate) mod audit;
 pub mod client;
 mod clients;
+mod fleet;
 mod keys;
 mod revoke;
 mod sessions;
@@ -16,6 +18,7 @@ mod users;
 
 use crate::app::App;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use crate::marker;
 use crate::serve::Uid;
 use axum::extract::{FromRequestParts, Request};
@@ -54,6 +57,7 @@ pub fn router() -> Router<App> {
         .route("/admin/revoke", post(revoke::revoke))
         .route("/admin/affected", get(affected::affected))
         .route("/admin/audit", get(audit::search))
+        .route("/admin/fleet", get(fleet::list))
         .route_layer(axum::middleware::from_fn(only_here))
 }
 
@@ -138,7 +142,7 @@ async fn remember(app: &App) -> Result<(), Failure> {
     })
 }
 
-/// Where the log stands once it is durable.
-fn done(head: Head) -> Json<Value> {
-    Json(json!({ "epoch": head.epoch, "pos": head.pos }))
+/// Where the log stands once it is durable, and where that holds if the call waits for it.
+async fn done(app: &App, wait: Wait, head: Head) -> Json<Value> {
+    Json(wait.answer(app, &head, json!({ "epoch": head.epoch, "pos": head.pos })).await)
 }

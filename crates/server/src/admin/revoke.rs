@@ -4,6 +4,7 @@ use super::{Asked, BAD_ID, NO_AUDIENCE, NO_CLIENT, NO_SESSION, done, name, not_f
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use axum::Json;
 use axum::extract::State;
 use rescind_authority::clients::FIRST_PARTY;
@@ -29,6 +30,7 @@ pub(super) struct Revoke {
 pub(super) async fn revoke(
     State(app): State<App>,
     asked: Asked,
+    wait: Wait,
     StrictJson(what): StrictJson<Revoke>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(what.reason)?;
@@ -70,7 +72,7 @@ pub(super) async fn revoke(
             ));
         }
     };
-    Ok(done(head))
+    Ok(done(&app, wait, head).await)
 }
 
 fn no_session(error: RevokeError) -> Failure {

@@ -5,6 +5,7 @@ use super::{Asked, NO_ACCOUNT, conflict, done, name, not_found};
 use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use axum::Json;
 use axum::extract::{Path, State};
 use rescind_authority::account::{Account, AccountState};
@@ -90,12 +91,14 @@ pub(super) async fn set_state(
     State(app): State<App>,
     Path(user): Path<String>,
     asked: Asked,
+    wait: Wait,
     StrictJson(new): StrictJson<NewState>,
 ) -> Result<Json<Value>, Failure> {
     let state = AccountState::from_name(&new.state)
         .ok_or(Failure::bad_request("The state is active, suspended or banned."))?;
     let by = asked.because(new.reason)?;
-    Ok(done(app.authority.set_account_state(name(&user)?, state, by).await?))
+    let head = app.authority.set_account_state(name(&user)?, state, by).await?;
+    Ok(done(&app, wait, head).await)
 }
 
 #[derive(Deserialize)]
@@ -110,10 +113,12 @@ pub(super) async fn set_roles(
     State(app): State<App>,
     Path(user): Path<String>,
     asked: Asked,
+    wait: Wait,
     StrictJson(new): StrictJson<NewRoles>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(new.reason)?;
-    Ok(done(app.authority.set_roles(name(&user)?, new.roles, by).await?))
+    let head = app.authority.set_roles(name(&user)?, new.roles, by).await?;
+    Ok(done(&app, wait, head).await)
 }
 
 #[derive(Deserialize)]
@@ -126,10 +131,12 @@ pub(super) async fn remove(
     State(app): State<App>,
     Path(user): Path<String>,
     asked: Asked,
+    wait: Wait,
     StrictJson(why): StrictJson<Why>,
 ) -> Result<Json<Value>, Failure> {
     let by = asked.because(why.reason)?;
-    Ok(done(app.authority.delete_account(name(&user)?, by).await?))
+    let head = app.authority.delete_account(name(&user)?, by).await?;
+    Ok(done(&app, wait, head).await)
 }
 
 fn bad_role() -> Failure {

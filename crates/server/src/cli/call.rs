@@ -3,6 +3,7 @@
 
 use super::Place;
 use super::failed::Failed;
+use super::fleet;
 use super::out::{LOOKED, json_text, print};
 use crate::admin::client::Door;
 use clap::Args;
@@ -73,7 +74,10 @@ impl Common {
 
     /// Prints that something is done, and where it is durable.
     pub(super) fn done(&self, answer: &Value, what: &str) -> Result<(), Failed> {
-        let words = || format!("{what}; durable at position {}", answer["pos"]);
+        let words = || match fleet::words(&answer["enforced"]) {
+            Some(ended) => format!("{what}; durable at position {}; {ended}", answer["pos"]),
+            None => format!("{what}; durable at position {}", answer["pos"]),
+        };
         self.tell(answer, words, &format!("but it is done: {what}"))
     }
 }

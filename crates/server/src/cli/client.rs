@@ -3,6 +3,7 @@
 use super::call::{Common, Why, in_path};
 use super::confirm::Sure;
 use super::failed::Failed;
+use super::fleet::WaitFor;
 use super::out::{each, table, text};
 use clap::{Args, Subcommand};
 use http::Method;
@@ -19,12 +20,13 @@ pub(super) enum ClientCommand {
     /// Register an API server; its secret is printed this once.
     #[command(after_help = "Examples:
   rescind client add posts-api --audience posts-api --permission feed
-  rescind client add asks --audience posts-api --permission introspect --permission revoke")]
+  rescind client add asks --audience posts-api --permission introspect --permission revoke
+  rescind client add relay-eu --permission feed")]
     Add {
         #[command(flatten)]
         which: NamedClient,
-        /// An audience it answers for. May be given several times.
-        #[arg(long, required = true)]
+        /// An audience it answers for; a relay has none. May be given several times.
+        #[arg(long, required_unless_present = "permission")]
         audience: Vec<String>,
         /// What it may do: feed (follow the revocations), introspect (ask about tokens), revoke (take tokens
         /// back). May be given several times.
@@ -51,6 +53,8 @@ pub(super) enum ClientCommand {
     Remove {
         #[command(flatten)]
         which: NamedClient,
+        #[command(flatten)]
+        wait: WaitFor,
         #[command(flatten)]
         sure: Sure,
     },
@@ -94,13 +98,13 @@ pub(super) async fn run(command: ClientCommand) -> Result<(), Failed> {
             let made = which.common.act(Method::POST, &path, body).await?;
             which.tell_secret(&made, "another secret for")
         }
-        ClientCommand::Remove { which, sure } => {
+        ClientCommand::Remove { which, wait, sure } => {
             let id = &which.id;
             let words = |hit: &str| {
                 format!("This removes {id}, ends its feed and {hit} that were issued to it.")
             };
             sure.confirm(&which.common, &[("client", Some(id))], words).await?;
-            let path = format!("/admin/clients/{}", in_path(id));
+            let path = wait.at(&format!("/admin/clients/{}", in_path(id)));
             let body = json!({ "reason": which.why.reason });
             let done = which.common.act(Method::DELETE, &path, body).await?;
             which.common.done(&done, &format!("{id} is removed"))

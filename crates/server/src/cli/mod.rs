@@ -11,10 +11,12 @@ mod confirm;
 mod demo;
 mod doctor;
 mod failed;
+mod fleet;
 mod keys;
 mod out;
 mod place;
 mod posts_api;
+mod relay;
 mod restore;
 mod revoke;
 mod serve;
@@ -58,6 +60,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the authority.
     Serve(serve::ServeArgs),
+    /// Stand between the authority and many verifiers.
+    Relay(relay::RelayArgs),
     /// Make, list, close, open and delete accounts; give them roles.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -67,6 +71,8 @@ enum Command {
     /// Register, list and remove API servers.
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// Show the API servers that follow, and how far each is.
+    Fleet(fleet::FleetArgs),
     /// Take back what an account, a session, a token or a client may do, on every server.
     Revoke(revoke::RevokeArgs),
     /// List, rotate and retire keys; share a secret with one audience.
@@ -91,8 +97,8 @@ enum Command {
 /// Runs the command line; gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // `serve` begins to log once it knows what.
-    if !matches!(cli.command, Command::Serve(_))
+    // These begin to log once they know what.
+    if !matches!(cli.command, Command::Serve(_) | Command::Relay(_))
         && let Err(error) = telemetry::start("error", Format::Auto)
     {
         return fail(&error);
@@ -105,9 +111,11 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => Ok(serve::run(args).await?),
+            Command::Relay(args) => Ok(relay::run(args).await?),
             Command::User(command) => user::run(command).await,
             Command::Session(command) => session::run(command).await,
             Command::Client(command) => client::run(command).await,
+            Command::Fleet(args) => fleet::run(args).await,
             Command::Revoke(args) => revoke::run(args).await,
             Command::Keys(command) => keys::run(command).await,
             Command::Audit(command) => audit::run(command).await,

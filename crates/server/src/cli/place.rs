@@ -97,6 +97,7 @@ pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
     config.trusted_proxies = tree.main.trusted_proxies.clone();
     config.metrics_listen = tree.main.metrics_listen;
     config.drain_delay = tree.main.drain_delay;
+    config.canary = Some(tree.feed.canary).filter(|every| !every.is_zero());
     config.limits = tree.limits();
     let files = tree.tls.certificate.clone().zip(tree.tls.key.clone());
     config.tls = files.map(|(certificate, key)| tls::Files { certificate, key });

@@ -3,6 +3,7 @@
 use super::call::{Common, Why};
 use super::confirm::Sure;
 use super::failed::Failed;
+use super::fleet::WaitFor;
 use clap::Args;
 use http::Method;
 use serde_json::json;
@@ -13,6 +14,7 @@ use serde_json::json;
   rescind revoke --user alice
   rescind revoke --user alice --client mobile-app
   rescind revoke --session 3vXq0y7tT6y8o1T0r5n0gA --reason 'lost phone'
+  rescind revoke --user alice --wait fleet
   rescind revoke --audience posts-api
   rescind revoke --everything --yes
 
@@ -22,6 +24,8 @@ pub(super) struct RevokeArgs {
     common: Common,
     #[command(flatten)]
     what: What,
+    #[command(flatten)]
+    wait: WaitFor,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -69,7 +73,7 @@ impl What {
 }
 
 pub(super) async fn run(args: RevokeArgs) -> Result<(), Failed> {
-    let RevokeArgs { common, what, why, sure } = args;
+    let RevokeArgs { common, what, wait, why, sure } = args;
     if what.warning("").is_some() {
         let whose = [("client", what.client.as_deref()), ("audience", what.audience.as_deref())];
         sure.confirm(&common, &whose, |hit| what.warning(hit).unwrap_or_default()).await?;
@@ -83,6 +87,6 @@ pub(super) async fn run(args: RevokeArgs) -> Result<(), Failed> {
         "everything": what.everything.then_some(true),
         "reason": why.reason,
     });
-    let done = common.act(Method::POST, "/admin/revoke", body).await?;
+    let done = common.act(Method::POST, &wait.at("/admin/revoke"), body).await?;
     common.done(&done, "revoked")
 }

@@ -28,7 +28,8 @@ pub(crate) struct Serving {
     /// [env: RESCIND_LOG_FILTER] [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
-    /// Start although the wall clock is behind the store's log.
+    /// Start although the wall clock is behind the store's log, or before what was forgotten: then no access
+    /// token of before is accepted.
     #[arg(long)]
     pub(super) accept_clock: bool,
 }

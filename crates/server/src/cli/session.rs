@@ -2,6 +2,7 @@
 
 use super::call::{Common, Why, in_path};
 use super::failed::Failed;
+use super::fleet::WaitFor;
 use super::out::{each, table, text, time};
 use clap::{Args, Subcommand};
 use http::Method;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 #[command(after_help = "Examples:
   rescind session list alice
   rescind session show 3vXq0y7tT6y8o1T0r5n0gA
-  rescind session end 3vXq0y7tT6y8o1T0r5n0gA --reason 'lost phone'")]
+  rescind session end 3vXq0y7tT6y8o1T0r5n0gA --reason 'lost phone' --wait fleet")]
 pub(super) enum SessionCommand {
     /// List the live sessions of an account, newest first.
     #[command(after_help = "Examples:
@@ -39,6 +40,8 @@ pub(super) enum SessionCommand {
         #[arg(allow_hyphen_values = true)]
         sid: String,
         #[command(flatten)]
+        wait: WaitFor,
+        #[command(flatten)]
         why: Why,
     },
 }
@@ -59,9 +62,9 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failed> {
             let seen = common.ask(&format!("/admin/sessions/{}", in_path(&sid))).await?;
             common.show(&seen, || one(&seen))
         }
-        SessionCommand::End { common, sid, why } => {
+        SessionCommand::End { common, sid, wait, why } => {
             let body = json!({ "session": sid, "reason": why.reason });
-            let done = common.act(Method::POST, "/admin/revoke", body).await?;
+            let done = common.act(Method::POST, &wait.at("/admin/revoke"), body).await?;
             common.done(&done, &format!("session {sid} is ended"))
         }
     }

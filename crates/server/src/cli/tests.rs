@@ -64,6 +64,7 @@ fn whoever_prints_something_prints_json_too_if_asked() {
         // A server, scripts for a shell, JSON anyway, and what is a document itself.
         let plain = [
             "serve",
+            "relay",
             "completions",
             "audit export",
             "config check",

@@ -3,6 +3,7 @@
 use super::call::{Common, Why, in_path};
 use super::confirm::Sure;
 use super::failed::Failed;
+use super::fleet::WaitFor;
 use super::out::{each, table, text};
 use super::session;
 use crate::clock::SystemEntropy;
@@ -19,7 +20,7 @@ use std::io::Read as _;
   rescind user add alice --role editor
   rescind user list
   rescind user roles alice --role editor --role owner
-  rescind user ban mallory --reason 'spam, case 12'
+  rescind user ban mallory --reason 'spam, case 12' --wait fleet
   rescind user delete alice")]
 pub(super) enum UserCommand {
     /// Make an account; without one of the password options, one is drawn and printed this once.
@@ -106,6 +107,8 @@ pub(super) struct Named {
     /// User name.
     name: String,
     #[command(flatten)]
+    wait: WaitFor,
+    #[command(flatten)]
     why: Why,
 }
 
@@ -179,7 +182,7 @@ async fn add(new: Add) -> Result<(), Failed> {
 
 impl Named {
     async fn act(&self, method: Method, below: &str, body: Value) -> Result<Value, Failed> {
-        let path = format!("/admin/users/{}{below}", in_path(&self.name));
+        let path = self.wait.at(&format!("/admin/users/{}{below}", in_path(&self.name)));
         self.common.act(method, &path, body).await
     }
 }

@@ -23,6 +23,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("tokens.alg", r#""HS256""#, r#""RS256""#),
     ("tokens.jwks_max_age", r#""0s""#, r#""2m""#),
     ("tokens.staleness", r#""1s""#, r#""11s""#),
+    ("feed.canary", r#""2h""#, r#""20s""#),
     ("sessions.idle", r#""59s""#, r#""2h""#),
     ("sessions.life", r#""31d""#, r#""2d""#),
     ("sessions.remembered_idle", r#""-1d""#, r#""15d""#),
@@ -140,8 +141,8 @@ fn the_ends_of_a_range_are_in_it() {
 fn every_setting_changes_what_is_run() {
     let told = |tree: &Tree| {
         let settings = tree.settings("https://a.example".into());
-        let Tree { main, tls, log, .. } = tree;
-        format!("{settings:?} {:?} {main:?} {tls:?} {log:?}", tree.limits())
+        let Tree { main, tls, log, feed, .. } = tree;
+        format!("{settings:?} {:?} {main:?} {tls:?} {log:?} {feed:?}", tree.limits())
     };
     for (key, _, other) in TABLE {
         let loaded = in_file(&line(key, other)).0.unwrap();

@@ -229,6 +229,13 @@ settings! {
         staleness: Duration = "10s" from "3s" to "5m", like "10s";
     }
 
+    /// How revocations reach the API servers.
+    feed: Feed "feed." {
+        /// How often a token that nobody has is revoked while an API server follows, to measure how long it
+        /// takes until all of them refuse it; 0s for never.
+        canary: Duration = "10s" from "0s" to "1h", like "10s";
+    }
+
     /// Sessions, their cookies and refresh tokens.
     sessions: Sessions "sessions." {
         /// A cookie session without any request for so long is over.

@@ -7,25 +7,55 @@ use rescind_authority::rollback;
 use rescind_authority::store::{Head as LogHead, StoreError};
 use rescind_wire::frame::{Frame, Head, Position};
 
+/// One who asks where the log stands.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Drawn at random for this question.
+    pub nonce: [u8; 16],
+    /// The last signed head of whoever asks.
+    pub seen: Option<Vec<u8>>,
+}
+
+/// So many heads are signed before others get their turn.
+const AT_ONCE: usize = 16;
+
 impl FeedHub {
-    /// Answers a head request from a read begun now. `seen` is the last signed head of whoever asks:
-    /// if the store has lost what it names, the store was rolled back, and a new epoch begins.
+    /// Answers one question.
     pub async fn head(&self, nonce: [u8; 16], seen: Option<&[u8]>) -> Result<Bytes, StoreError> {
+        let question = Question { nonce, seen: seen.map(<[u8]>::to_vec) };
+        self.heads(&[question]).await.map(|heads| heads.concat().into())
+    }
+
+    /// Answers all questions in their order, from one read begun now. If the store has lost what somebody
+    /// has `seen`, it was rolled back, and a new epoch begins.
+    pub async fn heads(&self, questions: &[Question]) -> Result<Vec<Bytes>, StoreError> {
         let mut head = self.store().head().await?;
-        if let Some(seen) = seen.and_then(|frame| self.signed_here(frame))
-            && self.has_lost(&head, &seen).await?
-        {
-            head = self.open_epoch_after(&seen).await?;
+        let mut looked_at: Vec<Position> = Vec::new();
+        for seen in questions.iter().filter_map(|question| question.seen.as_deref()) {
+            let Some(seen) = self.signed_here(seen).filter(|seen| !looked_at.contains(seen)) else {
+                continue;
+            };
+            if self.has_lost(&head, &seen).await? {
+                head = self.open_epoch_after(&seen).await?;
+            }
+            looked_at.push(seen);
         }
         let settings = self.authority.settings();
-        self.seal(&Frame::Head(Head {
-            nonce,
-            position: head.position(),
-            utc: self.authority.clock().now().wall,
-            keys: self.authority.keyring().mark(),
-            age: 0,
-            staleness_ms: u32::try_from(settings.staleness.as_millis()).unwrap_or(u32::MAX),
-        }))
+        let mut heads = Vec::with_capacity(questions.len());
+        for some in questions.chunks(AT_ONCE) {
+            for question in some {
+                heads.push(self.seal(&Frame::Head(Head {
+                    nonce: question.nonce,
+                    position: head.position(),
+                    utc: self.authority.clock().now().wall,
+                    keys: self.authority.keyring().mark(),
+                    age: 0,
+                    staleness_ms: u32::try_from(settings.staleness.as_millis()).unwrap_or(u32::MAX),
+                }))?);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(heads)
     }
 
     /// The position of a head that this authority has signed.

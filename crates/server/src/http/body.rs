@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// Largest body of the account routes, in bytes.
 const LIMIT: usize = 16 * 1024;
+/// Largest body that is an array, in bytes.
+const ARRAY_LIMIT: usize = 1024 * 1024;
 /// How much of a larger one is read and thrown away, in bytes: a client that is still sending when the
 /// connection ends often sees a broken pipe and never the answer.
 const DISCARD: usize = 4 * 1024 * 1024;
@@ -45,12 +47,36 @@ impl<T: DeserializeOwned> FromRequest<App> for StrictJson<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        expect_type(request.headers(), "application/json")?;
-        let bytes = read(request, app.limits.body).await?;
-        let malformed = Failure::bad_request("The body is not the JSON object this route takes.");
-        let object = json::object(&bytes).map_err(|_| malformed.clone())?;
-        serde_json::from_value(Value::Object(object)).map(Self).map_err(|_| malformed)
+        strict_json(request, app.limits.body).await.map(Self)
     }
+}
+
+/// A body that is a JSON object, strictly, there by the deadline.
+pub(crate) async fn strict_json<T: DeserializeOwned>(
+    request: Request,
+    deadline: Duration,
+) -> Result<T, Failure> {
+    expect_type(request.headers(), "application/json")?;
+    let bytes = read(request, deadline, LIMIT).await?;
+    let malformed = Failure::bad_request("The body is not the JSON object this route takes.");
+    let object = json::object(&bytes).map_err(|_| malformed.clone())?;
+    serde_json::from_value(Value::Object(object)).map_err(|_| malformed)
+}
+
+/// A body that is a JSON array of at most `most` such objects.
+pub(crate) async fn strict_array<T: DeserializeOwned>(
+    request: Request,
+    deadline: Duration,
+    most: usize,
+) -> Result<Vec<T>, Failure> {
+    expect_type(request.headers(), "application/json")?;
+    let bytes = read(request, deadline, ARRAY_LIMIT).await?;
+    let malformed = || Failure::bad_request("The body is not the JSON array this route takes.");
+    let array = json::array(&bytes).map_err(|_| malformed())?;
+    if array.len() > most {
+        return Err(Failure::bad_request("The array has too many elements."));
+    }
+    serde_json::from_value(Value::Array(array)).map_err(|_| malformed())
 }
 
 impl FromRequest<App> for StrictForm {
@@ -58,7 +84,7 @@ impl FromRequest<App> for StrictForm {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         expect_type(request.headers(), "application/x-www-form-urlencoded")?;
-        let bytes = read(request, app.limits.body).await?;
+        let bytes = read(request, app.limits.body, LIMIT).await?;
         let malformed = || Failure::bad_request("The form is malformed or has a field twice.");
         std::str::from_utf8(&bytes).map_err(|_| malformed())?;
         let mut fields: Vec<(String, Zeroizing<String>)> = Vec::new();
@@ -92,16 +118,20 @@ fn expect_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Failur
     Err(Failure::new(ProblemCode::UnsupportedMediaType, detail))
 }
 
-/// The whole body, if it is not larger than [`LIMIT`] and there by the deadline.
-async fn read(request: Request, deadline: Duration) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    match tokio::time::timeout(deadline, collect(request.into_body())).await {
+/// The whole body, if it is not larger than `limit` and there by the deadline.
+async fn read(
+    request: Request,
+    deadline: Duration,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match tokio::time::timeout(deadline, collect(request.into_body(), limit)).await {
         Ok(read) => read,
         Err(_) => Err(Failure::bad_request("The body came too slowly.")
             .status(http::StatusCode::REQUEST_TIMEOUT)),
     }
 }
 
-async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn collect(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Never grows, so that no copy of a secret stays behind.
     let mut bytes = Zeroizing::new(Vec::new());
     let mut size = 0;
@@ -110,16 +140,16 @@ async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let Some(data) = frame.data_ref() else { continue };
         // Not before something has come: who only announces a body takes no memory for it.
         if bytes.capacity() == 0 {
-            bytes.reserve_exact(LIMIT);
+            bytes.reserve_exact(limit);
         }
         size += data.len();
-        if size <= LIMIT {
+        if size <= limit {
             bytes.extend_from_slice(data);
         } else if size > DISCARD {
             break;
         }
     }
-    if size > LIMIT {
+    if size > limit {
         return Err(Failure::new(
             ProblemCode::TooLarge,
             "The body is larger than this route takes.",

@@ -48,7 +48,7 @@ pub(super) async fn confidential(
 }
 
 /// `client_secret_basic` (RFC 6749 §2.3.1): id and secret, each form-encoded, in one Basic header.
-pub(super) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthFailure> {
+pub(crate) fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthFailure> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = all.next() else { return Ok(None) };
     if all.next().is_some() {

@@ -40,6 +40,7 @@ pub(super) async fn metadata(State(app): State<App>) -> Response {
         "rescind_snapshot_endpoint": at("/v1/snapshot"),
         "rescind_feed_endpoint": at("/v1/feed"),
         "rescind_head_endpoint": at("/v1/head"),
+        "rescind_heads_endpoint": at("/v1/heads"),
         "rescind_feed_keys": { "keys": feed_keys },
     });
     ([(CACHE_CONTROL, cache(&app))], axum::Json(body)).into_response()

@@ -1,10 +1,12 @@
-//! What stands around every route: the address of the client, the request log, security headers, and
-//! panics turned into a 500 that says nothing but a correlation id. What is refused before a route is
-//! asked stands in [`refuse`](super::refuse).
+//! What stands around every route: the address of the client, a place among the requests under way, the
+//! request log, security headers, and panics turned into a 500 that says nothing but a correlation id. What
+//! is refused before a route is asked stands in [`refuse`](super::refuse). Before and after a route a test may
+//! stop the process.
 
 use crate::app::App;
 use crate::http::problem::{self, Failure};
 use crate::http::{limit, refuse};
+use crate::serve::shares::Places;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -20,64 +22,104 @@ use rescind_wire::b64;
 use rescind_wire::problem::ProblemCode;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use tracing::Instrument as _;
 
-/// Serves one request inside all that.
-pub(super) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
-    // Drawn here, whatever the request says of itself.
-    let id = b64::encode(random::<9>(&**app.authority.entropy()));
-    // In a task of its own: who hangs up does not cut off what follows a commit, nor what the log says.
-    match tokio::spawn(through(app, id.clone(), request, next)).await {
+/// Serves one request inside all that, if there is a place for it.
+pub(super) async fn around(
+    State((app, places)): State<(App, Arc<Places>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let seen = Seen::of(&app, &request);
+    // A proxy that names no client has no share: it is not one source.
+    let shared = seen.source.ip().filter(|ip| !app.trusted_proxies.contains(ip));
+    let Some(place) = places.take(shared) else { return seen.answered(&app, refuse::no_place()) };
+    request.extensions_mut().insert(seen.source);
+    let id = seen.id.clone();
+    // In a task of its own: who hangs up does not cut off what follows a commit, nor what the log says. The
+    // place is the task's, so that whoever hangs up again and again has no more under way than others.
+    let work = async move {
+        let response = through(&app, seen, request, next).await;
+        response.map(|body| place.until_taken(body))
+    };
+    match tokio::spawn(work).await {
         Ok(response) => response,
         Err(_) => problem::identified(panicked().into_response(), &id),
     }
 }
 
-async fn through(app: App, id: String, mut request: Request, next: Next) -> Response {
-    let began = app.authority.clock().now();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let source = source(&app.trusted_proxies, peer, request.headers());
-    request.extensions_mut().insert(source);
-    let method = name_of(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("-".to_owned(), |path| path.as_str().to_owned());
-    let chunked = request.headers().contains_key(TRANSFER_ENCODING);
-
+async fn through(app: &App, seen: Seen, request: Request, next: Next) -> Response {
+    let route = &seen.route;
+    fail::fail_point!(&format!("http::before {route}"), |_| std::process::abort());
     // Whatever is logged on the way carries the id, too.
-    let span = tracing::error_span!("request", %id);
-    let mut response = match refuse::early(&request, &route) {
+    let span = tracing::error_span!("request", id = %seen.id);
+    let response = match refuse::early(&request, route) {
         Some(refused) => refused,
         None => match AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await {
             Ok(response) => response,
             Err(_) => panicked().into_response(),
         },
     };
-    response = limit::refusals(&app, &source, response);
-    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(event = "request_failed", %id, method, route);
-    }
-    if response.status().is_client_error() || response.status().is_server_error() {
-        response = problem::identified(response, &id);
-    }
-    if chunked {
-        // A Content-Length may have stood beside it: whoever believed that one sees the connection
-        // end here, and not a second request (RFC 9112 §6.3).
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    secure(&app, response.headers_mut());
-    let micros = app.authority.clock().now().boot.saturating_sub(began.boot);
-    // The route's pattern and a known method, never path, query or another method: all of them can hold
-    // what somebody sent.
-    let (status, address) = (response.status().as_u16(), source.text());
-    tracing::info!(event = "request", %id, address, method, route, status, micros);
+    let response = seen.answered(app, limit::refusals(app, &seen.source, response));
+    fail::fail_point!(&format!("http::after {route}"), |_| std::process::abort());
     response
+}
+
+/// What of a request is known before it is served: for its answer, and for the log.
+struct Seen {
+    /// Drawn here, whatever the request says of itself.
+    id: String,
+    /// By the boot clock.
+    began: u64,
+    source: Source,
+    method: &'static str,
+    /// The pattern of its route, and `-` where there is none.
+    route: String,
+    chunked: bool,
+}
+
+impl Seen {
+    fn of(app: &App, request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>();
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        Self {
+            id: b64::encode(random::<9>(&**app.authority.entropy())),
+            began: app.authority.clock().now().boot,
+            source: source(&app.trusted_proxies, peer, request.headers()),
+            method: name_of(request.method()),
+            route: route.map_or("-".to_owned(), |path| path.as_str().to_owned()),
+            chunked: request.headers().contains_key(TRANSFER_ENCODING),
+        }
+    }
+
+    /// The answer with what every answer has, and its line in the log.
+    fn answered(&self, app: &App, mut response: Response) -> Response {
+        let Self { id, method, route, .. } = self;
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(event = "request_failed", %id, method, route);
+        }
+        if response.status().is_client_error() || response.status().is_server_error() {
+            response = problem::identified(response, id);
+        }
+        if self.chunked {
+            // A Content-Length may have stood beside it: whoever believed that one sees the connection
+            // end here, and not a second request (RFC 9112 §6.3).
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        secure(app, response.headers_mut());
+        let micros = app.authority.clock().now().boot.saturating_sub(self.began);
+        // The route's pattern and a known method, never path, query or another method: all of them can hold
+        // what somebody sent.
+        let (status, address) = (response.status().as_u16(), self.source.text());
+        tracing::info!(event = "request", %id, address, method, route, status, micros);
+        response
+    }
 }
 
 /// Where the request came from: the peer, or what trusted proxies say, counted from the right. A hop that
 /// is no address says nothing: the request is then the proxy's own.
-fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
+pub(crate) fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Source {
     let Some(mut address) = peer.map(|p| p.to_canonical()) else { return Source::local() };
     // Bytes, because a line that is no text is a hop, too: without it the one before would be believed.
     let lines = headers.get_all("x-forwarded-for").iter();
@@ -92,7 +134,7 @@ fn source(trusted: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> Sour
 }
 
 /// A method for the log.
-fn name_of(method: &Method) -> &'static str {
+pub(crate) fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -105,7 +147,7 @@ fn name_of(method: &Method) -> &'static str {
 }
 
 /// What the caller learns of a panic.
-fn panicked() -> Failure {
+pub(crate) fn panicked() -> Failure {
     Failure::new(ProblemCode::Internal, "The log has more under this correlation id.")
 }
 

@@ -1,12 +1,14 @@
-//! `/v1/snapshot`, `/v1/feed`, `/v1/head`: what verifiers live on. Confidential clients with the
+//! `/v1/snapshot`, `/v1/feed`, `/v1/head`, `/v1/heads`: what verifiers live on. Confidential clients with the
 //! permission `feed` only, judged before any byte of the log is sent.
 
 use crate::app::App;
-use crate::http::body::StrictJson;
+use crate::feed::Question;
+use crate::feed::fleet::Word;
+use crate::http::body::{StrictJson, strict_array};
 use crate::http::client::basic;
 use crate::http::problem::Failure;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -15,24 +17,33 @@ use rescind_authority::clients::{Client, Permission};
 use rescind_wire::b64;
 use rescind_wire::id::{Epoch, Instance};
 use rescind_wire::problem::ProblemCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 
 /// What nginx reads.
-const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
-const FRAMES: &str = "application/vnd.rescind.frame";
+pub(crate) const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// The content type of frames.
+pub(crate) const FRAMES: &str = "application/vnd.rescind.frame";
+
+/// 401 to who is no client, with a challenge.
+pub(crate) fn unknown() -> Response {
+    let failure = Failure::new(
+        ProblemCode::Unauthenticated,
+        "Authenticate with client id and secret (`rescind client add`).",
+    );
+    let mut response = failure.into_response();
+    let challenge = HeaderValue::from_static("Basic realm=\"rescind\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
+}
+
+/// 403 to a client without the permission.
+pub(crate) fn forbidden() -> Response {
+    let detail = "This client may not read the feed (`rescind client add --permission feed`).";
+    Failure::new(ProblemCode::Forbidden, detail).into_response()
+}
 
 async fn allow(app: &App, headers: &HeaderMap) -> Result<Client, Response> {
-    let unknown = || {
-        let failure = Failure::new(
-            ProblemCode::Unauthenticated,
-            "Authenticate with client id and secret (`rescind client add`).",
-        );
-        let mut response = failure.into_response();
-        let challenge = HeaderValue::from_static("Basic realm=\"rescind\"");
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-        response
-    };
     if headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(Failure::bad_request("Send one Authorization header.").into_response());
     }
@@ -43,8 +54,7 @@ async fn allow(app: &App, headers: &HeaderMap) -> Result<Client, Response> {
     if client.may(Permission::Feed) {
         return Ok(client);
     }
-    let detail = "This client may not read the feed (`rescind client add --permission feed`).";
-    Err(Failure::new(ProblemCode::Forbidden, detail).into_response())
+    Err(forbidden())
 }
 
 /// All live entries at a position, in one signed frame.
@@ -67,11 +77,12 @@ pub(super) async fn snapshot(State(app): State<App>, headers: HeaderMap) -> Resp
     }
 }
 
+/// Where a follower stands.
 #[derive(Deserialize)]
-pub(super) struct From {
-    epoch: Epoch,
-    from: u64,
-    instance: Instance,
+pub(crate) struct From {
+    pub(crate) epoch: Epoch,
+    pub(crate) from: u64,
+    pub(crate) instance: Instance,
 }
 
 /// Signed frames from a position on, without end.
@@ -98,18 +109,41 @@ pub(super) async fn feed(
     }
 }
 
-#[derive(Deserialize)]
+/// One who asks where the log stands.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     nonce: String,
     instance: Instance,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     epoch: Option<Epoch>,
     applied: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<String>,
-    #[serde(default, rename = "max_age_ms")]
-    _max_age_ms: u64,
+    #[serde(default)]
+    max_age_ms: u64,
+}
+
+/// Most questions that are answered at once.
+pub(crate) const MOST_ASKED: usize = 512;
+/// A sealed head in base64url is shorter.
+const LONGEST_SEEN: usize = 1024;
+
+impl Ask {
+    /// What is to be answered.
+    pub(crate) fn question(&self) -> Result<Question, Failure> {
+        let Some(nonce) = b64::decode_array(&self.nonce) else {
+            return Err(Failure::bad_request("Send a nonce of 16 bytes in base64url."));
+        };
+        if self.seen.as_ref().is_some_and(|seen| seen.len() > LONGEST_SEEN) {
+            return Err(Failure::bad_request("Send a sealed head as `seen`, or leave it out."));
+        }
+        Ok(Question { nonce, seen: self.seen.as_deref().and_then(b64::decode) })
+    }
+
+    fn word(&self) -> Word {
+        Word { instance: self.instance, epoch: self.epoch, applied: self.applied }
+    }
 }
 
 /// Where the log stands, read after the request came. A signed head of this realm that is ahead of the
@@ -119,20 +153,39 @@ pub(super) async fn head(
     headers: HeaderMap,
     body: Result<StrictJson<Ask>, Failure>,
 ) -> Response {
-    if let Err(refused) = allow(&app, &headers).await {
-        return refused;
-    }
-    let ask = match body {
-        Ok(StrictJson(ask)) => ask,
-        Err(failure) => return failure.into_response(),
+    let client = match allow(&app, &headers).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
     };
-    let Some(nonce) = b64::decode_array(&ask.nonce) else {
-        return Failure::bad_request("Send a nonce of 16 bytes in base64url.").into_response();
-    };
-    let seen = ask.seen.as_deref().and_then(b64::decode);
-    tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
-    match app.feed.head(nonce, seen.as_deref()).await {
-        Ok(frame) => ([(CONTENT_TYPE, FRAMES)], frame).into_response(),
-        Err(error) => Failure::from(error).into_response(),
+    match body {
+        Ok(StrictJson(ask)) => answer(&app, &client, &[ask]).await.into_response(),
+        Err(failure) => failure.into_response(),
     }
+}
+
+/// The same for many who ask at once, through a relay: a frame for each, in the order of the questions. With
+/// none, it only says whether the client may read the feed.
+pub(super) async fn heads(State(app): State<App>, request: Request) -> Response {
+    let client = match allow(&app, request.headers()).await {
+        Ok(client) => client,
+        Err(refused) => return refused,
+    };
+    match strict_array::<Ask>(request, app.limits.body, MOST_ASKED).await {
+        Ok(asks) => answer(&app, &client, &asks).await.into_response(),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn answer(app: &App, client: &Client, asks: &[Ask]) -> Result<Response, Failure> {
+    let questions = asks.iter().map(Ask::question).collect::<Result<Vec<_>, _>>()?;
+    for ask in asks {
+        tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
+        // Before the log is read: the lease that the answer gives counts from before.
+        app.feed.heard(client, ask.word());
+    }
+    let heads = match questions.is_empty() {
+        true => Vec::new(),
+        false => app.feed.heads(&questions).await?,
+    };
+    Ok(([(CONTENT_TYPE, FRAMES)], heads.concat()).into_response())
 }

@@ -1,52 +1,58 @@
-//! `POST /logout` and `POST /logout/everywhere`: answered when the end is durable.
+//! `POST /logout` and `POST /logout/everywhere`: answered when the end is durable, or with `?wait=fleet` when it
+//! holds at every verifier.
 
 use crate::app::App;
 use crate::http::credential::{self, Credential};
 use crate::http::csrf;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 use rescind_authority::line::Carrier;
+use rescind_authority::store::Head;
 use serde_json::json;
 
 /// Ends the presented session. Without a credential, or with one that is over: 204 all the same.
 pub(super) async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
+    wait: Wait,
 ) -> Result<Response, Failure> {
     let value = csrf::header_value(&headers).map(str::to_owned);
     let credential = credential::find(&app, &headers)?;
-    end_presented(&app, &headers, credential, value.as_deref()).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let ended = end_presented(&app, &headers, credential, value.as_deref()).await?;
+    let mut response = match ended.filter(|_| wait.waits()) {
+        Some(head) => Json(wait.answer(&app, &head, json!({})).await).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    };
     clear_cookies(&app, &mut response);
     Ok(response)
 }
 
-/// Ends whatever session a credential names, after the CSRF check of a cookie. No other origin may ask,
-/// even without a cookie.
+/// Ends whatever session a credential names, after the CSRF check of a cookie, and says up to where that is
+/// committed. No other origin may ask, even without a cookie.
 pub(super) async fn end_presented(
     app: &App,
     headers: &HeaderMap,
     credential: Option<Credential>,
     csrf_value: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<Option<Head>, Failure> {
     if !matches!(credential, Some(Credential::Bearer(_))) {
         csrf::check_logout(headers, &app.origin)?;
     }
     let (carrier, secret) = match &credential {
-        None => return Ok(()),
+        None => return Ok(None),
         Some(Credential::Cookie(secret)) => (Carrier::Cookie, secret),
         Some(Credential::Bearer(secret)) => (Carrier::Token, secret),
     };
-    let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(()) };
+    let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(None) };
     if carrier == Carrier::Cookie {
         csrf::check(headers, &app.origin, &app.authority.keyring(), sid, csrf_value)?;
     }
-    app.authority.logout(carrier, secret).await?;
-    Ok(())
+    Ok(app.authority.logout(carrier, secret).await?)
 }
 
 /// Ends every session of the account, the present one included. Says the position of the entry, so
@@ -55,10 +61,12 @@ pub(super) async fn everywhere(
     State(app): State<App>,
     method: Method,
     headers: HeaderMap,
+    wait: Wait,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
     let head = app.authority.logout_everywhere(&present).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
+    let body = wait.answer(&app, &head, body).await;
     let mut response = Json(body).into_response();
     clear_cookies(&app, &mut response);
     Ok(response)

@@ -1,13 +1,13 @@
 //! HTTP: the whole route table on one screen, one file per endpoint beside it.
 
 pub mod body;
-mod client;
+pub(crate) mod client;
 pub mod cookies;
 pub mod credential;
 pub mod csrf;
 mod discovery;
-mod edge;
-mod feed;
+pub(crate) mod edge;
+pub(crate) mod feed;
 mod health;
 mod introspect;
 mod limit;
@@ -18,15 +18,17 @@ mod pages;
 pub(crate) use pages::DEMO_AUDIENCE;
 pub mod problem;
 mod refresh;
-mod refuse;
+pub(crate) mod refuse;
 mod renew;
 mod revoke;
 mod session_token;
 mod sessions;
+pub(crate) mod wait;
 mod whoami;
 mod words;
 
 use crate::app::App;
+use crate::serve::shares::Places;
 use axum::Router;
 use axum::routing::{get, patch, post};
 use problem::Failure;
@@ -53,7 +55,8 @@ pub fn router(app: App) -> Router {
     let verifiers = Router::new()
         .route("/v1/snapshot", get(feed::snapshot))
         .route("/v1/feed", get(feed::feed))
-        .route("/v1/head", post(feed::head));
+        .route("/v1/head", post(feed::head))
+        .route("/v1/heads", post(feed::heads));
     let probes =
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let all = people.merge(oauth).merge(verifiers).merge(probes).merge(pages::router(&app));
@@ -83,14 +86,15 @@ trait Pipe {
 
 impl Pipe for Router<App> {
     /// What stands around every route: unknown paths and methods as problems, panics as 500 with a
-    /// correlation id, security headers, the request log.
+    /// correlation id, security headers, the request log. Each listener has places of its own.
     fn pipe(self, app: App) -> Router {
+        let places = Places::new(app.limits.connections);
         self.fallback(async || Failure::not_found())
             .method_not_allowed_fallback(async || {
                 let detail = "This path takes other methods: see Allow.";
                 Failure::new(ProblemCode::MethodNotAllowed, detail)
             })
-            .layer(axum::middleware::from_fn_with_state(app.clone(), edge::around))
+            .layer(axum::middleware::from_fn_with_state((app.clone(), places), edge::around))
             .with_state(app)
     }
 }

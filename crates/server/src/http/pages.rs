@@ -21,16 +21,20 @@ use rescind_authority::clock::random;
 use rescind_authority::line::Carrier;
 use rescind_authority::present::Present;
 use rescind_authority::secret::Secret;
+use rescind_authority::store::Head;
 use rescind_authority::throttle::Source;
 use rescind_wire::b64;
 use rescind_wire::problem::ProblemCode;
 use serde::Deserialize;
+use std::time::Duration;
 
 /// The audience of the demo's API server.
 pub(crate) const DEMO_AUDIENCE: &str = "posts-api";
 
 /// How many things that happened the account page shows.
 const EVENTS: usize = 10;
+/// How long a page waits for servers to acknowledge an end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The pages' routes.
 pub(super) fn router(app: &App) -> Router<App> {
@@ -91,6 +95,8 @@ fn local(next: Option<&str>) -> &str {
 struct Asked {
     next: Option<String>,
     done: Option<String>,
+    on: Option<u16>,
+    of: Option<u16>,
 }
 
 fn of_query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Failure> {
@@ -98,15 +104,35 @@ fn of_query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Failur
     asked.map(|Query(asked)| asked).map_err(malformed)
 }
 
-/// What just happened, in words that are ours: the query only names it.
-fn notice(done: Option<&str>) -> Option<&'static str> {
-    match done? {
-        "signed-out" => Some("You are signed out."),
-        "signed-out-everywhere" => Some("You are signed out everywhere."),
-        "session-ended" => Some("That session is over, on every server."),
-        "others-ended" => Some("All your other sessions are over, on every server."),
-        _ => None,
-    }
+/// What just happened, in words that are ours: the query only names it, and counts.
+fn notice(asked: &Asked) -> Option<String> {
+    let what = match asked.done.as_deref()? {
+        "signed-out" => "You are signed out.",
+        "signed-out-everywhere" => "You are signed out everywhere.",
+        "session-ended" => "That session is over.",
+        "others-ended" => "All your other sessions are over.",
+        _ => return None,
+    };
+    let (Some(on), Some(of)) = (asked.on, asked.of) else { return Some(what.to_owned()) };
+    let servers = if of == 1 { "server" } else { "servers" };
+    Some(match on < of {
+        true => {
+            format!("{what} Ended on {on} of {of} {servers}; the others follow within seconds.")
+        }
+        false => format!("{what} Ended on {on} of {of} {servers}."),
+    })
+}
+
+/// The way to a page that says what was done, and on how many servers it holds already. Nobody is kept
+/// waiting for a server that is cut off.
+async fn done(app: &App, path: &str, head: Option<&Head>) -> Response {
+    let enforced = match head {
+        Some(head) => Some(app.feed.enforced(head, Some(PATIENCE)).await),
+        None => None,
+    };
+    let counted = enforced.filter(|enforced| enforced.of > 0 && enforced.doubt.is_none());
+    let counts = counted.map(|enforced| format!("&on={}&of={}", enforced.on, enforced.of));
+    Redirect::to(&format!("{path}{}", counts.unwrap_or_default())).into_response()
 }
 
 async fn sign_in_page(
@@ -116,8 +142,8 @@ async fn sign_in_page(
 ) -> Result<Response, PageFailure> {
     let asked = of_query(asked)?;
     let next = local(asked.next.as_deref());
-    let notice = notice(asked.done.as_deref());
-    show_sign_in(&app, &headers, StatusCode::OK, "", None, notice, next)
+    let notice = notice(&asked);
+    show_sign_in(&app, &headers, StatusCode::OK, "", None, notice.as_deref(), next)
 }
 
 /// Shows the form with a value that fits this browser's sign-in cookie. A cookie that is there already
@@ -238,13 +264,14 @@ async fn account(
         })
         .collect();
     let csrf = app.authority.keyring().csrf_value(present.session.sid);
+    let notice = notice(&asked);
     let view = Account {
         name: present.account.name.as_str(),
         roles: &present.account.roles,
         csrf: &csrf,
         sessions: &rows,
         events: &events,
-        notice: notice(asked.done.as_deref()),
+        notice: notice.as_deref(),
         demo: app.demo_api.is_some(),
     };
     Ok(whoami::with_fresh_cookie(&app, &present, ok(pages::account(&view))))
@@ -281,8 +308,8 @@ async fn sign_out(
 ) -> Result<Response, PageFailure> {
     let form = form?;
     let credential = credential::find(&app, &headers)?;
-    logout::end_presented(&app, &headers, credential, form.get("csrf")).await?;
-    let mut response = Redirect::to("/signin?done=signed-out").into_response();
+    let head = logout::end_presented(&app, &headers, credential, form.get("csrf")).await?;
+    let mut response = done(&app, "/signin?done=signed-out", head.as_ref()).await;
     logout::clear_cookies(&app, &mut response);
     Ok(response)
 }
@@ -293,8 +320,8 @@ async fn sign_out_everywhere(
     form: Result<StrictForm, Failure>,
 ) -> Result<Response, PageFailure> {
     let present = posted(&app, &headers, &form?).await?;
-    app.authority.logout_everywhere(&present).await?;
-    let mut response = Redirect::to("/signin?done=signed-out-everywhere").into_response();
+    let head = app.authority.logout_everywhere(&present).await?;
+    let mut response = done(&app, "/signin?done=signed-out-everywhere", Some(&head)).await;
     logout::clear_cookies(&app, &mut response);
     Ok(response)
 }
@@ -307,8 +334,8 @@ async fn end_session(
     let form = form?;
     let present = posted(&app, &headers, &form).await?;
     let sid = form.need("session")?.parse().map_err(|_| Failure::not_found())?;
-    app.authority.end_session(present.account.sub, sid).await?;
-    let response = Redirect::to("/account?done=session-ended").into_response();
+    let head = app.authority.end_session(present.account.sub, sid).await?;
+    let response = done(&app, "/account?done=session-ended", Some(&head)).await;
     Ok(whoami::with_fresh_cookie(&app, &present, response))
 }
 
@@ -318,8 +345,8 @@ async fn end_others(
     form: Result<StrictForm, Failure>,
 ) -> Result<Response, PageFailure> {
     let present = posted(&app, &headers, &form?).await?;
-    app.authority.end_others(&present).await?;
-    let response = Redirect::to("/account?done=others-ended").into_response();
+    let (_, head) = app.authority.end_others(&present).await?;
+    let response = done(&app, "/account?done=others-ended", Some(&head)).await;
     Ok(whoami::with_fresh_cookie(&app, &present, response))
 }
 

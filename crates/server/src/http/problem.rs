@@ -19,7 +19,7 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// Adds the request's id to an answer: as a header, and as a member of a problem that is a failure of
 /// ours. An id is base64url.
-pub(super) fn identified(mut response: Response, id: &str) -> Response {
+pub(crate) fn identified(mut response: Response, id: &str) -> Response {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         let (head, _) = response.into_parts();
         let correlation_id = Some(id.to_owned());
@@ -221,6 +221,11 @@ impl OAuthFailure {
     /// The request is malformed.
     pub fn invalid_request(description: &'static str) -> Self {
         Self::new("invalid_request", description)
+    }
+
+    /// The same error with another status.
+    pub fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     /// Client authentication failed.

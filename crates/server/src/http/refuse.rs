@@ -1,14 +1,15 @@
-//! What no route is asked about: credentials in the address, and framing that two servers could read in
-//! two ways.
+//! What no route is asked about: what there is no place for, more header fields than anybody needs,
+//! credentials in the address, and framing that two servers could read in two ways.
 
 use crate::app::{App, canonical_host};
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HOST, RETRY_AFTER, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use rescind_wire::problem::ProblemCode;
 use std::net::IpAddr;
 
 /// Parameters that never belong into an address, in lower case.
@@ -19,8 +20,22 @@ const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 /// Routes that answer in the form of RFC 6749.
 const OAUTH: [&str; 3] = ["/token", "/revoke", "/introspect"];
 
+/// Most fields in the headers of a request. A parser of HTTP/1.1 has the same limit before this one.
+const MAX_FIELDS: usize = 100;
+
+/// The answer to a request for which there is no place. Without a body: one would have to be kept until it was
+/// taken, and there is no place for that.
+pub(crate) fn no_place() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, HeaderValue::from_static("1"))])
+        .into_response()
+}
+
 /// The answer to a request that is refused before its route is asked; of the route's own form.
-pub(super) fn early(request: &Request, route: &str) -> Option<Response> {
+pub(crate) fn early(request: &Request, route: &str) -> Option<Response> {
+    if request.headers().len() > MAX_FIELDS {
+        let detail = "Send fewer header fields: 100 at most.";
+        return Some(too_many_fields(route, detail));
+    }
     if ambiguous(request.headers()) {
         let detail = "Send one Host, and frame the body by Content-Length or by chunked alone.";
         let mut response = refusal(route, detail);
@@ -76,6 +91,14 @@ fn for_one_of(request: &Request, ours: impl Fn(&str) -> bool) -> bool {
     let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
     let named = [request.uri().authority().map(Authority::as_str), header];
     named.iter().any(Option::is_some) && named.into_iter().flatten().all(ours)
+}
+
+fn too_many_fields(route: &str, detail: &'static str) -> Response {
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    match OAUTH.contains(&route) {
+        true => OAuthFailure::invalid_request(detail).status(status).into_response(),
+        false => Failure::new(ProblemCode::TooLarge, detail).status(status).into_response(),
+    }
 }
 
 fn refusal(route: &str, detail: &'static str) -> Response {

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::http::body::StrictJson;
 use crate::http::login::label;
 use crate::http::problem::Failure;
+use crate::http::wait::Wait;
 use crate::http::{credential, logout, whoami};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -46,15 +47,17 @@ pub(super) async fn list(
     Ok(whoami::with_fresh_cookie(&app, &present, Json(all).into_response()))
 }
 
-/// `DELETE /sessions`: ends all but the present one.
+/// `DELETE /sessions[?wait=fleet]`: ends all but the present one.
 pub(super) async fn end_others(
     State(app): State<App>,
     method: Method,
     headers: HeaderMap,
+    wait: Wait,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
     let (ended, head) = app.authority.end_others(&present).await?;
     let body = json!({ "ended": ended, "epoch": head.epoch, "pos": head.pos });
+    let body = wait.answer(&app, &head, body).await;
     Ok(whoami::with_fresh_cookie(&app, &present, Json(body).into_response()))
 }
 
@@ -63,17 +66,19 @@ fn named(path: Result<Path<Sid>, PathRejection>) -> Result<Sid, Failure> {
     path.map(|Path(sid)| sid).map_err(|_| Failure::not_found())
 }
 
-/// `DELETE /sessions/{id}`: ends one of one's own.
+/// `DELETE /sessions/{id}[?wait=fleet]`: ends one of one's own.
 pub(super) async fn end(
     State(app): State<App>,
     method: Method,
     headers: HeaderMap,
+    wait: Wait,
     path: Result<Path<Sid>, PathRejection>,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
     let sid = named(path)?;
     let head = app.authority.end_session(present.account.sub, sid).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
+    let body = wait.answer(&app, &head, body).await;
     let mut response = Json(body).into_response();
     if sid == present.session.sid {
         logout::clear_cookies(&app, &mut response);

@@ -1,28 +1,29 @@
 //! The accept loop: HTTP/1.1, and HTTP/2 where TLS is done here, with deadlines for whoever is slow,
-//! limits on headers, streams and connections, and a shutdown that drains with a limit.
+//! limits on headers, streams and connections, and a shutdown that drains with a limit. How many connections
+//! one source may have stands in [`shares`].
 
 mod pulse;
+pub(crate) mod shares;
 
 use crate::run::stopped;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use pulse::Pulse;
 use rustls::ServerConfig;
+use shares::{Place, Places};
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -36,7 +37,7 @@ pub struct Limits {
     pub body: Duration,
     /// Whoever has not read anything of what is being sent for so long is gone.
     pub write: Duration,
-    /// Most connections at once; further ones wait in the listener's queue.
+    /// Most connections at once, further ones wait in the listener's queue; and most requests under way.
     pub connections: usize,
 }
 
@@ -56,9 +57,7 @@ const MAX_HEADERS: usize = 32 * 1024;
 /// Requests that may be open at once on one HTTP/2 connection: no fewer than 100, since a client may begin
 /// with so many before it has heard of a limit (RFC 9113 §6.5.2).
 const MAX_STREAMS: u32 = 128;
-/// Fields in the headers of one request of HTTP/2; more get 431. HTTP/1.1 has the same limit.
-const MAX_FIELDS: usize = 100;
-/// Their size, with 32 bytes for each as RFC 9113 counts them.
+/// Size of the header fields of one request of HTTP/2, with 32 bytes for each as RFC 9113 counts them.
 const MAX_FIELD_LIST: u32 = 16 * 1024;
 /// What of one answer is kept ready for a slow reader of HTTP/2.
 const SEND_BUFFER: usize = 16 * 1024;
@@ -66,6 +65,16 @@ const SEND_BUFFER: usize = 16 * 1024;
 const PING: Duration = Duration::from_secs(20);
 /// How long a shutdown waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Who comes to a listener of TCP, and how.
+#[derive(Clone, Default)]
+pub struct Front {
+    /// Set if TLS is done here.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Proxies, whose connections are those of many: no share limits them. Their requests are counted for
+    /// the clients that they name.
+    pub proxies: Arc<[IpAddr]>,
+}
 
 /// Who opened a connection.
 #[derive(Debug, Clone, Copy)]
@@ -124,16 +133,16 @@ impl Door for UnixListener {
     }
 }
 
-/// Serves a router on a TCP listener until `stop`; with TLS if it is given.
+/// Serves a router on a TCP listener until `stop`.
 pub async fn tcp(
     listener: TcpListener,
     router: Router,
     limits: Limits,
-    tls: Option<Arc<ServerConfig>>,
+    front: Front,
     stop: watch::Receiver<bool>,
 ) {
-    let tls = tls.map(TlsAcceptor::from);
-    serve(listener, Connections::new(router, limits, tls), stop).await;
+    let tls = front.tls.map(TlsAcceptor::from);
+    serve(listener, Connections { router, limits, tls, proxies: front.proxies, stop }).await;
 }
 
 /// Serves a router on a Unix socket until `stop`.
@@ -143,16 +152,17 @@ pub async fn unix(
     limits: Limits,
     stop: watch::Receiver<bool>,
 ) {
-    serve(listener, Connections::new(router, limits, None), stop).await;
+    let proxies = Arc::new([]);
+    serve(listener, Connections { router, limits, tls: None, proxies, stop }).await;
 }
 
-async fn serve<D: Door>(door: D, connections: Connections, stop: watch::Receiver<bool>) {
+async fn serve<D: Door>(door: D, connections: Connections) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(connections.limits.connections));
+    let places = Places::new(connections.limits.connections);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&door, &places) => accepted,
-            () = stopped(stop.clone()) => break,
+            () = stopped(connections.stop.clone()) => break,
         };
         let (io, peer, place) = match accepted {
             Ok(accepted) => accepted,
@@ -163,6 +173,7 @@ async fn serve<D: Door>(door: D, connections: Connections, stop: watch::Receiver
                 continue;
             }
         };
+        let Some(place) = connections.admit(place, peer) else { continue };
         let (connections, watcher) = (connections.clone(), graceful.watcher());
         tokio::spawn(async move {
             connections.serve(io, peer, watcher).await;
@@ -181,14 +192,23 @@ struct Connections {
     router: Router,
     limits: Limits,
     tls: Option<TlsAcceptor>,
-    /// Requests of HTTP/2 that may be open on all connections together: as many as there may be connections,
-    /// so that they cost no more memory than as many of HTTP/1.1.
-    streams: Arc<Semaphore>,
+    proxies: Arc<[IpAddr]>,
+    stop: watch::Receiver<bool>,
 }
 
 impl Connections {
-    fn new(router: Router, limits: Limits, tls: Option<TlsAcceptor>) -> Self {
-        Self { router, limits, tls, streams: Arc::new(Semaphore::new(limits.connections)) }
+    /// The place of a connection as one of its source's share; `None` if that is taken.
+    fn admit(&self, place: Place, peer: Peer) -> Option<Place> {
+        let Peer::Network(peer) = peer else { return Some(place) };
+        let address = peer.ip().to_canonical();
+        if self.proxies.contains(&address) {
+            return Some(place);
+        }
+        let admitted = place.of(address);
+        if admitted.is_none() {
+            tracing::info!(event = "connection_refused", %address);
+        }
+        admitted
     }
 
     async fn serve<Io>(self, io: Io, peer: Peer, watcher: Watcher)
@@ -198,7 +218,12 @@ impl Connections {
         let io = Box::pin(patient(io, self.limits.write));
         let Some(tls) = &self.tls else { return self.http1(io, peer, watcher).await };
         let handshake = tokio::time::timeout(self.limits.headers, tls.accept(io));
-        let Ok(Ok(io)) = handshake.await else { return };
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            // Nothing was asked here yet: a stop has nothing to wait for.
+            () = stopped(self.stop.clone()) => return,
+        };
+        let Ok(Ok(io)) = shaken else { return };
         match io.get_ref().1.alpn_protocol() {
             Some(b"h2") => self.http2(io, peer, watcher).await,
             _ => self.http1(io, peer, watcher).await,
@@ -223,24 +248,11 @@ impl Connections {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (router, streams, pulse) = (self.router, self.streams, Pulse::new());
+        let (router, pulse) = (self.router, Pulse::new());
         let beats = Arc::clone(&pulse);
-        let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-            let few = request.headers().len() <= MAX_FIELDS;
-            let place = Arc::clone(&streams).try_acquire_owned();
-            let answer = match (few, place) {
-                (true, Ok(place)) => Ok((beats.begin(place), answer(&router, peer, request))),
-                (false, _) => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-                (true, Err(_)) => Err(StatusCode::SERVICE_UNAVAILABLE),
-            };
-            async move {
-                match answer {
-                    Ok((beat, answer)) => {
-                        answer.await.map(|response| response.map(|body| beat.watch(body)))
-                    }
-                    Err(status) => Ok(refused(status)),
-                }
-            }
+        let service = hyper::service::service_fn(move |request| {
+            let (beat, answer) = (beats.begin(), answer(&router, peer, request));
+            async move { answer.await.map(|response| response.map(|body| beat.watch(body))) }
         });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -255,14 +267,6 @@ impl Connections {
             () = pulse.stops(self.limits.headers, self.limits.write) => {}
         }
     }
-}
-
-/// The answer to what is not even looked at.
-fn refused(status: StatusCode) -> http::Response<Body> {
-    let mut response = http::Response::new(Body::empty());
-    *response.status_mut() = status;
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
 }
 
 /// One request, with who sent it.
@@ -290,11 +294,8 @@ fn patient<Io: AsyncRead + AsyncWrite>(io: Io, write: Duration) -> TimeoutStream
     stream
 }
 
-async fn accept<D: Door>(
-    door: &D,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(D::Io, Peer, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+async fn accept<D: Door>(door: &D, places: &Arc<Places>) -> std::io::Result<(D::Io, Peer, Place)> {
+    let place = places.wait().await?;
     let (io, peer) = door.accept().await?;
     Ok((io, peer, place))
 }

@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// Largest piece of an answer that is handed over at once.
@@ -43,12 +42,12 @@ impl Pulse {
     }
 
     /// A request begins.
-    pub(super) fn begin(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Beat {
+    pub(super) fn begin(self: &Arc<Self>) -> Beat {
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
         state.open.insert(id, now());
-        Beat { pulse: Arc::clone(self), id, _place: place }
+        Beat { pulse: Arc::clone(self), id }
     }
 
     /// Resolves when nothing is open for `idle`, or one answer has not moved for `stuck`.
@@ -71,7 +70,6 @@ impl Pulse {
 pub(super) struct Beat {
     pulse: Arc<Pulse>,
     id: u64,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Beat {

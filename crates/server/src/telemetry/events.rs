@@ -20,8 +20,10 @@ use tracing_subscriber::layer::Context;
 const COUNTED: [&str; 2] = ["rescind_server", "rescind_authority"];
 
 /// Events that are alarms.
-pub const ALARMS: [&str; 12] = [
+pub const ALARMS: [&str; 14] = [
+    "canary_late",
     "certificate_failed",
+    "clock_early",
     "clock_stepped",
     "credential_reuse",
     "feed_ahead",
@@ -83,6 +85,7 @@ pub struct Events {
     throttled: Counters,
     revocations: Counters,
     epochs: Counter,
+    delays: Histogram,
     commits: Histogram,
     jobs: Histogram,
 }
@@ -110,6 +113,7 @@ impl Events {
             throttled: family(r, "throttled", "Attempts answered 429", "at", &THROTTLED),
             revocations: family(r, "revocations", "Entries of the log", "scope", &scopes),
             durations: put(r, "request_duration_seconds", "Time to answer a request", durations),
+            delays: put(r, "revocation_delay_seconds", "Until all had applied a canary", seconds()),
             commits: put(r, "commit_duration_seconds", "Time that a commit took", seconds()),
             jobs: put(r, "commit_jobs", "Changes in one commit", Histogram::new(few)),
             epochs: put(r, "epochs_opened", "New epochs, after a rollback", Counter::default()),
@@ -154,6 +158,7 @@ impl Events {
             "epoch_opened" => {
                 self.epochs.inc();
             }
+            "canary" => self.delays.observe(micros(seen.micros)),
             "committed" => {
                 self.commits.observe(micros(seen.micros));
                 self.jobs.observe(seen.jobs.unwrap_or(0) as f64);

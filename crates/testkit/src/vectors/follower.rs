@@ -17,6 +17,7 @@ pub(super) fn file() -> Value {
         ("a gap asks for a snapshot, and nothing is fresh before it", gap()),
         ("what is known already is skipped", duplicates()),
         ("beats prove nothing", beats()),
+        ("an entry that somebody waits for is acknowledged once it is applied", asked()),
         ("a head below what was applied when it was asked for stops all", went_back()),
         ("another digest at a known position stops all", other_digest()),
         ("a new epoch is added to what is held, and one of the past is refused", epochs()),
@@ -121,6 +122,12 @@ fn beats() -> Vec<Event> {
     ]
 }
 
+fn asked() -> Vec<Event> {
+    let log = log();
+    let waiting = [snapshot(&log, 3), Event::FeedAsked, Event::Asked(3), Event::Asked(5)];
+    waiting.into_iter().chain([delta(&log, 4, 4), delta(&log, 5, 5)]).collect()
+}
+
 fn went_back() -> Vec<Event> {
     let log = log();
     let fresh = [snapshot(&log, 5), Event::FeedAsked, sent(1, 10), head(1, log.position(5), 10)];
@@ -159,6 +166,7 @@ fn event_json(event: &Event) -> Value {
         }
         Event::Beat(position) => json!({ "beat": position_json(position) }),
         Event::Resync => json!("resync"),
+        Event::Asked(pos) => json!({ "asked": number(*pos) }),
         Event::HeadSent { nonce, at } => json!({ "head_sent": hex(nonce), "at": now_json(*at) }),
         Event::HeadLost(nonce) => json!({ "head_lost": hex(nonce) }),
         Event::Head { head, at } => json!({
@@ -181,6 +189,7 @@ fn effect_json(effect: &Effect) -> Value {
             "fresh_as_of": { "boot_us": lease.anchor.boot_us, "wall_us": lease.anchor.wall_us },
         }),
         Effect::EndLease => json!("not_fresh"),
+        Effect::Acknowledge => json!("acknowledge"),
         Effect::FetchSnapshot(why) => json!({ "fetch_snapshot": format!("{why:?}") }),
         Effect::Alarm(alarm) => json!({ "alarm": format!("{alarm:?}") }),
     }

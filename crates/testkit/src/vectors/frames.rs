@@ -35,6 +35,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("beat", Frame::Beat(log.position(4))),
         ("keys", Frame::Keys(mark)),
         ("resync", Frame::Resync),
+        ("ask", Frame::Ask { pos: 4 }),
         ("goaway", Frame::GoAway { spread_ms: 5000 }),
         ("head", Frame::Head(head)),
     ]
@@ -55,6 +56,7 @@ fn says(frame: &Frame) -> Value {
         Frame::Beat(position) => json!({ "position": position_json(position) }),
         Frame::Keys(m) => mark(m),
         Frame::Resync => json!({}),
+        Frame::Ask { pos } => json!({ "pos": number(*pos) }),
         Frame::GoAway { spread_ms } => json!({ "spread_ms": spread_ms }),
         Frame::Head(head) => json!({
             "nonce": hex(&head.nonce), "position": position_json(&head.position), "utc": number(head.utc),

@@ -1,5 +1,5 @@
 //! Edges that a review has found: long forms, empty and foreign folders beside each other, epochs that
-//! were lost, addresses of a server, narrow sign-ins, late requests, and a clock that is set back.
+//! were lost, addresses of a server, narrow sign-ins, late requests, and a clock that is set.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
 
 mod addresses;
 mod folders;
+mod forgotten;
 
 use http::Method;
 use rescind_authority::present::Present;

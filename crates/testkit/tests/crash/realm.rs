@@ -5,6 +5,7 @@ use rescind_authority::Settings;
 use rescind_authority::clock::Clock as _;
 use rescind_server::clock::SystemClock;
 use rescind_server::run::{Config, World, open, run};
+use rescind_server::store::sqlite::FILE_NAME;
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
 use rescind_testkit::http::{Answer, Http, encode};
 use rescind_testkit::process::{Process, free_port, wait_for_port};
@@ -142,6 +143,25 @@ impl Realm {
         story.await;
         stop.send(true).unwrap();
         serving.await.unwrap().unwrap();
+    }
+
+    /// The database, whose process is gone, is whole.
+    pub(crate) fn is_sound(&self) {
+        let database = rusqlite::Connection::open(self.data().join(FILE_NAME)).unwrap();
+        let said = database.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+        assert_eq!(said.unwrap(), "ok");
+        let mut broken = database.prepare("PRAGMA foreign_key_check").unwrap();
+        assert!(!broken.exists([]).unwrap(), "a row without the one that it belongs to");
+    }
+
+    /// Waits until the marker, outside the store, has the compromised key.
+    pub(crate) async fn remembers(&self, kid: &str) {
+        let written = async {
+            while !std::fs::read_to_string(self.keys().join("marker.json")).unwrap().contains(kid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), written).await.expect("it is remembered");
     }
 
     /// A client of whatever process runs now. Each process needs a client of its own.

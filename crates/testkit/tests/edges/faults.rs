@@ -78,9 +78,9 @@ impl Store for Faulty {
         self.ask(false)?;
         self.inner.log(after, most).await
     }
-    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {
+    async fn snapshot(&self) -> Result<(Head, Vec<Entry>), StoreError> {
         self.ask(false)?;
-        self.inner.snapshot(now).await
+        self.inner.snapshot().await
     }
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         self.ask(false)?;

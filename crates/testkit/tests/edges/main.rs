@@ -18,4 +18,5 @@ mod input;
 mod logs;
 mod methods;
 mod refusals;
+mod shares;
 mod support;

@@ -6,7 +6,7 @@ use rescind_authority::settings::Argon2Cost;
 use rescind_server::admin;
 use rescind_server::app::App;
 use rescind_server::run::Config;
-use rescind_server::serve::{self, Limits, Uid};
+use rescind_server::serve::{self, Front, Limits, Uid};
 use rescind_server::telemetry::events::Events;
 use rescind_testkit::http::{Answer, Browser, Headers, Http};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
@@ -84,7 +84,7 @@ impl Door {
     fn serving(listener: TcpListener, router: axum::Router, limits: Limits) -> Self {
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve::tcp(listener, router, limits, None, stopped));
+        tokio::spawn(serve::tcp(listener, router, limits, Front::default(), stopped));
         Self { http: Http::new(&format!("http://{address}")), address, _stop: stop }
     }
 }
@@ -123,7 +123,7 @@ pub(crate) async fn stakes(authority: &TestAuthority, name: &str) -> Value {
 }
 
 /// Every public route, with each method it takes.
-pub(crate) const ROUTES: [(Method, &str); 28] = [
+pub(crate) const ROUTES: [(Method, &str); 29] = [
     (Method::POST, "/login"),
     (Method::POST, "/logout"),
     (Method::POST, "/logout/everywhere"),
@@ -143,6 +143,7 @@ pub(crate) const ROUTES: [(Method, &str); 28] = [
     (Method::GET, "/v1/snapshot"),
     (Method::GET, "/v1/feed"),
     (Method::POST, "/v1/head"),
+    (Method::POST, "/v1/heads"),
     (Method::GET, "/"),
     (Method::GET, "/signin"),
     (Method::POST, "/signin"),

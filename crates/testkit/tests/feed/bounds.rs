@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use rescind_authority::clients::{Client, Permission};
 use rescind_authority::store::{Load, Write};
 use rescind_server::feed::FeedHub;
-use rescind_server::serve::{self, Limits};
+use rescind_server::serve::{self, Front, Limits};
 use rescind_testkit::http::Answer;
 use rescind_testkit::server::{TestAuthority, operator};
 use rescind_wire::id::{Epoch, Jti};
@@ -37,7 +37,7 @@ async fn impatient(authority: &TestAuthority) -> (String, watch::Sender<bool>) {
     let mut app = authority.app.clone();
     app.hosts = [address.clone()].into();
     let router = rescind_server::http::router(app);
-    tokio::spawn(serve::tcp(listener, router, limits, None, stopped));
+    tokio::spawn(serve::tcp(listener, router, limits, Front::default(), stopped));
     (address, stop)
 }
 

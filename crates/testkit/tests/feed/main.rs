@@ -7,6 +7,7 @@
 
 mod access;
 mod bounds;
+mod fleet;
 mod followers;
 mod freshness;
 mod hand;

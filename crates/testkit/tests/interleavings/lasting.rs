@@ -49,8 +49,9 @@ impl Month {
             true => cutoffs,
             false => {
                 let keys = session.cutoff_keys(ISSUER);
-                let (_, live) = now(self.store.snapshot(wall / SECOND)).unwrap();
-                let hits = live.into_iter().filter(|e| keys.contains(&e.key));
+                let (_, live) = now(self.store.snapshot()).unwrap();
+                let live = live.into_iter().filter(|e| e.until > wall / SECOND);
+                let hits = live.filter(|e| keys.contains(&e.key));
                 hits.map(|e| Cutoff { scope: e.scope, ts: e.ts }).collect()
             }
         };

@@ -96,7 +96,9 @@ impl World {
                 Effect::Insert(entries) => entries.iter().for_each(|e| self.set.insert(e)),
                 Effect::Fresh(lease) => self.lease = Some(lease),
                 Effect::EndLease => self.lease = None,
-                Effect::FetchSnapshot(_) | Effect::Alarm(_) => unreachable!("{effect:?}"),
+                Effect::FetchSnapshot(_) | Effect::Alarm(_) | Effect::Acknowledge => {
+                    unreachable!("{effect:?}")
+                }
             }
         }
     }

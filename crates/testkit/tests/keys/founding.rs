@@ -94,6 +94,7 @@ fn as_version_1(data: &Path, keys: &Path) -> (String, String) {
         "DROP TABLE key; DROP TABLE audit; DROP TABLE gone; DROP INDEX log_key; \
          DROP TRIGGER account_never_returns; DROP TRIGGER realm_only_rises; \
          ALTER TABLE account DROP COLUMN banned; ALTER TABLE realm DROP COLUMN keys_version; \
+         ALTER TABLE realm DROP COLUMN swept_to; \
          PRAGMA user_version = 1;",
     )
     .unwrap();
@@ -128,7 +129,7 @@ async fn a_store_of_version_1_goes_on_with_its_keys_which_are_wrapped_from_then_
     let mut names: Vec<_> = left.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["marker.json", "master.key"]);
-    // And once more, as version 2.
+    // And once more, as this version.
     let authority = authority.restart().await;
     assert_eq!(device.go_on(&authority).await, 200);
     assert_eq!(authority.app.authority.keyring().token_key().kid(), token_kid);

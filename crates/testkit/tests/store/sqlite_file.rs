@@ -7,8 +7,8 @@ use rescind_authority::store::{Load, Store, StoreError, Swept, Write};
 use rescind_server::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
 use rescind_testkit::conformance::{
-    DAY, ISSUER, LONGEST_LIFE, SECOND, START, account, add_accounts, revoke, session, sid, sign_in,
-    stored, sub, view, whole_log, write,
+    DAY, ISSUER, LONGEST_LIFE, SECOND, START, account, add_accounts, epoch_record, revoke, session,
+    sid, sign_in, stored, sub, view, whole_log, write,
 };
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Target;
@@ -196,7 +196,7 @@ async fn a_sweep_of_many_slices_takes_all_and_nothing_else() {
     assert_eq!(swept, Swept { entries: 2_501, sessions: 2_500, cutoffs: 2_500 });
     assert_eq!(store.sweep(START + DAY).await.unwrap(), Swept::default());
     assert_eq!(view(&*store, 1).await.session.unwrap().cutoffs.len(), 1);
-    assert_eq!(store.snapshot(START / SECOND).await.unwrap().1.len(), 1);
+    assert_eq!(store.snapshot().await.unwrap().1.len(), 1);
 }
 
 // S04
@@ -227,6 +227,40 @@ async fn the_schema_itself_lets_nothing_go_back() {
         assert!(raw.execute(sql, []).is_err(), "{sql}");
     }
     assert_eq!((stored(&*store, 1).await, whole_log(&*store).await), (before, log));
+}
+
+// S15 V08
+#[tokio::test]
+async fn entries_go_only_together_with_the_second_up_to_which_they_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = reopened(folder.path());
+    assert_eq!(store.opened().swept_to, 0);
+    revoke(&store, Target::Subject(sub(1))).await;
+    revoke(&store, Target::Key("kid".into())).await;
+    let until = whole_log(&store).await[0].until;
+    store.sweep((until - 1) * SECOND).await.unwrap();
+    drop(store);
+    let store = reopened(folder.path());
+    assert_eq!(store.opened().swept_to, 0, "nothing was forgotten");
+
+    let raw = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    raw.execute_batch(
+        "CREATE TRIGGER full BEFORE UPDATE OF swept_to ON realm BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    .unwrap();
+    assert!(store.sweep(START + DAY).await.is_err());
+    assert_eq!(store.snapshot().await.unwrap().1.len(), 2, "none went without it");
+    raw.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(store.sweep(START + DAY).await.unwrap().entries, 1);
+    drop(store);
+    let store = reopened(folder.path());
+    assert_eq!(store.opened().swept_to, until, "of what went, not of the clock");
+    assert!(raw.execute("UPDATE realm SET swept_to = swept_to - 1", []).is_err());
+
+    let (epoch, record) = (rescind_wire::id::Epoch::from_bytes([9; 16]), epoch_record());
+    store.open_epoch(epoch, START, false, record).await.unwrap();
+    drop(store);
+    assert_eq!(reopened(folder.path()).opened().swept_to, 0, "an epoch begins anew");
 }
 
 #[tokio::test]

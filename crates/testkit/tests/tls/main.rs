@@ -1,5 +1,5 @@
-//! TLS by the authority itself, with HTTP/2: what is spoken, certificates that change, and whoever is slow on
-//! a connection that many requests share.
+//! TLS by the authority itself, with HTTP/2: what is spoken, certificates that change, whoever is slow on a
+//! connection that many requests share, and what one source may have.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@
 mod certificates;
 mod floods;
 mod realm;
+mod shares;
 mod slow;
 mod spoken;
 mod time;

@@ -14,11 +14,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -107,13 +108,25 @@ impl Realm {
         alpn: &[&[u8]],
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        self.connect_from("127.0.0.1", alpn, versions).await
+    }
+
+    /// The same from this address of the machine.
+    async fn connect_from(
+        &self,
+        address: &str,
+        alpn: &[&[u8]],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(self.signer.roots())
             .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-        let stream = TcpStream::connect(self.authority.address).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((address.parse::<Ipv4Addr>().unwrap(), 0).into())?;
+        let stream = socket.connect(self.authority.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
@@ -126,7 +139,16 @@ impl Realm {
 
     /// A connection of HTTP/2; `window` is what may be sent to it on each stream before it asks for more.
     pub(crate) async fn http2(&self, window: u32) -> http2::SendRequest<Full<Bytes>> {
-        let stream = self.connect(&[b"h2"], rustls::ALL_VERSIONS).await.unwrap();
+        self.http2_from("127.0.0.1", window).await
+    }
+
+    /// The same from this address of the machine.
+    pub(crate) async fn http2_from(
+        &self,
+        address: &str,
+        window: u32,
+    ) -> http2::SendRequest<Full<Bytes>> {
+        let stream = self.connect_from(address, &[b"h2"], rustls::ALL_VERSIONS).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window)
@@ -139,7 +161,13 @@ impl Realm {
 
     /// A connection of HTTP/1.1.
     pub(crate) async fn http1(&self) -> http1::SendRequest<Full<Bytes>> {
-        let stream = self.connect(&[b"http/1.1"], rustls::ALL_VERSIONS).await.unwrap();
+        self.http1_from("127.0.0.1").await
+    }
+
+    /// The same from this address of the machine.
+    pub(crate) async fn http1_from(&self, address: &str) -> http1::SendRequest<Full<Bytes>> {
+        let stream =
+            self.connect_from(address, &[b"http/1.1"], rustls::ALL_VERSIONS).await.unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         sender

@@ -77,6 +77,14 @@ async fn more_fields_than_anybody_needs_are_refused() {
     assert_eq!(few.status(), StatusCode::OK);
     let many = http.send_request(with(100)).await.unwrap();
     assert_eq!(many.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    // Answered as everything is, and not to be repeated.
+    for name in ["strict-transport-security", "x-correlation-id", "cache-control"] {
+        assert!(many.headers().contains_key(name), "{name}");
+    }
+    assert!(!many.headers().contains_key("retry-after"));
+    let problem: serde_json::Value = serde_json::from_slice(&read(many).await.1).unwrap();
+    assert_eq!(problem["type"], "urn:rescind:problem:too-large");
+    assert_eq!(problem["status"], 431);
 }
 
 // H09

@@ -29,6 +29,7 @@ async fn every_metric_stands_in_the_documents_with_type_and_labels_and_no_other_
     let Watched { authority, _alone } = watched().await;
     authority.person("alice").await;
     authority.http().sign_in("alice", PASSWORD).await;
+    let _verifier = authority.verifier().await;
     let metrics = Metrics::of(&authority).await;
     let documented: BTreeMap<&str, (&str, BTreeSet<&str>)> =
         table(METRICS, "| Metric | Type | Labels | Meaning |")

@@ -74,6 +74,8 @@ async fn what_happens_moves_the_metric_that_counts_it() {
             ("rescind_log_position", 1.0),
             ("rescind_hashes_total", 3.0),
             ("rescind_feed_followers", 1.0),
+            ("rescind_fleet_verifiers{client_id=\"posts-api\"}", 1.0),
+            ("rescind_fleet_laggards{client_id=\"posts-api\"}", 0.0),
         ],
     );
     assert_eq!(after.value("rescind_accounts"), 1.0);
@@ -148,7 +150,7 @@ async fn a_histogram_rises_to_its_count_and_has_one_observation_for_each_request
     let page = "{method=\"GET\",route=\"/signin\"}";
     moved(&before, &after, &[(&format!("rescind_request_duration_seconds_count{page}"), 5.0)]);
     let histograms = after.types.iter().filter(|(_, kind)| *kind == "histogram");
-    assert_eq!(histograms.clone().count(), 3);
+    assert_eq!(histograms.clone().count(), 4);
     for (name, _) in histograms {
         let bucket = format!("{name}_bucket{{");
         let mut series: std::collections::BTreeMap<String, Vec<(f64, f64)>> = Default::default();

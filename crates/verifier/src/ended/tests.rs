@@ -4,6 +4,7 @@ use super::*;
 use crate::builder::Settings;
 use crate::clock::{Clock, ManualClock, Now};
 use crate::fixture::{ISSUED, claims, signing_key};
+use crate::following::Keeper as _;
 use crate::keys::KeyRing;
 use crate::state::Event;
 use rescind_wire::frame::{Head, KeysMark, Position};
@@ -54,6 +55,7 @@ impl World {
             leeway: 0,
             staleness: None,
             cache_bytes: 1 << 20,
+            monitor: false,
         };
         let core = Arc::new(Core::new(settings, KeyRing::new(vec![Alg::Es256]), clock.clone()));
         let epoch = Epoch::from_bytes([1; 16]);

@@ -9,7 +9,7 @@ use crate::store::sqlite::FILE_NAME;
 use crate::store::sqlite::peek::{self, Look, PeekError, Seen};
 use rescind_authority::clock::Clock as _;
 use rescind_authority::keyring::Keyring;
-use rescind_authority::store::Head;
+use rescind_authority::rollback;
 use std::io;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) fn look(data: &Path, keys: &Path, config: Option<&Config>) -> Vec<Fin
     let mut found = vec![store(&looked)];
     if let Some(seen) = &looked.realm {
         let accept = config.is_some_and(|config| config.accept_clock);
-        found.push(clock(&seen.head, SystemClock::default().now().wall, accept));
+        found.push(clock(seen, SystemClock::default().now().wall, accept));
         found.push(match remembered {
             Ok(marker) => judge(marker.as_ref(), seen),
             Err(error) => Finding::told("marker", error),
@@ -89,8 +89,24 @@ fn store(looked: &Look) -> Finding {
     }
 }
 
-fn clock(head: &Head, wall: u64, accept: bool) -> Finding {
-    let behind = head.ts.saturating_sub(wall);
+fn clock(seen: &Seen, wall: u64, accept: bool) -> Finding {
+    let early = rollback::early_by(seen.swept_to, wall);
+    if early > 0 {
+        let said =
+            format!("it is {early} s before the time up to which revocations were forgotten");
+        return match accept {
+            true => {
+                let todo =
+                    "--accept-clock: no access token of before is accepted after the next start";
+                Finding::warning("clock", said, todo)
+            }
+            false => {
+                let todo = "set it right, or wait so long: the authority does not start so";
+                Finding::problem("clock", said, todo)
+            }
+        };
+    }
+    let behind = seen.head.ts.saturating_sub(wall);
     let said = format!("it is {} s behind the store's log", behind / 1_000_000);
     match behind {
         behind if behind <= BEHIND => Finding::ok("clock", "it is not behind the store's log"),
@@ -155,12 +171,28 @@ mod tests {
     use super::*;
     use crate::cli::doctor::State;
     use rescind_authority::keys::StoredKeys;
+    use rescind_authority::store::Head;
     use rescind_wire::id::Epoch;
     use rescind_wire::revocation::Digest;
 
     fn head(pos: u64, ts: u64) -> Head {
         let (epoch, digest) = (Epoch::from_bytes([1; 16]), Digest([0; 32]));
         Head { epoch, pos, ts, digest, longest_life: 300, iat_limit: 0 }
+    }
+
+    fn seen(head: Head, past: bool, restored: bool) -> Seen {
+        let (issuer, master) = (String::new(), String::new());
+        Seen { issuer, master, head, past, restored, swept_to: 0, keys: StoredKeys::default() }
+    }
+
+    #[test]
+    fn a_clock_before_what_was_forgotten_is_a_problem_by_a_second() {
+        let swept = |swept_to| Seen { swept_to, ..seen(head(1, 0), true, false) };
+        assert_eq!(clock(&swept(1_000), 1_000_000_000, false).state, State::Ok);
+        let early = clock(&swept(1_000), 999_999_999, false);
+        assert_eq!(early.state, State::Problem);
+        assert!(early.said.contains("1 s before"), "{}", early.said);
+        assert_eq!(clock(&swept(1_000), 0, true).state, State::Warning, "--accept-clock");
     }
 
     #[test]
@@ -173,22 +205,16 @@ mod tests {
             (log - CLOCK_SLACK, State::Warning),
             (log - CLOCK_SLACK - 1, State::Problem),
         ] {
-            assert_eq!(clock(&head(1, log), wall, false).state, state, "{wall}");
+            assert_eq!(clock(&seen(head(1, log), true, false), wall, false).state, state, "{wall}");
         }
-        assert_eq!(clock(&head(1, log), 0, true).state, State::Warning, "--accept-clock");
+        let accepted = clock(&seen(head(1, log), true, false), 0, true);
+        assert_eq!(accepted.state, State::Warning, "--accept-clock");
     }
 
     #[test]
     fn a_marker_that_is_ahead_tells_that_the_store_is_older() {
         let marker = Marker::of(&head(5, 500), &StoredKeys::default());
-        let seen = |pos, ts, past, restored| Seen {
-            issuer: String::new(),
-            master: String::new(),
-            head: head(pos, ts),
-            past,
-            restored,
-            keys: StoredKeys::default(),
-        };
+        let seen = |pos, ts, past, restored| seen(head(pos, ts), past, restored);
         assert_eq!(judge(Some(&marker), &seen(4, 400, true, false)).state, State::Problem);
         assert_eq!(judge(Some(&marker), &seen(5, 500, true, false)).state, State::Ok);
         assert_eq!(judge(Some(&marker), &seen(5, 500, true, true)).state, State::Warning);

@@ -271,7 +271,8 @@ impl Pen<'_> {
         must_hold(run(
             self.conn,
             "UPDATE realm SET epoch = ?1, pos = ?2, ts = ?3, digest = ?4, iat_limit = ?5, \
-             floor = CASE WHEN epoch = ?1 THEN floor ELSE 0 END WHERE id = 1",
+             floor = CASE WHEN epoch = ?1 THEN floor ELSE 0 END, \
+             swept_to = CASE WHEN epoch = ?1 THEN swept_to ELSE 0 END WHERE id = 1",
             params![
                 head.epoch.as_bytes(),
                 int(head.pos)?,

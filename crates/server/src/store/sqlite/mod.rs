@@ -140,6 +140,8 @@ pub struct Opened {
     pub restored: bool,
     /// Somebody may hold something that it has decided: it is not one that was only just founded.
     pub past: bool,
+    /// Up to which second it has forgotten entries: see [`Store::sweep`].
+    pub swept_to: u64,
 }
 
 struct WriterThread(Option<JoinHandle<()>>);
@@ -175,7 +177,8 @@ impl SqliteStore {
         schema::prepare(&mut conn, &realm, epoch, clock.now().wall)?;
         let head = reader::head(&conn)?;
         let restored = schema::is_restored(&conn)?;
-        let opened = Opened { restored, past: schema::has_past(&conn)? };
+        let (past, swept_to) = (schema::has_past(&conn)?, schema::swept_to(&conn)?);
+        let opened = Opened { restored, past, swept_to };
         let readers = Arc::new(Readers::open(path)?);
         let committed = Arc::new(watch::Sender::new(head));
         let tail = Arc::new(Tail::new(head));
@@ -302,8 +305,8 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn snapshot(&self, now: u64) -> Result<(Head, Vec<Entry>), StoreError> {
-        self.readers.read(move |conn| reader::snapshot(conn, now)).await
+    async fn snapshot(&self) -> Result<(Head, Vec<Entry>), StoreError> {
+        self.readers.read(reader::snapshot).await
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, StoreError> {

@@ -113,6 +113,8 @@ pub struct Seen {
     pub past: bool,
     /// It was put in place of another, and its new epoch is still to be opened.
     pub restored: bool,
+    /// Up to which second it has forgotten entries.
+    pub swept_to: u64,
     /// The keys, as they are kept.
     pub keys: StoredKeys,
 }
@@ -136,7 +138,8 @@ pub fn look(path: &Path) -> Result<Look, PeekError> {
             let keys = reader::keys(&conn).map_err(no_store)?;
             let past = schema::has_past(&conn).map_err(damaged)?;
             let restored = schema::is_restored(&conn).map_err(damaged)?;
-            Some(Seen { issuer, master, head, past, restored, keys })
+            let swept_to = schema::swept_to(&conn).map_err(damaged)?;
+            Some(Seen { issuer, master, head, past, restored, swept_to, keys })
         }
         false => None,
     };

@@ -2,9 +2,9 @@
 //! other is there, whole: the copy is made and checked beside the database, and one rename puts it in place.
 //! It carries a sign ([`schema::RESTORED`]) by which the next start begins a new epoch.
 
-use super::{OpenError, beside, lock, make_folder, peek, reader, schema};
+use super::{OpenError, beside, lock, make_folder, reader, schema};
 use rescind_authority::store::Head;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -134,7 +134,7 @@ impl Restore {
         io::copy(&mut from, part.as_file_mut()).map_err(failed(part.path()))?;
         step!("restore::copied");
         let new = check(part.path(), file)?;
-        let conn = peek::connect(part.path()).map_err(damaged(file))?;
+        let conn = to_change(part.path()).map_err(damaged(file))?;
         schema::sign(&conn, schema::RESTORED).map_err(damaged(file))?;
         one_file(&conn).map_err(damaged(file))?;
         drop(conn);
@@ -183,7 +183,7 @@ fn damaged(file: &Path) -> impl Fn(rusqlite::Error) -> RestoreError {
 
 /// That this is a whole store that this program knows. Errors name it `file`.
 fn check(path: &Path, file: &Path) -> Result<Found, RestoreError> {
-    let conn = peek::connect(path).map_err(damaged(file))?;
+    let conn = to_change(path).map_err(damaged(file))?;
     conn.busy_timeout(schema::BUSY).map_err(damaged(file))?;
     let version = conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     let (found, known) = (version.map_err(damaged(file))?, schema::MIGRATIONS.len() as i64);
@@ -200,7 +200,14 @@ fn check(path: &Path, file: &Path) -> Result<Found, RestoreError> {
     let (issuer, master): (String, String) =
         conn.query_row("SELECT issuer, keys FROM realm", [], row).map_err(damaged(file))?;
     let head = reader::head(&conn).map_err(|error| wrong(error.to_string()))?;
-    Ok(Found { issuer, master: (found == known).then_some(master), head })
+    // Version 1 named the key folder by its feed key.
+    Ok(Found { issuer, master: (found > 1).then_some(master), head })
+}
+
+/// A connection that leaves the database as it is, until it is told to write.
+fn to_change(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
 }
 
 /// Brings all of a database into its one file. Refuses if somebody else has it open.
@@ -216,7 +223,7 @@ fn one_file(conn: &Connection) -> Result<(), rusqlite::Error> {
 
 /// Gives the database a second name. One that SQLite cannot read keeps its other files, too.
 fn keep(database: &Path, end: &str) -> Result<PathBuf, RestoreError> {
-    let settled = peek::connect(database).and_then(|conn| one_file(&conn));
+    let settled = to_change(database).and_then(|conn| one_file(&conn));
     let busy = |error: &rusqlite::Error| {
         let code = error.sqlite_error_code();
         matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One script per version; `user_version` counts those that have run.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// SQLite's `application_id` of a database that has only ever grown.
 pub(super) const GROWN: u32 = 0;
@@ -64,6 +65,13 @@ pub(super) fn has_past(conn: &Connection) -> Result<bool, rusqlite::Error> {
     let sql = "SELECT pos > 0 OR EXISTS (SELECT 1 FROM account) OR EXISTS (SELECT 1 FROM session) \
                OR EXISTS (SELECT 1 FROM client) FROM realm";
     conn.query_row(sql, [], |row| row.get(0))
+}
+
+/// Up to which second entries were forgotten.
+pub(super) fn swept_to(conn: &Connection) -> Result<u64, rusqlite::Error> {
+    let swept_to: i64 = conn.query_row("SELECT swept_to FROM realm", [], |row| row.get(0))?;
+    // The schema lets it be nothing else.
+    Ok(swept_to.unsigned_abs())
 }
 
 fn prepare_connection(conn: &Connection) -> Result<(), rusqlite::Error> {

@@ -48,17 +48,22 @@ pub(super) fn sweep(conn: &Connection, slice: Slice) -> Answer<Part> {
     }
 }
 
-/// The log can be told from the newest pruned position on: entries that never expire may stand below.
+/// The log can be told from the newest pruned position on: entries that never expire may stand below. How
+/// far it was forgotten in time is kept, too: no clock before that may judge tokens.
 fn entries(conn: &Connection, now: u64) -> Answer<Part> {
     let gone = all(
         conn,
         "DELETE FROM log WHERE pos IN \
-         (SELECT pos FROM log WHERE until <= ?1 ORDER BY until LIMIT ?2) RETURNING pos",
+         (SELECT pos FROM log WHERE until <= ?1 ORDER BY until LIMIT ?2) RETURNING pos, until",
         [clamped(now), clamped(SLICE)],
-        |row| rows::number(row, "pos"),
+        |row| Ok((rows::number(row, "pos")?, rows::number(row, "until")?)),
     )?;
-    if let Some(newest) = gone.iter().max() {
-        run(conn, "UPDATE realm SET floor = max(floor, ?1) WHERE id = 1", [int(*newest)?])?;
+    let newest = gone.iter().map(|(pos, _)| pos).max();
+    let latest = gone.iter().map(|(_, until)| until).max();
+    if let (Some(newest), Some(latest)) = (newest, latest) {
+        let sql =
+            "UPDATE realm SET floor = max(floor, ?1), swept_to = max(swept_to, ?2) WHERE id = 1";
+        run(conn, sql, [int(*newest)?, int(*latest)?])?;
     }
     Ok(Part { removed: gone.len() as u64, more: gone.len() as u64 == SLICE, last: None })
 }

@@ -38,6 +38,11 @@ impl Tail {
         end.entries.drain(..surplus);
     }
 
+    /// A sweep may have removed some of them: what is left stands in the database.
+    pub(super) fn swept(&self) {
+        self.end().entries.clear();
+    }
+
     /// At most `most` entries after `after`; `None` if they do not stand here.
     pub(super) fn after(&self, after: u64, most: usize) -> Option<LogPart> {
         let end = self.end();

@@ -1,7 +1,7 @@
 //! The one thread that writes. It takes all waiting jobs at once and makes them durable together: each
 //! in a savepoint of its own, so that a refused one is undone alone, then one commit for all. Members of
 //! a batch behave as if committed one after another, and nobody is answered before the commit: a job
-//! that only looked may have seen what a batch-mate wrote.
+//! that only looked may have seen what a batch-mate wrote. At each step a test may stop the process.
 
 use super::apply::Pen;
 use super::reader;
@@ -130,12 +130,16 @@ impl Writer {
             outcomes.push(self.in_savepoint(work)?);
         }
         commit(&self.conn)?;
-        after_commit();
+        fail::fail_point!("store::after_commit", |_| std::process::abort());
         if let Some(done) = outcomes.iter().rev().find_map(|outcome| outcome.as_ref().ok()) {
             let (head, appended) = (done.head, std::mem::take(&mut self.appended));
             self.tail.committed(head, appended);
+            if outcomes.iter().flatten().any(|done| done.part.removed > 0) {
+                self.tail.swept();
+            }
             self.publish(head);
         }
+        fail::fail_point!("store::after_publication", |_| std::process::abort());
         Ok(outcomes)
     }
 
@@ -161,8 +165,10 @@ impl Writer {
         match work {
             Work::Transact(load, decide) => {
                 let loaded = reader::load(conn, issuer, &load)?;
+                fail::fail_point!("store::before_rule", |_| std::process::abort());
                 let writes = catch_unwind(AssertUnwindSafe(|| decide(&loaded)))
                     .map_err(|_| StoreError::Failed("a rule panicked".into()))?;
+                fail::fail_point!("store::after_rule", |_| std::process::abort());
                 Ok(Done { head: pen.write_all(writes)?, part: Part::default() })
             }
             Work::OpenEpoch { epoch, ts, end_sessions, record } => {
@@ -198,9 +204,4 @@ fn commit(conn: &Connection) -> Answer<()> {
         _ => Err(StoreError::Failed("a test stopped the commit".into())),
     });
     run(conn, "COMMIT", []).map(drop)
-}
-
-/// A test may stop the process here (`return`): durable, and nobody knows.
-fn after_commit() {
-    fail::fail_point!("store::after_commit", |_| std::process::abort());
 }

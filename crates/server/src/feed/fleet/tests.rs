@@ -1,0 +1,167 @@
+//! Who is waited for and for how long, and what is seen of whom.
+
+use super::waiting::{Doubt, MOST, PLACES};
+use super::*;
+use rescind_wire::revocation::Digest;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+
+const S: Duration = Duration::from_secs(10);
+const EPOCH: Epoch = Epoch::from_bytes([1; 16]);
+
+/// A clock that stands still until it is told to go on.
+#[derive(Default)]
+struct Still(AtomicU64);
+
+impl Still {
+    fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Still {
+    fn now(&self) -> Now {
+        let now = self.0.load(Ordering::SeqCst);
+        Now { wall: now, boot: now }
+    }
+}
+
+fn at(pos: u64) -> Position {
+    Position { epoch: EPOCH, pos, ts: pos, digest: Digest([0; 32]) }
+}
+
+fn word(instance: u32, applied: u64) -> Word {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&instance.to_be_bytes());
+    Word { instance: Instance::from_bytes(id), epoch: Some(EPOCH), applied }
+}
+
+/// Whether a call is not over yet.
+async fn waits_on(call: &mut (impl Future + Unpin)) -> bool {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *call).poll(cx).is_pending())).await
+}
+
+/// A fleet that has run for longer than S.
+fn fleet() -> (Fleet, Arc<Still>) {
+    let clock = Arc::new(Still::default());
+    let fleet = Fleet::new(clock.clone(), S);
+    clock.advance(60);
+    (fleet, clock)
+}
+
+//
+#[tokio::test]
+async fn only_the_position_in_its_epoch_acknowledges_and_each_verifier_for_itself() {
+    let (fleet, clock) = fleet();
+    fleet.heard("a", word(1, 4), at(4));
+    fleet.heard("b", word(2, 4), at(4));
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    clock.advance(1);
+    fleet.heard("a", word(1, 4), at(5));
+    fleet.heard("a", word(1, 5), at(5));
+    fleet.heard("a", word(2, 5), at(5));
+    fleet.heard("b", Word { epoch: Some(Epoch::from_bytes([2; 16])), ..word(2, 9) }, at(5));
+    fleet.heard("b", Word { epoch: None, ..word(2, 5) }, at(5));
+    assert!(waits_on(&mut waits).await, "b/2 has not acknowledged");
+    clock.advance(1);
+    fleet.heard("b", word(2, 6), at(6));
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.of, enforced.doubt), (2, 2, None));
+    assert_eq!(enforced.slowest, Some(Duration::from_secs(2)));
+    assert!(enforced.laggards.is_empty() && enforced.complete);
+    assert_eq!(fleet.waiting(), 0);
+}
+
+//
+#[tokio::test]
+async fn a_lease_counts_from_the_last_question_before_the_commit() {
+    let (fleet, clock) = fleet();
+    fleet.heard("a", word(1, 4), at(4));
+    clock.advance(8);
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    // What it asks from now on is answered with the entry.
+    clock.advance(1);
+    fleet.heard("a", word(1, 4), at(5));
+    assert!(waits_on(&mut waits).await, "9 s after its question");
+    clock.advance(2);
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.of), (0, 1));
+    assert!(enforced.complete && !enforced.laggards[0].silent);
+}
+
+//
+#[tokio::test]
+async fn whoever_is_not_noted_for_lack_of_room_makes_the_answer_doubtful() {
+    let (fleet, clock) = fleet();
+    let most = u32::try_from(NOTED.1).unwrap();
+    for instance in 0..most {
+        fleet.heard("a", word(instance, 5), at(5));
+    }
+    assert_eq!(fleet.excess(), 0);
+    fleet.heard("a", word(most, 5), at(5));
+    fleet.heard("b", word(0, 5), at(5));
+    assert_eq!(
+        (fleet.excess(), fleet.seen(at(5)).len()),
+        (1, NOTED.1 + 1),
+        "another client has room"
+    );
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    clock.advance(11);
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.doubt), (NOTED.1 + 1, Some(Doubt::Excess)));
+    // Those that went have made room.
+    fleet.heard("a", word(most, 5), at(5));
+    assert_eq!((fleet.excess(), fleet.seen(at(5)).len()), (1, 1));
+}
+
+//
+#[tokio::test]
+async fn too_many_calls_wait_the_bound_out_without_counting() {
+    let (fleet, clock) = fleet();
+    fleet.heard("a", word(1, 4), at(4));
+    let mut many: Vec<_> = (0..=MOST).map(|_| Box::pin(fleet.enforced(EPOCH, 5, None))).collect();
+    for call in &mut many {
+        assert!(waits_on(call).await);
+    }
+    assert_eq!(fleet.waiting(), MOST);
+    fleet.heard("a", word(1, 5), at(5));
+    let places: Vec<_> = (0..PLACES).filter_map(|_| fleet.place()).collect();
+    assert!(places.len() == PLACES && fleet.place().is_none());
+    let last = many.pop().unwrap();
+    for call in many {
+        assert_eq!(call.await.on, 1);
+    }
+    clock.advance(11);
+    assert_eq!(last.await.doubt, Some(Doubt::Busy));
+}
+
+#[tokio::test]
+async fn a_wait_with_a_limit_says_that_it_is_not_over() {
+    let (fleet, _clock) = fleet();
+    fleet.heard("a", word(1, 5), at(5));
+    fleet.heard("b", word(2, 4), at(5));
+    let enforced = fleet.enforced(EPOCH, 5, Some(Duration::from_millis(20))).await;
+    assert_eq!((enforced.on, enforced.of, enforced.complete), (1, 2, false));
+}
+
+#[test]
+fn what_is_seen_of_a_verifier_is_no_younger_than_what_it_has_applied() {
+    let (fleet, clock) = fleet();
+    fleet.heard("a", word(1, 5), at(5));
+    clock.advance(1);
+    fleet.heard("a", word(1, 5), at(6));
+    clock.advance(4);
+    let seen = fleet.seen(at(6)).remove(0);
+    assert_eq!((seen.lag, seen.staleness, seen.lags()), (1, Duration::from_secs(5), true));
+    fleet.heard("a", word(1, 6), at(6));
+    let seen = fleet.seen(at(6)).remove(0);
+    assert_eq!((seen.lag, seen.staleness, seen.lags()), (0, Duration::ZERO, false));
+}

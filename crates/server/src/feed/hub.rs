@@ -1,0 +1,419 @@
+//! Frames that many follow, each at its own position. Kept once, whoever has made them: an authority from
+//! its own log, or a relay from what it was sent ([`Source`]).
+//!
+//! The ring is bounded in bytes and in time. Nobody waits for a slow reader: who falls off the ring is told
+//! by the source what to do.
+
+use super::places::{Place, Places};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use rescind_wire::frame::Position;
+use rescind_wire::id::Epoch;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Most bytes of frames that are kept.
+const RING_BYTES: usize = 64 * 1024 * 1024;
+/// How long a frame is kept, in microseconds.
+const RING_TIME: u64 = 600_000_000;
+
+/// Where the frames come from, and who may read them.
+pub(crate) trait Source: Send + Sync + 'static {
+    /// One who follows.
+    type Reader: Send + Sync;
+
+    /// Whether this one may still be told anything. Nothing is, until that is known.
+    fn allows(&self, reader: &Self::Reader) -> impl Future<Output = bool> + Send;
+
+    /// That this one was cut off, since it may not read any more.
+    fn cut_off(&self, reader: &Self::Reader);
+
+    /// What one gets who stands where the ring does not reach; `None` ends its stream.
+    fn elsewhere(&self, at: Beyond) -> impl Future<Output = Option<Next>> + Send;
+}
+
+/// A position that is not in the ring, and that of the ring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beyond {
+    pub(crate) epoch: Epoch,
+    pub(crate) from: u64,
+    pub(crate) ring: Position,
+}
+
+/// What comes next for one follower.
+pub(crate) enum Next {
+    /// A frame, and its last position.
+    Frame(Bytes, u64),
+    /// A snapshot must be fetched: this frame says so, and is the last one.
+    Resync(Bytes),
+    /// Nothing, for now.
+    UpToDate,
+}
+
+/// A frame of the ring.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// Boot time at which it came.
+    pub(crate) at: u64,
+    pub(crate) frame: Bytes,
+}
+
+struct Ring {
+    /// After the last published entry.
+    position: Position,
+    frames: VecDeque<Kept>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Ring {
+    fn after(&self, pos: u64) -> impl Iterator<Item = &Kept> {
+        let at = self.frames.partition_point(|kept| kept.last <= pos);
+        self.frames.range(at..)
+    }
+}
+
+/// How much a hub holds.
+pub(crate) struct Bounds {
+    /// Most followers at once, and of one client.
+    pub(crate) followers: (usize, usize),
+    /// Most frames, however small.
+    pub(crate) frames: usize,
+}
+
+/// Wakes the followers.
+#[derive(Debug, Clone)]
+struct Tip {
+    /// Names the key set in force.
+    keys: Bytes,
+    /// The last beat, and the position it names.
+    beat: Bytes,
+    beat_pos: u64,
+    /// The last wish for acknowledgements, and the position that is wanted.
+    ask: Bytes,
+    ask_pos: u64,
+    closing: bool,
+}
+
+/// What the followers share.
+pub(crate) struct Hub<S> {
+    pub(crate) source: S,
+    ring: Mutex<Ring>,
+    tip: watch::Sender<Tip>,
+    followers: Places,
+    resyncs: AtomicU64,
+}
+
+impl<S: Source> Hub<S> {
+    /// An empty ring at a position.
+    pub(crate) fn new(source: S, position: Position, bounds: &Bounds) -> Arc<Self> {
+        let (all, each) = bounds.followers;
+        let [keys, beat, ask] = [const { Bytes::new() }; 3];
+        let tip = Tip { keys, beat, beat_pos: 0, ask, ask_pos: 0, closing: false };
+        let ring = Ring { position, frames: VecDeque::new(), bytes: 0, most: bounds.frames };
+        Arc::new(Self {
+            source,
+            ring: Mutex::new(ring),
+            tip: watch::Sender::new(tip),
+            followers: Places::new(all, each),
+            resyncs: AtomicU64::new(0),
+        })
+    }
+
+    /// How many follow.
+    pub(crate) fn followers(&self) -> usize {
+        self.followers.taken()
+    }
+
+    /// How many were told to fetch a snapshot.
+    pub(crate) fn resyncs(&self) -> u64 {
+        self.resyncs.load(Ordering::Relaxed)
+    }
+
+    /// After the last published entry.
+    pub(crate) fn position(&self) -> Position {
+        self.ring().position
+    }
+
+    /// The frames of the ring with anything behind `pos`.
+    pub(crate) fn after(&self, pos: u64) -> Vec<Kept> {
+        self.ring().after(pos).cloned().collect()
+    }
+
+    /// The first of them.
+    pub(crate) fn first_after(&self, pos: u64) -> Option<Kept> {
+        self.ring().after(pos).next().cloned()
+    }
+
+    /// How many they are, and their bytes.
+    pub(crate) fn size_after(&self, pos: u64) -> (usize, usize) {
+        let size = |(n, bytes), kept: &Kept| (n + 1, bytes + kept.frame.len());
+        self.ring().after(pos).fold((0, 0), size)
+    }
+
+    /// Publishes entries from `first` on, which follow on those before.
+    pub(crate) fn push(&self, first: u64, position: Position, frame: Bytes, now: u64) {
+        {
+            let mut ring = self.ring();
+            ring.position = position;
+            ring.bytes += frame.len();
+            ring.frames.push_back(Kept { first, last: position.pos, at: now, frame });
+            while ring.frames.front().is_some_and(|kept| {
+                let many = ring.bytes > RING_BYTES || ring.frames.len() > ring.most;
+                many || now.saturating_sub(kept.at) > RING_TIME
+            }) {
+                let gone = ring.frames.pop_front();
+                ring.bytes -= gone.map_or(0, |kept| kept.frame.len());
+            }
+        }
+        self.look();
+    }
+
+    /// Begins anew at a position, without any frame.
+    pub(crate) fn restart(&self, position: Position) {
+        {
+            let mut ring = self.ring();
+            ring.position = position;
+            ring.frames.clear();
+            ring.bytes = 0;
+        }
+        self.look();
+    }
+
+    /// Every follower looks anew at what there is for it, and whether it may still have it.
+    pub(crate) fn look(&self) {
+        self.tip.send_modify(|_| {});
+    }
+
+    /// A sign of life.
+    pub(crate) fn beat(&self, frame: Bytes, pos: u64) {
+        self.tip.send_modify(|tip| (tip.beat, tip.beat_pos) = (frame, pos));
+    }
+
+    /// Whoever has applied the entry at `pos` is asked to say so at once.
+    pub(crate) fn ask(&self, frame: Bytes, pos: u64) {
+        self.tip.send_modify(|tip| (tip.ask, tip.ask_pos) = (frame, pos));
+    }
+
+    /// Another key set is in force.
+    pub(crate) fn keys(&self, frame: Bytes) {
+        self.tip.send_modify(|tip| tip.keys = frame);
+    }
+
+    /// Ends all streams, with a last frame if there is one.
+    pub(crate) fn close(&self, farewell: Option<Bytes>) {
+        self.tip.send_modify(|tip| {
+            if let Some(frame) = farewell {
+                (tip.beat, tip.beat_pos) = (frame, u64::MAX);
+            }
+            tip.closing = true;
+        });
+    }
+
+    /// Resolves at [`Hub::close`].
+    pub(crate) async fn closing(&self) {
+        closing(self.tip.subscribe()).await;
+    }
+
+    /// Frames from right after `from`; `None` if too many follow already, or too many of this client. They
+    /// end when the source allows them no more.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        client_id: &str,
+        reader: S::Reader,
+        (epoch, from): (Epoch, u64),
+    ) -> Option<impl Stream<Item = Result<Bytes, Infallible>> + use<S>> {
+        let place = self.followers.take(client_id)?;
+        let tip = self.tip.subscribe();
+        // The last beat was for those who were here: it may name a position before `from`.
+        let (beat, keys) = (tip.borrow().beat.clone(), tip.borrow().keys.clone());
+        let follower = Follower {
+            hub: Arc::clone(self),
+            reader,
+            tip,
+            epoch,
+            from,
+            beat,
+            keys,
+            // Also who comes late is asked: it may have read the entry in the log.
+            ask: Bytes::new(),
+            over: false,
+            _place: place,
+        };
+        Some(stream::unfold(follower, Follower::next))
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn next_after(&self, epoch: Epoch, from: u64) -> Option<Next> {
+        let ring = {
+            let ring = self.ring();
+            if ring.position.epoch == epoch && from == ring.position.pos {
+                return Some(Next::UpToDate);
+            }
+            if ring.position.epoch == epoch
+                && let Some(kept) = ring.after(from).next()
+                && kept.first <= from + 1
+            {
+                return Some(Next::Frame(kept.frame.clone(), kept.last));
+            }
+            ring.position
+        };
+        self.source.elsewhere(Beyond { epoch, from, ring }).await
+    }
+}
+
+struct Follower<S: Source> {
+    hub: Arc<Hub<S>>,
+    reader: S::Reader,
+    tip: watch::Receiver<Tip>,
+    epoch: Epoch,
+    from: u64,
+    beat: Bytes,
+    keys: Bytes,
+    ask: Bytes,
+    over: bool,
+    _place: Place,
+}
+
+impl<S: Source> Follower<S> {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        loop {
+            if self.over {
+                return None;
+            }
+            let tip = self.tip.borrow_and_update().clone();
+            let allowed = tokio::select! {
+                allowed = self.hub.source.allows(&self.reader) => allowed,
+                () = closing(self.tip.clone()), if !tip.closing => return None,
+            };
+            if !allowed {
+                self.hub.source.cut_off(&self.reader);
+                return None;
+            }
+            match self.hub.next_after(self.epoch, self.from).await? {
+                Next::Frame(frame, last) => {
+                    self.from = last;
+                    return Some((Ok(frame), self));
+                }
+                Next::Resync(frame) => {
+                    self.hub.resyncs.fetch_add(1, Ordering::Relaxed);
+                    self.over = true;
+                    return Some((Ok(frame), self));
+                }
+                Next::UpToDate => {}
+            }
+            if tip.keys != self.keys {
+                self.keys = tip.keys.clone();
+                return Some((Ok(tip.keys), self));
+            }
+            // Right behind the entry that it is about.
+            if tip.ask != self.ask && tip.ask_pos <= self.from {
+                self.ask = tip.ask.clone();
+                return Some((Ok(tip.ask), self));
+            }
+            if tip.beat != self.beat {
+                self.beat = tip.beat.clone();
+                if tip.beat_pos < self.from {
+                    continue;
+                }
+                self.over = tip.closing;
+                return Some((Ok(tip.beat), self));
+            }
+            if tip.closing || self.tip.changed().await.is_err() {
+                return None;
+            }
+        }
+    }
+}
+
+async fn closing(mut tip: watch::Receiver<Tip>) {
+    let _ = tip.wait_for(|tip| tip.closing).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use rescind_wire::revocation::Digest;
+    use std::pin::pin;
+
+    const EPOCH: Epoch = Epoch::from_bytes([1; 16]);
+    const BOUNDS: Bounds = Bounds { followers: (10, 10), frames: 4 };
+
+    /// Lets everybody, and sends who is elsewhere for a snapshot.
+    struct Open;
+
+    impl Source for Open {
+        type Reader = ();
+
+        async fn allows(&self, (): &()) -> bool {
+            true
+        }
+        fn cut_off(&self, (): &()) {}
+        async fn elsewhere(&self, _: Beyond) -> Option<Next> {
+            Some(Next::Resync(Bytes::from_static(b"resync")))
+        }
+    }
+
+    fn at(pos: u64) -> Position {
+        Position { epoch: EPOCH, pos, ts: pos, digest: Digest([0; 32]) }
+    }
+
+    fn frame(pos: u64) -> Bytes {
+        Bytes::from(format!("frame {pos}"))
+    }
+
+    // P08 P09
+    #[tokio::test]
+    async fn who_does_not_read_falls_off_the_ring_and_holds_up_nobody() {
+        let hub = Hub::new(Open, at(0), &BOUNDS);
+        let mut slow = pin!(hub.follow("slow", (), (EPOCH, 0)).unwrap());
+        let mut quick = pin!(hub.follow("quick", (), (EPOCH, 0)).unwrap());
+        for pos in 1..=6 {
+            hub.push(pos, at(pos), frame(pos), 0);
+            let next = quick.next().now_or_never().expect("it waits for nobody");
+            assert_eq!(next.unwrap().unwrap(), frame(pos));
+        }
+        assert_eq!(slow.next().await.unwrap().unwrap(), "resync");
+        assert!(slow.next().await.is_none());
+        assert_eq!((hub.resyncs(), hub.after(0).len()), (1, 4));
+        // Whoever is within the ring reads on.
+        let mut late = pin!(hub.follow("late", (), (EPOCH, 3)).unwrap());
+        assert_eq!(late.next().await.unwrap().unwrap(), frame(4));
+    }
+
+    // P09
+    #[tokio::test]
+    async fn the_ring_is_bounded_in_bytes_and_in_time() {
+        let hub = Hub::new(Open, at(0), &BOUNDS);
+        hub.push(1, at(1), vec![0; RING_BYTES - 10].into(), 0);
+        hub.push(2, at(2), vec![0; 10].into(), 0);
+        assert_eq!(hub.after(0).len(), 2);
+        hub.push(3, at(3), vec![0; 1].into(), 0);
+        assert_eq!(hub.size_after(0), (2, 11), "the first had to go");
+        hub.push(4, at(4), frame(4), RING_TIME);
+        assert_eq!(hub.after(0).len(), 3);
+        hub.push(5, at(5), frame(5), RING_TIME + 1);
+        assert_eq!(hub.first_after(0).unwrap().last, 4);
+    }
+
+    // P02
+    #[tokio::test]
+    async fn closing_ends_every_stream() {
+        let hub = Hub::new(Open, at(0), &BOUNDS);
+        let mut with = pin!(hub.follow("a", (), (EPOCH, 0)).unwrap());
+        assert!(with.next().now_or_never().is_none(), "nothing yet");
+        hub.close(Some(Bytes::from_static(b"go away")));
+        assert_eq!(with.next().await.unwrap().unwrap(), "go away");
+        assert!(with.next().await.is_none());
+    }
+}

@@ -1,0 +1,100 @@
+//! Where somebody who follows the log stands, whoever that is: a verifier, which keeps the entries, or a
+//! relay, which keeps the frames. [`crate::follow`] reads the feed for both.
+
+use crate::clock::Clock;
+use crate::fetch::Authority;
+use crate::state::{Event, Follower};
+use crate::trouble::FetchError;
+use bytes::Bytes;
+use rescind_wire::frame::{Frame, KeysMark, Position};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The state machine, and what it wants of the reader of the feed.
+pub(crate) struct Following {
+    follower: Mutex<Follower>,
+    snapshot_wanted: AtomicBool,
+    /// Wakes the feed's reader: it must reconnect or fetch a snapshot.
+    pub(crate) wake: Notify,
+}
+
+impl Following {
+    pub(crate) fn new() -> Self {
+        Self {
+            follower: Mutex::new(Follower::new()),
+            snapshot_wanted: AtomicBool::new(true),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(crate) fn follower(&self) -> MutexGuard<'_, Follower> {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a snapshot is due; asking takes the wish away.
+    pub(crate) fn take_snapshot_wish(&self) -> bool {
+        self.snapshot_wanted.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether a snapshot is due.
+    pub(crate) fn snapshot_is_wished(&self) -> bool {
+        self.snapshot_wanted.load(Ordering::SeqCst)
+    }
+
+    /// Makes the next round begin with a snapshot.
+    pub(crate) fn wish_snapshot(&self) {
+        self.snapshot_wanted.store(true, Ordering::SeqCst);
+    }
+
+    /// Where the log is applied.
+    pub(crate) fn applied(&self) -> Option<Position> {
+        self.follower().applied().copied()
+    }
+}
+
+/// Who keeps what the feed brings.
+pub(crate) trait Keeper: Send + Sync + 'static {
+    /// Where it stands.
+    fn following(&self) -> &Following;
+
+    /// What time it is for it.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Takes an event and carries out what follows from it.
+    fn step(&self, event: Event);
+
+    /// For how long a head has named entries that the feed does not bring.
+    fn lag(&self) -> Duration;
+
+    /// What else is needed before the first snapshot, once the metadata is known.
+    fn prepare(&self, authority: &Authority)
+    -> impl Future<Output = Result<(), FetchError>> + Send;
+
+    /// What else is needed with each start and each snapshot.
+    fn renew(&self, _authority: &Authority) -> impl Future<Output = Result<(), FetchError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Which token keys are in force; `answers` if a head says so, which answers a question.
+    fn announced(&self, mark: KeysMark, answers: bool);
+
+    /// The metadata names other keys of the feed than before.
+    fn feed_keys_changed(&self) {}
+
+    /// A snapshot, or a frame of the feed; and its bytes as signed.
+    fn take(&self, frame: Frame, _sealed: Bytes) {
+        match frame {
+            Frame::Snapshot { position, entries } => {
+                self.step(Event::Snapshot { position, entries });
+            }
+            Frame::Delta { position, entries } => self.step(Event::Delta { position, entries }),
+            Frame::Beat(position) => self.step(Event::Beat(position)),
+            Frame::Ask { pos } => self.step(Event::Asked(pos)),
+            Frame::Resync => self.step(Event::Resync),
+            // They carry no entries.
+            Frame::Keys(_) | Frame::GoAway { .. } | Frame::Head(_) => {}
+        }
+    }
+}

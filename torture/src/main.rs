@@ -1,0 +1,66 @@
+//! `cargo xtask torture`: the promise under attack for some minutes, and what came of it.
+
+use rescind_torture::argument;
+use rescind_torture::report::{HEAD, problems, tables};
+use rescind_torture::run::{Defect, Orders, Outcome, run};
+use std::process::ExitCode;
+
+const USAGE: &str =
+    "Usage: rescind-torture [--minutes N] [--seed S] [--defect beat|resync|entries] [--page FILE]";
+
+fn orders() -> Option<Orders> {
+    let number = |name: &str, unless: u64| match argument(name) {
+        Some(text) => text.parse().ok(),
+        None => Some(unless),
+    };
+    let defect = match argument("--defect") {
+        Some(named) => Some(Defect::ALL.iter().find(|(name, _)| *name == named)?.1),
+        None => None,
+    };
+    // Another seed each time, if none is named: it is printed.
+    let chance = u64::from(std::process::id()) ^ rescind_torture::boot();
+    let minutes = number("--minutes", if defect.is_some() { 2 } else { 30 })?;
+    let seed = number("--seed", chance % 1_000_000)?;
+    (minutes > 0).then_some(Orders { minutes, seed, defect })
+}
+
+/// What is said, and whether it is as it should be: good, or, with a planted defect, found out.
+fn judged(outcome: &Outcome) -> (String, bool) {
+    let problems = problems(outcome);
+    let listed: String = problems.iter().map(|problem| format!("- {problem}\n")).collect();
+    let broken = &outcome.verdict.broken;
+    let (verdict, good) = match outcome.orders.defect {
+        None if problems.is_empty() => ("The promise held.".to_owned(), true),
+        None => (format!("The promise was broken:\n\n{listed}"), false),
+        Some(defect) if broken.iter().any(|broken| defect.shows_as(broken)) => {
+            (format!("The planted defect was found after {} s:\n\n{listed}", outcome.seconds), true)
+        }
+        Some(_) => (format!("The planted defect was not found.\n\n{listed}"), false),
+    };
+    (format!("{}\n{verdict}\n", tables(outcome)), good)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some(orders) = orders() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    eprintln!("seed {}", orders.seed);
+    let outcome = run(orders).await;
+    let (text, good) = judged(&outcome);
+    println!("{text}");
+    if good {
+        let _ = std::fs::remove_dir_all(&outcome.logs);
+    } else {
+        eprintln!("Stores and logs are kept in {}", outcome.logs.display());
+    }
+    if good && let Some(page) = argument("--page") {
+        if let Err(error) = std::fs::write(&page, format!("{HEAD}{text}")) {
+            eprintln!("{page}: {error}");
+            return ExitCode::FAILURE;
+        }
+        println!("written: {page}");
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

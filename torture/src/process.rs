@@ -1,0 +1,76 @@
+//! One process of the rig: started, frozen, killed, told the time.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// A running process. Dropping it kills it.
+pub struct Running {
+    child: Child,
+    skew: ChildStdin,
+}
+
+impl Running {
+    /// Starts what `command` says; standard error is added to `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        let mut child = command.spawn().expect("the program starts");
+        let skew = child.stdin.take().unwrap();
+        Self { child, skew }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Stops it where it is (`SIGSTOP`).
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on (`SIGCONT`).
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Its wall clock is off by this from now on, in microseconds.
+    pub fn skew(&mut self, by: i64) {
+        // One that has ended by itself is found by its owner.
+        let _ = writeln!(self.skew, "{by}");
+    }
+
+    /// Kills it (`SIGKILL`) and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Its resident memory, in bytes; 0 if it is gone.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,167 @@
+//! What is said in the end: the figures, what was broken, and whether it is good.
+
+use crate::judge::{Broken, Verdict};
+use crate::run::{LIFE, Outcome, PROMISE, STALENESS};
+use rescind_wire::revocation::Scope;
+use std::fmt::Write as _;
+
+/// Runs of so many minutes must reach these counts.
+const LONG: u64 = 30;
+const REVOCATIONS: u64 = 20_000;
+const EACH_SCOPE: u64 = 500;
+const EVERYTHING: u64 = 20;
+const ACCEPTED: u64 = 1_000_000;
+const AFTER: u64 = 100_000;
+/// Most that memory may grow from the second quarter of a run to the last: a share, and so many bytes.
+const GROWTH: (f64, f64) = (1.25, 24e6);
+/// Runs of fewer samples are too short to tell.
+const SAMPLES: usize = 240;
+/// Most that is listed of what was broken.
+const LISTED: usize = 20;
+
+/// The head of the page.
+pub const HEAD: &str = "\
+# Torture
+
+Written by `cargo xtask torture`; no figure by hand. Real processes on one machine: an authority, verifiers, and people
+and administrators who use them, while a plan from the seed kills, freezes and cuts off processes, delays and holds back
+what they say to one another, and puts their clocks wrong. An observer keeps every token given, every presentation and
+every revocation, and judges in the end whether the promise was broken: a pure function of what it saw. The plan repeats
+with its seed; what happens between the processes meanwhile does not.
+
+";
+
+/// Everything that is wrong; empty if the run is good.
+pub fn problems(outcome: &Outcome) -> Vec<String> {
+    let mut problems: Vec<String> = outcome.failures.clone();
+    let broken = &outcome.verdict.broken;
+    problems.extend(broken.iter().take(LISTED).map(described));
+    if broken.len() > LISTED {
+        problems.push(format!("and {} more like these", broken.len() - LISTED));
+    }
+    for (process, samples) in &outcome.memory {
+        if let Some((second, last)) = quarters(samples)
+            && last as f64 > second as f64 * GROWTH.0 + GROWTH.1
+        {
+            let (second, last) = (second >> 20, last >> 20);
+            problems.push(format!("{process} grew from {second} MiB to {last} MiB"));
+        }
+    }
+    if outcome.orders.minutes >= LONG {
+        problems.extend(too_little(&outcome.verdict));
+    }
+    problems
+}
+
+fn too_little(verdict: &Verdict) -> Vec<String> {
+    let shown = |scope: &Scope| verdict.scopes.get(scope).map_or(0, |count| count.shown);
+    let all: u64 = Scope::ALL.iter().map(shown).sum();
+    let mut few = vec![
+        ("revocations".to_owned(), all, REVOCATIONS),
+        ("acceptances".to_owned(), verdict.accepted, ACCEPTED),
+        ("presentations after a revocation".to_owned(), verdict.after, AFTER),
+    ];
+    for scope in Scope::ALL {
+        let least = if scope == Scope::Everything { EVERYTHING } else { EACH_SCOPE };
+        few.push((format!("revocations of scope {}", scope.name()), shown(&scope), least));
+    }
+    let too_few = |(what, count, least): (String, u64, u64)| {
+        (count < least).then(|| format!("only {count} {what}; {least} are to be shown"))
+    };
+    few.into_iter().filter_map(too_few).collect()
+}
+
+/// The most memory in the second and in the last quarter.
+fn quarters(samples: &[u64]) -> Option<(u64, u64)> {
+    let quarter = samples.len() / 4;
+    let most = |part: &[u64]| part.iter().copied().max();
+    let (second, last) = (&samples[quarter..2 * quarter], &samples[3 * quarter..]);
+    (samples.len() >= SAMPLES).then_some(())?;
+    Some((most(second)?, most(last)?))
+}
+
+fn described(broken: &Broken) -> String {
+    match broken {
+        Broken::AcceptedLate { presentation, after } => format!(
+            "verifier {} accepted a token at {} {} after the call that took it back had returned",
+            presentation.verifier,
+            presentation.route.path(),
+            span(*after),
+        ),
+        Broken::Forgotten { after, .. } => {
+            format!("a session was given a token {} after its end had been confirmed", span(*after))
+        }
+        Broken::SignedOut { .. } => {
+            "a client that follows the rules was signed out, and nobody had asked for it".into()
+        }
+        Broken::GoodRefused(shown) => {
+            format!("verifier {} refused a good token at {}", shown.verifier, shown.route.path())
+        }
+        Broken::NotFresh(shown) => format!(
+            "verifier {} did not judge at {}, and nothing had been wrong for {}",
+            shown.verifier,
+            shown.route.path(),
+            span(PROMISE.healed),
+        ),
+    }
+}
+
+fn span(micros: u64) -> String {
+    match micros {
+        0..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}
+
+fn quantile(sorted: &[u64], share: f64) -> u64 {
+    let at = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(at).copied().unwrap_or_default()
+}
+
+/// The tables.
+pub fn tables(outcome: &Outcome) -> String {
+    let (orders, verdict) = (&outcome.orders, &outcome.verdict);
+    let mut text = format!(
+        "Seed {}, {} s, S = {STALENESS} s, access tokens of {LIFE} s.\n\n",
+        orders.seed, outcome.seconds
+    );
+    text.push_str(
+        "| Revocations of scope | Returned | Shown before and after |\n|---|---:|---:|\n",
+    );
+    let mut sum = (0, 0);
+    for (scope, count) in &verdict.scopes {
+        let _ = writeln!(text, "| {} | {} | {} |", scope.name(), count.returned, count.shown);
+        sum = (sum.0 + count.returned, sum.1 + count.shown);
+    }
+    let _ = writeln!(text, "| all | {} | {} |\n", sum.0, sum.1);
+    text.push_str("| Seen | |\n|---|---:|\n");
+    let delay = |share| span(quantile(&verdict.delays, share));
+    for (what, value) in [
+        ("Tokens given", outcome.tokens.to_string()),
+        ("Acceptances", verdict.accepted.to_string()),
+        ("Presentations of a token after its revocation", verdict.after.to_string()),
+        ("Presentations answered by 503 or not at all", verdict.unanswered.to_string()),
+        ("Latest acceptance after a revocation", span(verdict.latest)),
+        ("Revoke to refused by connected verifiers: measured", verdict.delays.len().to_string()),
+        ("p50", delay(0.5)),
+        ("p99", delay(0.99)),
+        ("longest", delay(1.0)),
+    ] {
+        let _ = writeln!(text, "| {what} | {value} |");
+    }
+    text.push_str("\n| Fault | Times |\n|---|---:|\n");
+    for (kind, times) in &outcome.faults {
+        let _ = writeln!(text, "| {kind} | {times} |");
+    }
+    text.push_str(
+        "\n| Resident memory, most in | second quarter | last quarter |\n|---|---:|---:|\n",
+    );
+    for (process, samples) in &outcome.memory {
+        let said = match quarters(samples) {
+            Some((second, last)) => format!("{} MiB | {} MiB", second >> 20, last >> 20),
+            None => "too short | to tell".into(),
+        };
+        let _ = writeln!(text, "| {process} | {said} |");
+    }
+    text
+}
