@@ -169,9 +169,10 @@ impl FeedHub {
         // What the feed's key before this one has signed is sealed anew.
         self.hub.restart(self.hub.position());
         let keys = self.seal(&Frame::Keys(self.authority.keyring().mark()))?;
-        self.hub.source.look().await?;
+        let looked = self.hub.source.look().await;
+        // Whether the clients could be read or not: this frame is made only once.
         self.hub.keys(keys);
-        Ok(())
+        looked
     }
 
     /// Tells every follower to come back a little later, and ends their streams.

@@ -1,7 +1,8 @@
 //! `rescind relay`: stands between an authority and its verifiers, and is trusted only to be prompt.
 //!
 //! It holds no key and signs nothing: frames and heads go through as the authority signed them, and a head
-//! answers the nonce of who asked. So it can keep verifiers waiting, which makes them stale, and nothing else.
+//! answers the nonce of who asked. So it can keep verifiers waiting, which makes them stale; and say of them that
+//! they have applied what they have not, on which only those rely who wait for the fleet.
 //! It follows with the verifier's own code ([`rescind_verifier::upstream`]), and serves with the authority's
 //! ([`crate::feed::hub`], [`crate::serve`]).
 //!

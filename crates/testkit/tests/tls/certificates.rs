@@ -1,6 +1,6 @@
 //! Certificates that change, and those that cannot be used.
 
-use crate::realm::{Realm, Signer, files, put};
+use crate::realm::{Realm, Signer, files, put, until_shown};
 use rescind_server::tls::Certificates;
 use rescind_testkit::clock::ManualClock;
 use rescind_testkit::server::AUDIENCE;
@@ -8,18 +8,6 @@ use rescind_verifier::{ClientSecret, Verifier};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Waits until the certificate that is shown is the one that is wanted, for as long as the files may take.
-pub(crate) async fn until_shown(realm: &Realm, wanted: &[u8]) {
-    let looked = async {
-        while realm.shown().await.as_ref() != wanted {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), looked)
-        .await
-        .expect("the old one is still shown");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_never() {

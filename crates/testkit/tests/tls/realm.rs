@@ -18,6 +18,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -185,4 +186,16 @@ impl Realm {
 pub(crate) async fn read(response: Response<Incoming>) -> (StatusCode, Bytes) {
     let status = response.status();
     (status, response.into_body().collect().await.unwrap().to_bytes())
+}
+
+/// Waits until the certificate that is shown is the one that is wanted, for as long as the files may take.
+pub(crate) async fn until_shown(realm: &Realm, wanted: &[u8]) {
+    let looked = async {
+        while realm.shown().await.as_ref() != wanted {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), looked)
+        .await
+        .expect("the old one is still shown");
 }

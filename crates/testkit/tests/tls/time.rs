@@ -1,63 +1,10 @@
 //! Certificates whose time is over, or has not come.
 
-use crate::certificates::until_shown;
-use crate::realm::{Realm, Signer, files};
+use crate::realm::{Signer, files};
 use rescind_server::tls::Certificates;
 use rescind_testkit::clock::ManualClock;
-use std::io::Write;
 use std::process::Command;
-use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
-
-/// All that is logged by this process.
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-static LOGGING: Once = Once::new();
-
-struct Log;
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOG.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Waits until an alarm says this.
-async fn until_alarm(words: &str) {
-    let alarm = |line: &str| {
-        line.contains("certificate_failed")
-            && line.contains("\"alarm\":true")
-            && line.contains(words)
-    };
-    let looked = async {
-        while !String::from_utf8_lossy(&LOG.lock().unwrap()).lines().any(alarm) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), looked).await.expect("no alarm");
-}
-
-// H01
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_out_of_its_time_never_replaces_one_that_is_valid() {
-    LOGGING.call_once(|| tracing_subscriber::fmt().json().with_writer(|| Log).init());
-    let realm = Realm::start(|_| {}).await;
-    let path = realm.files.certificate.display();
-    // The clock begins on 2026-09-21, at 14:13.
-    realm.signer.write_valid(&realm.files, "localhost", [(2020, 1, 1), (2026, 9, 21)]);
-    until_alarm(&format!("{path} was valid until 2026-09-21T00:00:00Z")).await;
-    assert_eq!(realm.shown().await, realm.first);
-
-    let early = realm.signer.write_valid(&realm.files, "localhost", [(2026, 9, 22), (4096, 1, 1)]);
-    until_alarm(&format!("{path} is valid from 2026-09-22T00:00:00Z on")).await;
-    assert_eq!(realm.shown().await, realm.first);
-    // Nobody touches it: it is taken once its time has come.
-    realm.authority.clock.advance(Duration::from_secs(86_400));
-    until_shown(&realm, &early).await;
-}
+use std::sync::Arc;
 
 #[test]
 fn a_certificate_is_taken_from_its_first_second_to_its_last() {

@@ -27,10 +27,14 @@ impl Tail {
     /// Takes what was committed: the new head, and the entries that led to it.
     pub(super) fn committed(&self, head: Head, appended: Vec<Entry>) {
         let mut end = self.end();
-        if end.head.epoch == head.epoch {
+        let follows = match (appended.first(), appended.last()) {
+            (Some(first), Some(last)) => first.pos == end.head.pos + 1 && last.pos == head.pos,
+            _ => head.pos == end.head.pos,
+        };
+        if end.head.epoch == head.epoch && follows {
             end.entries.extend(appended);
         } else {
-            // Another log. Its beginning is in the database.
+            // Another log, whose beginning is in the database; or more than was told here.
             end.entries.clear();
         }
         end.head = head;
