@@ -45,7 +45,9 @@ impl Realm {
         let mut settings = Settings::new(format!("http://{}", listener.local_addr()?));
         settings.argon2 = CHEAP;
         settings.max_sessions = 1000;
-        let config = Config::new(settings, folder.join("data"), folder.join("keys"));
+        let mut config = Config::new(settings, folder.join("data"), folder.join("keys"));
+        // A thousand verifiers come from one address here: their share is an eighth.
+        config.limits.connections = 40_000;
         let app = open(&config, &World::system()).await?;
         let authority = &app.authority;
         let (audiences, permissions) = (vec![AUDIENCE.to_owned()], vec![Permission::Feed]);

@@ -109,7 +109,9 @@ impl Fleet {
 
 /// The frame that carries one entry.
 fn frame_of_one_entry(realm: &Realm) -> Outcome<Signed> {
-    let position = realm.app.authority.store().committed().borrow().position();
+    let mut position = realm.app.authority.store().committed().borrow().position();
+    // The log may be empty still.
+    position.pos = position.pos.max(1);
     let key = Target::Everything.key(realm.issuer());
     let entry = Entry { pos: position.pos, ts: position.ts, scope: Scope::Session, key, until: 0 };
     let frame = Frame::Delta { position, entries: vec![entry] };

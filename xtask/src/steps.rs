@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::libtest::Tests;
 use crate::summary::{Row, Summary};
-use crate::{bench, borders, checklist, deny, e2e, files, model, process, secrets, suite, torture};
+use crate::{bench, borders, checklist, deny, e2e, files, model, process, secrets, suite};
 
 /// What the person who started the command asked for.
 #[derive(Debug, Default)]
@@ -104,12 +104,6 @@ pub(crate) const STEPS: &[Step] = &[
         about: "each benchmark runs for a moment; no figure is judged (installs wrk on Debian)",
         slow: true,
         run: bench::step,
-    },
-    Step {
-        name: "torture",
-        about: "the promise holds for a minute of kills, partitions and wrong clocks",
-        slow: true,
-        run: torture::step,
     },
     Step {
         name: "checks",

@@ -1,19 +1,16 @@
-//! `cargo xtask torture`, and the step that runs it for a minute.
+//! `cargo xtask torture`.
 //!
 //! Builds and runs `rescind-torture`. The whole run before a release is kept as a page.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::steps::{Findings, Run};
 use crate::{process, suite};
 
 /// The page that a long run writes.
 const PAGE: &str = "docs/generated/torture.md";
 /// Runs of so many minutes write it.
 const LONG: u64 = 30;
-/// Of the step: the same faults each time, though not the same run.
-const SEED: &str = "1";
 
 /// What is asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -55,14 +52,6 @@ pub(crate) fn run(root: &Path, plan: &Plan) -> Result<(), String> {
         arguments.extend(["--page".to_owned(), PAGE.to_owned()]);
     }
     tortured(root, &arguments)
-}
-
-/// The step.
-pub(crate) fn step(run: &mut Run) -> Findings {
-    match tortured(&run.root, &["--minutes", "1", "--seed", SEED].map(String::from)) {
-        Ok(()) => Findings { seen: format!("a minute, seed {SEED}"), ..Findings::default() },
-        Err(problem) => Findings::problem(problem),
-    }
 }
 
 /// Builds the rig and runs it; an error if the promise was broken. Optimised, so that two cores are enough for
