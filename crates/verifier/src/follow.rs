@@ -185,7 +185,13 @@ impl<K: Keeper> Follow<K> {
     /// The authority says which keys are in force; its metadata may name other keys of the feed now.
     pub(crate) fn announced(&self, mark: KeysMark, answers: bool) {
         self.core.announced(mark, answers);
-        if self.described.swap(mark.version, Ordering::SeqCst) != mark.version {
+        let (described, version) = (&self.described, mark.version);
+        // A frame of the feed may be an old one, told again and again; a head answers a question.
+        let news = match answers {
+            true => described.swap(version, Ordering::SeqCst) != version,
+            false => described.fetch_max(version, Ordering::SeqCst) < version,
+        };
+        if news {
             self.metadata_wanted.notify_one();
         }
     }
