@@ -138,7 +138,7 @@ impl Scene {
         // A new sign-in works.
         self.alice = Given::by(&http.sign_in("alice", PASSWORD).await);
         for new in [&self.alice, &self.bob] {
-            assert!(self.verifier.check(&new.access).is_ok());
+            assert!(self.judges(&new.access).await.is_ok());
         }
         self.sessions = sessions(&http, &self.alice.refresh).await;
     }
