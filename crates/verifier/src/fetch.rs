@@ -17,7 +17,7 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rescind_wire::frame::{self, Frame, Head, MAX_FRAME};
+use rescind_wire::frame::{self, BadFrame, Frame, Head, MAX_FRAME};
 use rescind_wire::id::{Epoch, Instance};
 use rescind_wire::jwk::MAX_JWKS;
 use serde::Serialize;
@@ -27,6 +27,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 const FRAME_TYPE: &str = "application/vnd.rescind.frame";
+/// Longest snapshot, unless told less.
 const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
 /// For an answer to begin, and for a small one to end.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -58,6 +59,7 @@ pub(crate) struct Authority {
     known: ArcSwapOption<Known>,
     /// Held while the metadata is read: an answer that comes late never replaces a newer one.
     discovering: Mutex<()>,
+    max_snapshot: usize,
 }
 
 /// This machine has no trusted certificates.
@@ -82,7 +84,13 @@ impl Authority {
         let client =
             Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         let (known, discovering) = (ArcSwapOption::empty(), Mutex::default());
-        Ok(Self { client, issuer, metadata, login, relay: None, known, discovering })
+        let (relay, max_snapshot) = (None, MAX_SNAPSHOT);
+        Ok(Self { client, issuer, metadata, login, relay, known, discovering, max_snapshot })
+    }
+
+    /// The same, with snapshots of so many bytes at most.
+    pub(crate) fn with_snapshots_of(self, max_snapshot: usize) -> Self {
+        Self { max_snapshot, ..self }
     }
 
     /// The same, with snapshot, feed and heads from a relay.
@@ -120,7 +128,7 @@ impl Authority {
         let request = self.authorized(Method::GET, &known.snapshot, Bytes::new());
         let sealed = within(SNAPSHOT, async {
             let response = self.send(request, &[FRAME_TYPE]).await?;
-            read(response.into_body(), MAX_SNAPSHOT).await
+            read_frame(response.into_body(), self.max_snapshot).await
         });
         let sealed = sealed.await?;
         match self.open(&sealed)? {
@@ -295,6 +303,29 @@ async fn within<T>(
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
     let body = Limited::new(body, limit).collect().await;
     body.map(|b| b.to_bytes()).map_err(|_| FetchError::Body)
+}
+
+/// One frame and nothing else, of `limit` bytes at most. How long it is stands in front of it, so that one that
+/// is too long is given up at its first bytes: only the whole of it has a signature.
+async fn read_frame(mut body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
+    let mut buffer = BytesMut::new();
+    while let Some(part) = body.frame().await {
+        let part = part.map_err(|e| FetchError::of(&e))?;
+        if let Ok(data) = part.into_data() {
+            buffer.extend_from_slice(&data);
+        }
+        let whole = frame::next_frame(&buffer, limit).map_err(|error| match error {
+            BadFrame::TooLong => FetchError::Snapshot(limit),
+            other => other.into(),
+        })?;
+        if whole.is_some_and(|length| length < buffer.len()) {
+            return Err(FetchError::Body);
+        }
+    }
+    match frame::next_frame(&buffer, limit)? {
+        Some(_) => Ok(buffer.freeze()),
+        None => Err(FetchError::Body),
+    }
 }
 
 /// The roots of this machine; for an authority on this machine they may be missing.

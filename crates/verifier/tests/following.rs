@@ -380,3 +380,33 @@ async fn dropping_the_last_verifier_ends_its_tasks() {
     authority.revoke(&Target::Client("wakes the feed".into()));
     soon("the end of the feed", || authority.feeds.load(Ordering::SeqCst) == 0).await;
 }
+
+// P09
+#[tokio::test]
+async fn a_snapshot_that_is_longer_than_allowed_is_given_up_at_its_first_bytes() {
+    let authority = Authority::serve().await;
+    for n in 0..100 {
+        authority.commit(&Target::Client(n.to_string()));
+    }
+    let build = |most| authority.builder().max_snapshot(most).build_timeout(SOON).build();
+    let refused = build(4_000).await;
+    assert!(
+        matches!(&refused, Err(BuildError::NotReady(Some(e))) if matches!(**e, FetchError::Snapshot(4_000))),
+        "{refused:?}"
+    );
+    assert!(build(5_000).await.is_ok());
+    // What is said to be too long is not even waited for.
+    let mut long = (u32::MAX).to_be_bytes().to_vec();
+    authority.fault("/snapshot", Fault::Body(long.clone()));
+    let refused = authority.builder().build_timeout(SOON).build().await.unwrap_err();
+    assert!(refused.to_string().contains("max_snapshot"), "{refused}");
+    // Nothing may stand behind it.
+    long = authority.sealed(&Frame::Resync);
+    long.push(0);
+    authority.fault("/snapshot", Fault::Body(long));
+    let refused = authority.builder().build_timeout(SOON).build().await;
+    assert!(
+        matches!(&refused, Err(BuildError::NotReady(Some(e))) if matches!(**e, FetchError::Body)),
+        "{refused:?}"
+    );
+}

@@ -55,6 +55,7 @@ impl World {
             leeway: 0,
             staleness: None,
             cache_bytes: 1 << 20,
+            max_snapshot: 1 << 20,
             monitor: false,
         };
         let core = Arc::new(Core::new(settings, KeyRing::new(vec![Alg::Es256]), clock.clone()));

@@ -218,7 +218,7 @@ impl Authority {
         frame::open(&b64::decode(text).unwrap(), &self.issuer, &[key]).unwrap()
     }
 
-    fn sealed(&self, frame: &Frame) -> Vec<u8> {
+    pub(crate) fn sealed(&self, frame: &Frame) -> Vec<u8> {
         seal(frame, &self.issuer, &self.world().feed_key).unwrap()
     }
 }
