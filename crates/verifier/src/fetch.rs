@@ -274,7 +274,10 @@ impl Feed {
         loop {
             if let Some(length) = frame::next_frame(&self.buffer, MAX_FRAME)? {
                 let sealed = self.buffer.split_to(length).freeze();
-                return Ok((authority.open(&sealed)?, sealed));
+                match authority.open(&sealed) {
+                    Err(FetchError::Frame(BadFrame::Skippable)) => continue,
+                    frame => return Ok((frame?, sealed)),
+                }
             }
             let part = timeout(SILENCE, self.body.frame()).await;
             let part = part.map_err(|_| FetchError::Timeout)?.ok_or(FetchError::Body)?;

@@ -381,6 +381,25 @@ async fn dropping_the_last_verifier_ends_its_tasks() {
     soon("the end of the feed", || authority.feeds.load(Ordering::SeqCst) == 0).await;
 }
 
+// P04
+#[tokio::test]
+async fn a_frame_of_a_later_kind_is_passed_over_only_if_it_cannot_bring_entries() {
+    for (kind, goes_on) in [(200, true), (100, false)] {
+        let authority = Authority::serve().await;
+        let strange = authority.sealed_kind(kind);
+        authority.world().first_of_all = strange;
+        let verifier = authority.verifier().await;
+        until("the feed", || authority.asked("/feed") > 0).await;
+        if goes_on {
+            authority.revoke(&Target::Client("a".into()));
+            soon("the entry", || verifier.status().applied == 1).await;
+            assert_eq!(authority.asked("/feed"), 1);
+        } else {
+            soon("another feed", || authority.asked("/feed") > 1).await;
+        }
+    }
+}
+
 // P09
 #[tokio::test]
 async fn a_snapshot_that_is_longer_than_allowed_is_given_up_at_its_first_bytes() {
