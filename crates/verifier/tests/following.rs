@@ -402,6 +402,25 @@ async fn a_frame_of_a_later_kind_is_passed_over_only_if_it_cannot_bring_entries(
 
 // P09
 #[tokio::test]
+async fn an_old_announcement_of_keys_makes_nobody_read_the_metadata_again() {
+    const METADATA: &str = "/.well-known/oauth-authorization-server";
+    let authority = Authority::serve().await;
+    let old = KeysMark { version: 1, hash: sha256(&[authority.world().jwks.as_bytes()]) };
+    authority.world().keys_version = 2;
+    authority.fault("/feed", Fault::Down);
+    let _verifier = authority.verifier().await;
+    until("the news of the first head", || authority.asked(METADATA) == 2).await;
+    authority.fault("/feed", Fault::Body(authority.sealed(&Frame::Keys(old))));
+    let feeds = authority.asked("/feed");
+    // Told again and again, with heads in between that say what is in force.
+    until("more feeds", || authority.asked("/feed") > feeds + 2).await;
+    let heads = authority.asked("/head");
+    until("more heads", || authority.asked("/head") > heads + 1).await;
+    assert_eq!(authority.asked(METADATA), 2);
+}
+
+// P09
+#[tokio::test]
 async fn a_snapshot_that_is_longer_than_allowed_is_given_up_at_its_first_bytes() {
     let authority = Authority::serve().await;
     for n in 0..100 {
