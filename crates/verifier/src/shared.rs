@@ -37,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) ready: watch::Sender<bool>,
     set: RevocationSet,
     lease: ArcSwapOption<Lease>,
+    /// The last lease that was withdrawn.
+    withdrawn: ArcSwapOption<Lease>,
     facts: FactCache,
     unavailable: Unavailable,
     following: Following,
@@ -62,6 +64,7 @@ impl Core {
             ready: watch::Sender::new(false),
             set: RevocationSet::new(),
             lease: ArcSwapOption::empty(),
+            withdrawn: ArcSwapOption::empty(),
             facts: FactCache::new(settings.cache_bytes),
             unavailable: Unavailable::default(),
             following: Following::new(),
@@ -119,6 +122,9 @@ impl Core {
                 self.ready.send_replace(true);
             }
             Effect::EndLease => {
+                if let Some(lease) = self.lease.load_full() {
+                    self.withdrawn.store(Some(lease));
+                }
                 self.lease.store(None);
                 self.online.leased(None);
             }
@@ -230,6 +236,9 @@ impl Keeper for Core {
 impl World for Core {
     fn lease(&self) -> Option<Lease> {
         self.lease.load().as_deref().copied()
+    }
+    fn withdrawn(&self) -> Option<Lease> {
+        self.withdrawn.load().as_deref().copied()
     }
     fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
         self.set.killed(keys, rv)
