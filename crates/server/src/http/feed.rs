@@ -177,6 +177,9 @@ pub(super) async fn heads(State(app): State<App>, request: Request) -> Response 
         Ok(asks) => answer(&app, &client, &asks).await.into_response(),
         Err(failure) => failure.into_response(),
     }
+    let Some(_place) = app.feed.batch(&client) else {
+        return Failure::unavailable(1).into_response();
+    };
 }
 
 async fn answer(app: &App, client: &Client, asks: &[Ask]) -> Result<Response, Failure> {

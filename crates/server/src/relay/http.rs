@@ -147,11 +147,12 @@ async fn head(
     Extension(source): Extension<Source>,
     request: Request,
 ) -> Response {
-    if let Err(refused) = allow(&parts, request.headers(), source).await {
-        return refused;
-    }
+    let reader = match allow(&parts, request.headers(), source).await {
+        Ok(reader) => reader,
+        Err(refused) => return refused,
+    };
     match strict_json::<Ask>(request, parts.limits.body).await {
-        Ok(ask) => answer(&parts, &[ask]).await.into_response(),
+        Ok(ask) => answer(&parts, &reader, &[ask]).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
@@ -162,16 +163,17 @@ async fn heads(
     Extension(source): Extension<Source>,
     request: Request,
 ) -> Response {
-    if let Err(refused) = allow(&parts, request.headers(), source).await {
-        return refused;
-    }
+    let reader = match allow(&parts, request.headers(), source).await {
+        Ok(reader) => reader,
+        Err(refused) => return refused,
+    };
     match strict_array::<Ask>(request, parts.limits.body, MOST_ASKED).await {
-        Ok(asks) => answer(&parts, &asks).await.into_response(),
+        Ok(asks) => answer(&parts, &reader, &asks).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(parts: &Parts, asks: &[Ask]) -> Result<Response, Failure> {
-    let heads = parts.heads.ask(asks).await?;
+async fn answer(parts: &Parts, reader: &Reader, asks: &[Ask]) -> Result<Response, Failure> {
+    let heads = parts.heads.ask(&reader.client_id, asks).await?;
     Ok(([(CONTENT_TYPE, FRAMES)], heads.concat()).into_response())
 }
