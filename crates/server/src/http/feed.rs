@@ -4,12 +4,14 @@
 use crate::app::App;
 use crate::feed::Question;
 use crate::feed::fleet::Word;
+use crate::feed::places::Place;
 use crate::http::body::{StrictJson, strict_array};
 use crate::http::client::basic;
 use crate::http::problem::Failure;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -64,17 +66,19 @@ pub(super) async fn snapshot(State(app): State<App>, headers: HeaderMap) -> Resp
         Err(refused) => return refused,
     };
     match app.feed.snapshot(&client).await {
-        Ok(Some((frame, place))) => {
-            let length = [(CONTENT_LENGTH, frame.len())];
-            // The place is given back when the end is asked for: what comes before is then written.
-            let once = stream::unfold((Some(frame), place), |(frame, place)| async move {
-                frame.map(|frame| (Ok::<_, Infallible>(frame), (None, place)))
-            });
-            (length, [(CONTENT_TYPE, FRAMES)], Body::from_stream(once)).into_response()
-        }
+        Ok(Some((frame, place))) => until_taken(frame, place),
         Ok(None) => Failure::unavailable(1).into_response(),
         Err(error) => Failure::from(error).into_response(),
     }
+}
+
+/// A frame, with a place that is given back when the end is asked for: what comes before is then written.
+pub(crate) fn until_taken(frame: Bytes, place: Place) -> Response {
+    let length = [(CONTENT_LENGTH, frame.len())];
+    let once = stream::unfold((Some(frame), place), |(frame, place)| async move {
+        frame.map(|frame| (Ok::<_, Infallible>(frame), (None, place)))
+    });
+    (length, [(CONTENT_TYPE, FRAMES)], Body::from_stream(once)).into_response()
 }
 
 /// Where a follower stands.

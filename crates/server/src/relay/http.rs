@@ -5,7 +5,9 @@ use super::gate::{Closed, Reader};
 use crate::http::body::{strict_array, strict_json};
 use crate::http::client::basic;
 use crate::http::edge::{name_of, panicked, source};
-use crate::http::feed::{Ask, FRAMES, From, MOST_ASKED, UNBUFFERED, forbidden, unknown};
+use crate::http::feed::{
+    Ask, FRAMES, From, MOST_ASKED, UNBUFFERED, forbidden, unknown, until_taken,
+};
 use crate::http::problem::{Failure, identified};
 use crate::http::refuse;
 use crate::serve::shares::Places;
@@ -109,11 +111,13 @@ async fn snapshot(
     Extension(source): Extension<Source>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refused) = allow(&parts, &headers, source).await {
-        return refused;
-    }
-    match parts.frames.snapshot() {
-        Some(base) => ([(CONTENT_TYPE, FRAMES)], base.sealed).into_response(),
+    let reader = match allow(&parts, &headers, source).await {
+        Ok(reader) => reader,
+        Err(refused) => return refused,
+    };
+    let place = parts.snapshots.turn(&reader.client_id).await;
+    match parts.frames.snapshot().zip(place) {
+        Some((base, place)) => until_taken(base.sealed, place),
         None => Failure::unavailable(1).into_response(),
     }
 }

@@ -1,6 +1,7 @@
 //! Who may read through a relay.
 
 use crate::{HEADS, INSTANCE, behind_proxy, quick, ready, verifier_at};
+use futures_util::future::join_all;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -115,4 +116,27 @@ async fn strangers_cannot_make_a_relay_ask_without_end_nor_hinder_who_is_known()
     let asked = proxy.asked(HEADS) - before;
     assert!(asked < 80 && refused[1] > 100, "{asked} were asked about, {refused:?}");
     assert_eq!(http.get("/v1/snapshot", &[("authorization", &known)]).await.status, 200);
+}
+
+// P09 H09
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_relay_stands_is_told_under_its_own_names_only() {
+    let authority = quick().await;
+    let relay = TestRelay::start_with(&authority, "relay", |config| {
+        config.hosts.push("relay.internal".to_owned());
+    })
+    .await;
+    let http = Http::new(&format!("http://{}", relay.status));
+    for (host, status) in [
+        ("127.0.0.1:4101", 200),
+        ("localhost:4101", 200),
+        ("relay.internal:4101", 200),
+        ("evil.example:4101", 400),
+        ("relay.internal.evil.example", 400),
+    ] {
+        for path in ["/metrics", "/healthz"] {
+            let answer = http.get(path, &[("host", host)]).await;
+            assert_eq!(answer.status, status, "{host}{path}");
+        }
+    }
 }
