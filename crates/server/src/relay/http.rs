@@ -95,10 +95,10 @@ async fn around(
 }
 
 async fn allow(parts: &Parts, headers: &HeaderMap, source: Source) -> Result<Reader, Response> {
-    let Ok(Some((client_id, _))) = basic(headers) else { return Err(unknown()) };
+    let Ok(Some((client_id, secret))) = basic(headers) else { return Err(unknown()) };
     let header = headers.get(AUTHORIZATION).filter(|header| header.len() <= LONGEST);
     let header = header.ok_or_else(unknown)?.clone();
-    parts.gate.admit(client_id, header, source).await.map_err(|closed| match closed {
+    parts.gate.admit((client_id, &secret), header, source).await.map_err(|closed| match closed {
         Closed::Refused(StatusCode::FORBIDDEN) => forbidden(),
         Closed::Refused(_) => unknown(),
         Closed::TooMany => Failure::too_many(10).into_response(),
