@@ -9,13 +9,14 @@
 
 pub(crate) mod waiting;
 
+use super::places::Places;
 use rescind_authority::clock::{Clock, Now};
 use rescind_wire::frame::Position;
 use rescind_wire::id::{Epoch, Instance};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use waiting::Waiting;
 
 /// Most verifiers that are noted, and of one client: as many as may follow.
@@ -97,7 +98,7 @@ pub struct Fleet {
     started_at: u64,
     state: Mutex<State>,
     /// For calls of people that wait.
-    places: Arc<Semaphore>,
+    places: Places,
     /// The position that somebody waits for.
     wanted: watch::Sender<Option<(Epoch, u64)>>,
 }
@@ -112,7 +113,7 @@ impl Fleet {
             started_at: clock.now().boot,
             clock,
             state: Mutex::default(),
-            places: Arc::new(Semaphore::new(waiting::PLACES)),
+            places: Places::new(waiting::PLACES.0, waiting::PLACES.1),
             wanted: watch::Sender::new(None),
         }
     }

@@ -133,8 +133,6 @@ async fn too_many_calls_wait_the_bound_out_without_counting() {
     }
     assert_eq!(fleet.waiting(), MOST);
     fleet.heard("a", word(1, 5), at(5));
-    let places: Vec<_> = (0..PLACES).filter_map(|_| fleet.place()).collect();
-    assert!(places.len() == PLACES && fleet.place().is_none());
     let last = many.pop().unwrap();
     for call in many {
         assert_eq!(call.await.on, 1);
@@ -164,4 +162,17 @@ fn what_is_seen_of_a_verifier_is_no_younger_than_what_it_has_applied() {
     fleet.heard("a", word(1, 6), at(6));
     let seen = fleet.seen(at(6)).remove(0);
     assert_eq!((seen.lag, seen.staleness, seen.lags()), (0, Duration::ZERO, false));
+}
+
+// R-57 H08
+#[test]
+fn nobody_takes_the_places_of_all_who_wait() {
+    let (fleet, _) = fleet();
+    let (all, each) = PLACES;
+    let own: Vec<_> = (0..all).filter_map(|_| fleet.place("alice")).collect();
+    assert_eq!(own.len(), each);
+    let others: Vec<_> = (0..2 * all).filter_map(|n| fleet.place(&n.to_string())).collect();
+    assert_eq!(others.len(), all - each);
+    drop(own);
+    assert!(fleet.place("alice").is_some());
 }

@@ -5,18 +5,21 @@
 //! out as well. So when the wait is over nobody accepts, anywhere; the answer says what it took.
 
 use super::{Fleet, Word};
+use crate::feed::places::Place;
 use rescind_wire::id::{Epoch, Instance};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// Most calls for which acknowledgements are counted at once. Further ones wait out the bound.
 pub(super) const MOST: usize = 64;
-/// Most calls of people that wait at all: a call goes on when its caller hangs up, so nothing else bounds them.
-pub(super) const PLACES: usize = 1_024;
+pub(super) const OPEN: usize = 400_000;
+/// Most calls of people that wait at all, and of one person: a call goes on when its caller hangs up, so nothing
+/// else bounds them.
+pub(super) const PLACES: (usize, usize) = (1_024, 8);
 /// How often a wait looks at the clock: its own timer stands still while the machine sleeps.
 const LOOK: Duration = Duration::from_millis(100);
 /// Most laggards that an answer names.
@@ -129,9 +132,10 @@ impl Enforced {
 }
 
 impl Fleet {
-    /// A place for a call that will wait, held until it is over; to be taken before anything is done.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A place for a call of this person that will wait, held until it is over; to be taken before anything is
+    /// done.
+    pub fn place(&self, person: &str) -> Option<Place> {
+        self.places.take(person)
     }
 
     /// Waits until what stands at this position, which is committed, holds everywhere. With a limit: for the

@@ -1,0 +1,35 @@
+//! What a wait for the fleet may take, and how long after a change of the bound.
+
+use super::*;
+
+// R-57 H08
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_does_not_take_all_places_of_those_who_wait() {
+    let (authority, proxy) = settled().await;
+    authority.person("bob").await;
+    let _verifier = authority.verifier().await;
+    let alice = Device::sign_in(&authority).await;
+    known(&authority, 1).await;
+    cut_off(&proxy);
+    // Which the verifier never hears of.
+    crate::revoke_nobodys(&authority, 1).await;
+    let end_others = |refresh: &str| {
+        let (http, refresh) = (authority.http(), refresh.to_owned());
+        let path = "/sessions?wait=fleet";
+        tokio::spawn(async move { http.send_as(Method::DELETE, path, &refresh).await })
+    };
+    let waiting = || authority.app.feed.fleet().waiting();
+    let mut calls: Vec<_> = (0..8).map(|_| end_others(&alice.refresh)).collect();
+    until("eight calls wait", || waiting() == 8).await;
+    let refused = end_others(&alice.refresh).await.unwrap();
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    let bob = authority.http().sign_in("bob", PASSWORD).await;
+    calls.push(end_others(bob["refresh_token"].as_str().unwrap()));
+    until("another person waits, too", || waiting() == 9).await;
+    authority.clock.advance(S + SECOND);
+    for call in calls {
+        assert_eq!(call.await.unwrap().status, 200);
+    }
+    // Nobody is known any more, and the places are free again.
+    assert_eq!(end_others(&alice.refresh).await.unwrap().status, 200);
+}
