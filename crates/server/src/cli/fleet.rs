@@ -71,6 +71,9 @@ pub(super) fn words(enforced: &Value) -> Option<String> {
         Some(_) => words.push_str(
             "; waited out the bound, since not every server could be counted: nobody accepts it any more",
         ),
+        Some("excess") => words.push_str(
+            "; waited out the bound, since more servers follow than can be counted: nobody accepts it any more",
+        ),
         None if on < of => words.push_str("; waited out the others: nobody accepts it any more"),
         None => {}
     }
@@ -103,6 +106,13 @@ mod tests {
         let doubt =
             json!({ "on": 0, "of": 0, "slowest_ms": null, "laggards": [], "doubt": "restarted" });
         assert!(words(&doubt).unwrap().contains("waited out the bound"));
+        let relayed = json!({ "on": 3, "of": 3, "relayed": 2, "slowest_ms": 4, "doubt": null });
+        let said = "ended on 3 of 3 servers, slowest 4 ms, 2 of them by the word of a relay alone";
+        assert_eq!(words(&relayed).unwrap(), said);
+        for (doubt, why) in [("excess", "can be counted"), ("busy", "too many calls")] {
+            let doubtful = json!({ "on": 0, "of": 0, "laggards": [], "doubt": doubt });
+            assert!(words(&doubtful).unwrap().contains(why));
+        }
         assert_eq!(words(&Value::Null), None);
     }
 }

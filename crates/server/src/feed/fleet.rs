@@ -19,8 +19,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use waiting::Waiting;
 
-/// Most verifiers that are noted, and of one client: as many as may follow.
-const NOTED: (usize, usize) = super::BOUNDS.followers;
+/// Most verifiers that are noted, and of one client, who may be a relay: more than may follow here. Each takes
+/// less than 256 bytes, so all of them 13 MB.
+const NOTED: (usize, usize) = (50_000, 10_000);
 /// How often those whose lease is over are forgotten, in microseconds.
 const SWEEP: u64 = 1_000_000;
 /// Behind for longer than this is a laggard: a feed that works is milliseconds behind.

@@ -1,6 +1,6 @@
 //! Who is waited for and for how long, and what is seen of whom.
 
-use super::waiting::{Doubt, MOST, PLACES};
+use super::waiting::{Doubt, MOST, OPEN, PLACES};
 use super::*;
 use rescind_wire::revocation::Digest;
 use std::future::poll_fn;
@@ -175,4 +175,27 @@ fn nobody_takes_the_places_of_all_who_wait() {
     assert_eq!(others.len(), all - each);
     drop(own);
     assert!(fleet.place("alice").is_some());
+}
+
+//
+#[tokio::test]
+async fn a_client_with_ten_thousand_verifiers_is_counted_and_many_such_calls_are_not() {
+    let (fleet, clock) = fleet();
+    let many = u32::try_from(NOTED.1).unwrap();
+    (0..many).for_each(|instance| fleet.heard("relay", word(instance, 4), at(4)));
+    assert_eq!((fleet.seen(at(4)).len(), fleet.excess()), (10_000, 0));
+    let most = OPEN / NOTED.1;
+    let mut calls: Vec<_> = (0..=most).map(|_| Box::pin(fleet.enforced(EPOCH, 5, None))).collect();
+    for call in &mut calls {
+        assert!(waits_on(call).await);
+    }
+    assert_eq!(fleet.waiting(), most);
+    (0..many).for_each(|instance| fleet.heard("relay", word(instance, 5), at(5)));
+    let last = calls.pop().unwrap();
+    for call in calls {
+        let enforced = call.await;
+        assert_eq!((enforced.on, enforced.doubt), (10_000, None));
+    }
+    clock.advance(11);
+    assert_eq!(last.await.doubt, Some(Doubt::Busy));
 }

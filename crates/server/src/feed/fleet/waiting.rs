@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Most calls for which acknowledgements are counted at once. Further ones wait out the bound.
+/// Most calls for which acknowledgements are counted at once, and most verifiers that all of them wait for
+/// together, with less than 128 bytes each: 51 MB. Further ones wait out the bound.
 pub(super) const MOST: usize = 64;
 pub(super) const OPEN: usize = 400_000;
 /// Most calls of people that wait at all, and of one person: a call goes on when its caller hangs up, so nothing
@@ -166,7 +167,8 @@ impl Fleet {
         let changed = Arc::new(Notify::new());
         state.drawn += 1;
         let wait = Wait { fleet: self, number: state.drawn, changed: Arc::clone(&changed) };
-        if state.waiting.len() >= MOST {
+        let waited_for: usize = state.waiting.values().map(|waiting| waiting.open.len()).sum();
+        if state.waiting.len() >= MOST || waited_for + state.noted > OPEN {
             return (wait, Some((now.saturating_add(self.lease), Doubt::Busy)));
         }
         let mut waiting =
