@@ -36,6 +36,8 @@ pub struct Word {
     pub epoch: Option<Epoch>,
     /// Up to where it has applied that epoch.
     pub applied: u64,
+    /// Whether a relay says it for it.
+    pub relayed: bool,
 }
 
 /// A verifier, as it is known here.
@@ -47,6 +49,8 @@ pub struct Seen {
     pub instance: Instance,
     /// Up to where it has applied the log, by its last question.
     pub applied: u64,
+    /// Whether it is known by a relay's word alone.
+    pub relayed: bool,
     /// How many entries it lacked then.
     pub lag: u64,
     /// How old its knowledge is at the least.
@@ -147,6 +151,7 @@ impl Fleet {
         let seen = |(client, known): (&Arc<str>, &Known)| Seen {
             client_id: Arc::clone(client),
             instance: known.word.instance,
+            relayed: known.word.relayed,
             applied: known.word.applied,
             lag: known.named.saturating_sub(known.word.applied),
             staleness: Duration::from_micros(now.saturating_sub(known.proven())),

@@ -148,8 +148,8 @@ impl Ask {
         Ok(Question { nonce, seen: seen.transpose()? })
     }
 
-    fn word(&self) -> Word {
-        Word { instance: self.instance, epoch: self.epoch, applied: self.applied }
+    fn word(&self, relayed: bool) -> Word {
+        Word { instance: self.instance, epoch: self.epoch, applied: self.applied, relayed }
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) async fn head(
         Err(refused) => return refused,
     };
     match body {
-        Ok(StrictJson(ask)) => answer(&app, &client, &[ask]).await.into_response(),
+        Ok(StrictJson(ask)) => answer(&app, &client, &[ask], false).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
@@ -177,21 +177,26 @@ pub(super) async fn heads(State(app): State<App>, request: Request) -> Response 
         Ok(client) => client,
         Err(refused) => return refused,
     };
-    match strict_array::<Ask>(request, app.limits.body, MOST_ASKED).await {
-        Ok(asks) => answer(&app, &client, &asks).await.into_response(),
-        Err(failure) => failure.into_response(),
-    }
     let Some(_place) = app.feed.batch(&client) else {
         return Failure::unavailable(1).into_response();
     };
+    match strict_array::<Ask>(request, app.limits.body, MOST_ASKED).await {
+        Ok(asks) => answer(&app, &client, &asks, true).await.into_response(),
+        Err(failure) => failure.into_response(),
+    }
 }
 
-async fn answer(app: &App, client: &Client, asks: &[Ask]) -> Result<Response, Failure> {
+async fn answer(
+    app: &App,
+    client: &Client,
+    asks: &[Ask],
+    relayed: bool,
+) -> Result<Response, Failure> {
     let questions = asks.iter().map(Ask::question).collect::<Result<Vec<_>, _>>()?;
     for ask in asks {
         tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
         // Before the log is read: the lease that the answer gives counts from before.
-        app.feed.heard(client, ask.word());
+        app.feed.heard(client, ask.word(relayed));
     }
     let heads = match questions.is_empty() {
         true => Vec::new(),

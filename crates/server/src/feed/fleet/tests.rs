@@ -35,7 +35,7 @@ fn at(pos: u64) -> Position {
 fn word(instance: u32, applied: u64) -> Word {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&instance.to_be_bytes());
-    Word { instance: Instance::from_bytes(id), epoch: Some(EPOCH), applied }
+    Word { instance: Instance::from_bytes(id), epoch: Some(EPOCH), applied, relayed: false }
 }
 
 /// Whether a call is not over yet.
@@ -175,6 +175,25 @@ fn nobody_takes_the_places_of_all_who_wait() {
     assert_eq!(others.len(), all - each);
     drop(own);
     assert!(fleet.place("alice").is_some());
+}
+
+//
+#[tokio::test]
+async fn an_answer_says_for_how_many_only_a_relay_speaks() {
+    let (fleet, _) = fleet();
+    let relayed = |instance, applied| Word { relayed: true, ..word(instance, applied) };
+    fleet.heard("a", word(1, 5), at(5));
+    fleet.heard("relay", relayed(2, 5), at(5));
+    fleet.heard("relay", relayed(3, 4), at(5));
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    fleet.heard("relay", relayed(3, 5), at(5));
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.relayed, enforced.doubt), (3, 2, None));
+    assert_eq!(enforced.to_json()["relayed"], 2);
+    let seen = fleet.seen(at(5));
+    assert_eq!(seen.iter().filter(|seen| seen.relayed).count(), 2);
 }
 
 //

@@ -36,6 +36,8 @@ pub(super) struct Waiting {
     /// Those who have not acknowledged.
     open: HashMap<Who, Open>,
     of: usize,
+    /// How many of the others are known to have it by a relay's word alone.
+    relayed: usize,
     slowest: u64,
     changed: Arc<Notify>,
 }
@@ -53,6 +55,7 @@ impl Waiting {
         let who = (Arc::clone(client), word.instance);
         if word.epoch == Some(self.epoch) && word.applied >= self.pos {
             if self.open.remove(&who).is_some() {
+                self.relayed += usize::from(word.relayed);
                 self.slowest = self.slowest.max(now.saturating_sub(self.begun));
                 self.changed.notify_one();
             }
@@ -102,6 +105,8 @@ pub struct Enforced {
     pub on: usize,
     /// How many were known.
     pub of: usize,
+    /// For how many of those that have it only a relay says so.
+    pub relayed: usize,
     /// When the last of them did, if one did.
     pub slowest: Option<Duration>,
     /// Those who did not; their leases are over, unless the wait was cut short.
@@ -124,6 +129,7 @@ impl Enforced {
         json!({
             "on": self.on,
             "of": self.of,
+            "relayed": self.relayed,
             "slowest_ms": self.slowest.map(|slowest| slowest.as_micros().div_ceil(1000) as u64),
             "laggards": named,
             "waited_out": self.doubt.is_some() || !self.laggards.is_empty(),
@@ -171,11 +177,13 @@ impl Fleet {
         if state.waiting.len() >= MOST || waited_for + state.noted > OPEN {
             return (wait, Some((now.saturating_add(self.lease), Doubt::Busy)));
         }
-        let mut waiting =
-            Waiting { epoch, pos, begun: now, open: HashMap::new(), of: 0, slowest: 0, changed };
+        let (open, of, relayed, slowest) = (HashMap::new(), 0, 0, 0);
+        let mut waiting = Waiting { epoch, pos, begun: now, open, of, relayed, slowest, changed };
         for (client, known) in state.living(now, self.lease) {
             waiting.of += 1;
             if known.word.epoch != Some(epoch) || known.word.applied < pos {
+            } else {
+                waiting.relayed += usize::from(known.word.relayed);
                 let until = known.asked_at.saturating_add(self.lease);
                 let who = (Arc::clone(client), known.word.instance);
                 waiting.open.insert(who, Open { until, asked: false });
@@ -231,7 +239,7 @@ impl Wait<'_> {
         let waiting = self.fleet.state().waiting.remove(&self.number);
         let Some(waiting) = waiting else {
             let (slowest, laggards) = (None, Vec::new());
-            return Enforced { on: 0, of: 0, slowest, laggards, doubt, complete };
+            return Enforced { on: 0, of: 0, relayed: 0, slowest, laggards, doubt, complete };
         };
         let laggard = |((client_id, instance), open): (Who, Open)| Laggard {
             client_id,
@@ -239,6 +247,7 @@ impl Wait<'_> {
             silent: !open.asked,
         };
         let on = waiting.of - waiting.open.len();
+            relayed: waiting.relayed,
         Enforced {
             on,
             of: waiting.of,
