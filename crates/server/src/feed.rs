@@ -54,11 +54,13 @@ pub struct FeedHub {
 }
 
 impl FeedHub {
-    /// Begins at the store's present head. [`FeedHub::run`] must be spawned.
-    pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
+    /// Begins at the store's present head. [`FeedHub::run`] must be spawned. By the bound of staleness of `before`
+    /// somebody may still accept who asked an authority before this one.
+    pub async fn new(authority: Arc<Authority>, before: Duration) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
         let log = Log::new(Arc::clone(&authority)).await?;
-        let fleet = Fleet::new(Arc::clone(authority.clock()), authority.settings().staleness);
+        let staleness = authority.settings().staleness;
+        let fleet = Fleet::new(Arc::clone(authority.clock()), staleness, before);
         let beat_at = AtomicU64::new(authority.clock().now().boot);
         Ok(Arc::new(Self {
             authority,
@@ -66,9 +68,9 @@ impl FeedHub {
             beat_at,
             hub: Hub::new(log, position, &BOUNDS),
             snapshots: Places::new(SNAPSHOTS.0, SNAPSHOTS.1),
+            batches: Places::new(BATCHES.0, BATCHES.1),
             opening: Opening::default(),
         }))
-            batches: Places::new(BATCHES.0, BATCHES.1),
     }
 
     /// How many follow.
@@ -177,13 +179,13 @@ impl FeedHub {
         looked
     }
 
-    /// Tells every follower to come back a little later, and ends their streams.
-    pub fn close(&self) {
     /// A place for a batch of questions, if this client has one left.
     pub fn batch(&self, client: &Client) -> Option<Place> {
         self.batches.take(&client.client_id)
     }
 
+    /// Tells every follower to come back a little later, and ends their streams.
+    pub fn close(&self) {
         self.hub.close(self.seal(&Frame::GoAway { spread_ms: 1000 }).ok());
     }
 

@@ -99,8 +99,8 @@ pub struct Fleet {
     clock: Arc<dyn Clock>,
     /// How long after a question whoever asked may accept by its answer, in microseconds.
     lease: u64,
-    /// Boot time of the beginning: who asked before is not known.
-    started_at: u64,
+    /// Boot time until which somebody may accept who asked before the beginning, and is not known.
+    unknown_until: u64,
     state: Mutex<State>,
     /// For calls of people that wait.
     places: Places,
@@ -109,13 +109,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Nobody is known yet. `staleness` is the realm's bound S.
-    pub(super) fn new(clock: Arc<dyn Clock>, staleness: Duration) -> Self {
-        let bound = u64::try_from(staleness.as_micros()).unwrap_or(u64::MAX);
+    /// Nobody is known yet. `staleness` is the realm's bound S; by that of `before` was answered who asked before.
+    pub(super) fn new(clock: Arc<dyn Clock>, staleness: Duration, before: Duration) -> Self {
+        let started_at = clock.now().boot;
         Self {
-            // Our clock may be faster than true time, and theirs slower: 2,000 ppm, and a little.
-            lease: bound.saturating_add(bound / 500).saturating_add(10_000),
-            started_at: clock.now().boot,
+            lease: lease(staleness),
+            unknown_until: started_at.saturating_add(lease(before.max(staleness))),
             clock,
             state: Mutex::default(),
             places: Places::new(waiting::PLACES.0, waiting::PLACES.1),
@@ -151,8 +150,8 @@ impl Fleet {
         let seen = |(client, known): (&Arc<str>, &Known)| Seen {
             client_id: Arc::clone(client),
             instance: known.word.instance,
-            relayed: known.word.relayed,
             applied: known.word.applied,
+            relayed: known.word.relayed,
             lag: known.named.saturating_sub(known.word.applied),
             staleness: Duration::from_micros(now.saturating_sub(known.proven())),
             epoch_ok: known.word.epoch == Some(head.epoch),
@@ -161,6 +160,11 @@ impl Fleet {
         let mut all: Vec<Seen> = living.map(seen).collect();
         all.sort_by(|a, b| (&a.client_id, a.since).cmp(&(&b.client_id, b.since)));
         all
+    }
+
+    /// Whether nobody can accept any more by what was answered before the beginning.
+    pub fn is_settled(&self) -> bool {
+        self.clock.now().boot >= self.unknown_until
     }
 
     /// Whether nobody is known.
@@ -193,6 +197,13 @@ impl Fleet {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long somebody may accept by an answer with this bound, in microseconds of this clock: it may be faster than
+/// true time, and theirs slower, so 2,000 ppm, and a little.
+fn lease(bound: Duration) -> u64 {
+    let bound = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+    bound.saturating_add(bound / 500).saturating_add(10_000)
 }
 
 impl Known {

@@ -177,7 +177,7 @@ async fn a_client_that_the_feed_has_not_heard_of_yet_follows_and_one_that_is_gon
     let authority = &test.app.authority;
     revoke_nobodys(&test, 1).await;
     // One that nobody keeps up to date: as another process would have it until its next beat.
-    let hub = FeedHub::new(authority.clone()).await.unwrap();
+    let hub = FeedHub::new(authority.clone(), crate::S).await.unwrap();
     let (audiences, feed) = (vec!["late".to_owned()], vec![Permission::Feed]);
     authority.add_client("late", audiences, feed, &operator()).await.unwrap();
     let clients = authority.store().clients().await.unwrap();

@@ -46,7 +46,7 @@ async fn waits_on(call: &mut (impl Future + Unpin)) -> bool {
 /// A fleet that has run for longer than S.
 fn fleet() -> (Fleet, Arc<Still>) {
     let clock = Arc::new(Still::default());
-    let fleet = Fleet::new(clock.clone(), S);
+    let fleet = Fleet::new(clock.clone(), S, S);
     clock.advance(60);
     (fleet, clock)
 }

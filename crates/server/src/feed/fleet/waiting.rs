@@ -68,7 +68,7 @@ impl Waiting {
 /// Why nobody can know who accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// The authority was started less than a bound ago.
+    /// The authority was started less than a bound ago, or less than the longer one of before.
     Restarted,
     /// There was no room to note every verifier.
     Excess,
@@ -165,10 +165,7 @@ impl Fleet {
     /// known here.
     fn begin(&self, epoch: Epoch, pos: u64, now: u64) -> (Wait<'_>, Option<(u64, Doubt)>) {
         let mut state = self.state();
-        let unknown = [
-            (self.started_at.saturating_add(self.lease), Doubt::Restarted),
-            (state.excess_until, Doubt::Excess),
-        ];
+        let unknown = [(self.unknown_until, Doubt::Restarted), (state.excess_until, Doubt::Excess)];
         let doubt = unknown.into_iter().filter(|(until, _)| *until > now).max_by_key(|d| d.0);
         let changed = Arc::new(Notify::new());
         state.drawn += 1;
@@ -182,11 +179,11 @@ impl Fleet {
         for (client, known) in state.living(now, self.lease) {
             waiting.of += 1;
             if known.word.epoch != Some(epoch) || known.word.applied < pos {
-            } else {
-                waiting.relayed += usize::from(known.word.relayed);
                 let until = known.asked_at.saturating_add(self.lease);
                 let who = (Arc::clone(client), known.word.instance);
                 waiting.open.insert(who, Open { until, asked: false });
+            } else {
+                waiting.relayed += usize::from(known.word.relayed);
             }
         }
         if !waiting.open.is_empty() {
@@ -247,10 +244,10 @@ impl Wait<'_> {
             silent: !open.asked,
         };
         let on = waiting.of - waiting.open.len();
-            relayed: waiting.relayed,
         Enforced {
             on,
             of: waiting.of,
+            relayed: waiting.relayed,
             slowest: (on > 0).then(|| Duration::from_micros(waiting.slowest)),
             laggards: waiting.open.into_iter().map(laggard).collect(),
             doubt,

@@ -2,6 +2,34 @@
 
 use super::*;
 
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_bound_was_lowered_the_longer_one_of_before_is_waited_out() {
+    let (mut authority, proxy) = behind_proxy().await;
+    let verifier = authority.verifier().await;
+    let device = Device::sign_in(&authority).await;
+    authority.caught_up(&verifier).await;
+    cut_off(&proxy);
+    authority.config.settings.staleness = 3 * SECOND;
+    // Another restart before that time is over forgets nothing.
+    let authority = authority.restart().await.restart().await;
+    authority.clock.advance(S - SECOND);
+    let call = ending(&device);
+    until("a call waits", || authority.app.feed.fleet().waiting() == 1).await;
+    assert!(verifier.check(&device.access).is_ok(), "by the bound that it was told");
+    assert!(!call.is_finished(), "three times the bound of now is not enough");
+    authority.clock.advance(2 * SECOND);
+    let enforced = call.await.unwrap();
+    assert!(is_stale(&verifier.check(&device.access)));
+    assert_eq!(enforced["doubt"], "restarted", "{enforced}");
+    let bound =
+        || rescind_server::marker::read(&authority.config.keys).unwrap().unwrap().staleness_ms;
+    until("only the new one is remembered", || bound() == Some(3_000)).await;
+    let authority = authority.restart().await;
+    authority.clock.advance(4 * SECOND);
+    assert!(authority.app.feed.fleet().is_settled());
+}
+
 // R-57 H08
 #[tokio::test(flavor = "multi_thread")]
 async fn one_person_does_not_take_all_places_of_those_who_wait() {
