@@ -110,7 +110,9 @@ fn features(root: &Path, packages: &[&str]) -> Result<String, String> {
     let mut command = Command::new("cargo");
     command.args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none"]);
     command.args(["--format", "{p}|{f}"]).current_dir(root);
-    packages.iter().for_each(|package| drop(command.args(["--package", package])));
+    for package in packages {
+        command.args(["--package", package]);
+    }
     process::output(&mut command)
 }
 
