@@ -120,7 +120,7 @@ fn planted(packages: &[&str], tree: &str) -> Vec<String> {
     let build = packages.join(" with ");
     let lines: Vec<(&str, &str)> = tree.lines().filter_map(|line| line.split_once('|')).collect();
     let named = |package: &&str| lines.iter().any(|(p, _)| p.split(' ').next() == Some(package));
-    if !packages.iter().all(|package| named(package)) {
+    if !packages.iter().all(named) {
         return vec![format!("{build}: the features cannot be read")];
     }
     let features = lines.iter().flat_map(|(package, features)| {
