@@ -1,4 +1,5 @@
-//! The borders between the crates: what each must never be built with.
+//! The borders between the crates: what each must never be built with; and that nothing that is shipped can be
+//! told to fail.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -57,6 +58,12 @@ const BORDERS: &[Border] = &[
     },
 ];
 
+/// What is shipped: the packages that are built together.
+const SHIPPED: &[&[&str]] =
+    &[&["rescind-server"], &["posts-api"], &["rescind-server", "posts-api"]];
+/// Features by which a test or the torture rig plants a failure.
+const PLANTED: [&str; 2] = ["failpoints", "defects"];
+
 /// The step.
 pub(crate) fn step(run: &mut Run) -> Findings {
     let mut problems = Vec::new();
@@ -66,7 +73,13 @@ pub(crate) fn step(run: &mut Run) -> Findings {
             Err(problem) => problems.push(problem),
         }
     }
-    let seen = format!("{} crates", BORDERS.len());
+    for packages in SHIPPED {
+        match features(&run.root, packages) {
+            Ok(tree) => problems.extend(planted(packages, &tree)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let seen = format!("{} crates, {} shipped builds", BORDERS.len(), SHIPPED.len());
     Findings { problems, notes: Vec::new(), seen }
 }
 
@@ -92,6 +105,34 @@ fn crossings(border: &Border, found: &BTreeSet<String>) -> Vec<String> {
     crossed.map(why).collect()
 }
 
+/// A line for each package that these are built with: its name, `|`, its features.
+fn features(root: &Path, packages: &[&str]) -> Result<String, String> {
+    let mut command = Command::new("cargo");
+    command.args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none"]);
+    command.args(["--format", "{p}|{f}"]).current_dir(root);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    process::output(&mut command)
+}
+
+fn planted(packages: &[&str], tree: &str) -> Vec<String> {
+    let build = packages.join(" with ");
+    let lines: Vec<(&str, &str)> = tree.lines().filter_map(|line| line.split_once('|')).collect();
+    let named = |package: &&str| lines.iter().any(|(p, _)| p.split(' ').next() == Some(package));
+    if !packages.iter().all(named) {
+        return vec![format!("{build}: the features cannot be read")];
+    }
+    let features = lines.iter().flat_map(|(package, features)| {
+        let features = features.split_whitespace().next().unwrap_or_default();
+        features.split(',').map(move |feature| (package, feature))
+    });
+    features
+        .filter(|(_, feature)| PLANTED.contains(feature))
+        .map(|(package, feature)| format!("{build}: shipped with `{feature}` of {package}"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +154,19 @@ mod tests {
     #[test]
     fn a_tree_without_the_package_is_no_proof() {
         assert_eq!(crossings(&BORDER, &names("")).len(), 1);
+    }
+
+    #[test]
+    fn a_shipped_build_that_can_be_told_to_fail_is_found() {
+        let shipped = "a v0.1.0 (/r/a)|\nfail v0.5.1|\nb v1.0.0|default,std (*)\n";
+        assert!(planted(&["a"], shipped).is_empty());
+        let armed = "a v0.1.0 (/r/a)|default,failpoints\nfail v0.5.1|failpoints (*)\n";
+        assert_eq!(planted(&["a"], armed).len(), 2);
+        assert_eq!(planted(&["a"], "a v0.1.0 (/r/a)|defects (*)\n").len(), 1);
+    }
+
+    #[test]
+    fn features_that_cannot_be_read_are_no_proof() {
+        assert_eq!(planted(&["a", "b"], "a v0.1.0 (/r/a)|\n").len(), 1);
     }
 }

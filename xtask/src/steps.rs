@@ -69,7 +69,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "borders",
-        about: "no crate depends on what its border forbids",
+        about: "no crate depends on what its border forbids, and nothing shipped can be told to fail",
         slow: false,
         run: borders::step,
     },

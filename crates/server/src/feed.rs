@@ -9,7 +9,7 @@ mod asking;
 pub mod fleet;
 pub(crate) mod hub;
 mod log;
-mod places;
+pub(crate) mod places;
 mod rollback;
 
 use bytes::Bytes;
@@ -37,14 +37,15 @@ const BEAT: Duration = Duration::from_secs(3);
 const BOUNDS: Bounds = Bounds { followers: (5_000, 1_000), frames: 4096 };
 /// Most snapshots that are made and sent at once, and to one client: each is the whole log in memory.
 const SNAPSHOTS: (usize, usize) = (32, 8);
-/// How long a snapshot waits for its turn.
-const TURN: Duration = Duration::from_secs(5);
+/// Most batches of questions that are answered at once, and those of one client: a relay sends one after the other.
+const BATCHES: (usize, usize) = (64, 8);
 
 /// The feed of an authority.
 pub struct FeedHub {
     authority: Arc<Authority>,
     hub: Arc<Hub<Log>>,
     snapshots: Places,
+    batches: Places,
     fleet: Fleet,
     /// Boot time of the last beat; at first, of the beginning.
     beat_at: AtomicU64,
@@ -53,11 +54,13 @@ pub struct FeedHub {
 }
 
 impl FeedHub {
-    /// Begins at the store's present head. [`FeedHub::run`] must be spawned.
-    pub async fn new(authority: Arc<Authority>) -> Result<Arc<Self>, StoreError> {
+    /// Begins at the store's present head. [`FeedHub::run`] must be spawned. By the bound of staleness of `before`
+    /// somebody may still accept who asked an authority before this one.
+    pub async fn new(authority: Arc<Authority>, before: Duration) -> Result<Arc<Self>, StoreError> {
         let position = authority.store().head().await?.position();
         let log = Log::new(Arc::clone(&authority)).await?;
-        let fleet = Fleet::new(Arc::clone(authority.clock()), authority.settings().staleness);
+        let staleness = authority.settings().staleness;
+        let fleet = Fleet::new(Arc::clone(authority.clock()), staleness, before);
         let beat_at = AtomicU64::new(authority.clock().now().boot);
         Ok(Arc::new(Self {
             authority,
@@ -65,6 +68,7 @@ impl FeedHub {
             beat_at,
             hub: Hub::new(log, position, &BOUNDS),
             snapshots: Places::new(SNAPSHOTS.0, SNAPSHOTS.1),
+            batches: Places::new(BATCHES.0, BATCHES.1),
             opening: Opening::default(),
         }))
     }
@@ -175,6 +179,11 @@ impl FeedHub {
         looked
     }
 
+    /// A place for a batch of questions, if this client has one left.
+    pub fn batch(&self, client: &Client) -> Option<Place> {
+        self.batches.take(&client.client_id)
+    }
+
     /// Tells every follower to come back a little later, and ends their streams.
     pub fn close(&self) {
         self.hub.close(self.seal(&Frame::GoAway { spread_ms: 1000 }).ok());
@@ -183,8 +192,7 @@ impl FeedHub {
     /// All entries that the store holds, in one frame, with the place of whoever it is sent to, which is held until that is
     /// done. `None` if it was not this client's turn in time.
     pub async fn snapshot(&self, client: &Client) -> Result<Option<(Bytes, Place)>, StoreError> {
-        let turn = tokio::time::timeout(TURN, self.snapshots.wait(&client.client_id)).await;
-        let Ok(Some(place)) = turn else { return Ok(None) };
+        let Some(place) = self.snapshots.turn(&client.client_id).await else { return Ok(None) };
         let (head, entries) = self.store().snapshot().await?;
         let frame = self.seal(&Frame::Snapshot { position: head.position(), entries })?;
         Ok(Some((frame, place)))

@@ -1,6 +1,7 @@
 //! The marker beside the master key: where the log stood within the last second before the end. A store
 //! that is behind it was rolled back; a crash is not, since the marker is written after the commit.
 
+use crate::app::App;
 use crate::keys::write_private;
 use crate::run::stopped;
 use rescind_authority::keys::{KeyState, Purpose, StoredKey, StoredKeys};
@@ -26,6 +27,10 @@ pub struct Marker {
     pub ts: u64,
     /// Longest access-token life ever in force, in seconds.
     pub longest_life: u64,
+    /// The longest bound of staleness by which a verifier may still accept, in milliseconds; absent in one
+    /// that an earlier version wrote.
+    #[serde(default)]
+    pub staleness_ms: Option<u64>,
     /// Keys that are compromised: an older copy of the store would trust them again, or make them anew.
     /// Once here, a key stays.
     #[serde(default)]
@@ -84,12 +89,14 @@ impl Marker {
             pos: head.pos,
             ts: head.ts,
             longest_life: head.longest_life,
+            staleness_ms: None,
             compromised: stolen.map(Stolen::of).collect(),
         }
     }
 
-    /// Keeps the compromised keys of another marker, too.
+    /// Keeps the bound and the compromised keys of another marker, too.
     fn with(mut self, before: Option<Marker>) -> Self {
+        self.staleness_ms = self.staleness_ms.or(before.as_ref().and_then(|m| m.staleness_ms));
         for stolen in before.map(|m| m.compromised).unwrap_or_default() {
             if !self.compromised.contains(&stolen) {
                 self.compromised.push(stolen);
@@ -149,6 +156,42 @@ pub async fn remember(keys: &Path, store: &dyn Store) -> io::Result<()> {
     written.inspect_err(
         |error| tracing::error!(event = "marker_failed", %error, "a rollback might go unnoticed"),
     )
+}
+
+/// Writes into the marker that is there by which bound of staleness a verifier may still accept.
+pub async fn remember_bound(keys: &Path, bound: Duration) -> io::Result<()> {
+    let dir = keys.to_owned();
+    let staleness_ms = Some(u64::try_from(bound.as_millis()).unwrap_or(u64::MAX));
+    let _alone = WRITING.lock().await;
+    let writing = move || match read(&dir)? {
+        Some(marker) if marker.staleness_ms != staleness_ms => {
+            write(&dir, Marker { staleness_ms, ..marker })
+        }
+        _ => Ok(()),
+    };
+    tokio::task::spawn_blocking(writing)
+        .await
+        .unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}
+
+/// Writes the bound that is in force into the marker, once nobody can accept by a longer one of before.
+pub async fn settle(keys: PathBuf, app: App, mut stop: watch::Receiver<bool>) {
+    let mut settled = false;
+    while !settled {
+        let look = tokio::time::timeout(Duration::from_secs(1), stop.wait_for(|stop| *stop));
+        if look.await.is_ok() {
+            return;
+        }
+        settled = app.feed.fleet().is_settled()
+            && match remember_bound(&keys, app.settings().staleness).await {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::error!(event = "marker_failed", %error, "a restart waits longer than it must");
+                    false
+                }
+            };
+    }
+    stopped(stop).await;
 }
 
 /// Writes the marker within a second after each commit, and again where that failed.
@@ -213,8 +256,23 @@ mod tests {
         let stored = stolen(7).as_stored().unwrap();
         assert_eq!(stored.purpose, Purpose::Line(7));
         assert_eq!(Stolen::of(&stored), stolen(7));
-        // One that version 1 wrote has no such list.
+        // One that version 1 wrote has neither list nor bound.
         let old = r#"{"epoch":"AQEBAQEBAQEBAQEBAQEBAQ","pos":1,"ts":2,"longest_life":3}"#;
-        assert_eq!(serde_json::from_str::<Marker>(old).unwrap().compromised, []);
+        let old: Marker = serde_json::from_str(old).unwrap();
+        assert_eq!((old.compromised, old.staleness_ms), (vec![], None));
+    }
+
+    // R-57
+    #[tokio::test]
+    async fn the_bound_stays_until_another_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let marker = |pos| Marker::of(&head(1, pos, 500), &StoredKeys::default());
+        write(dir.path(), marker(1)).unwrap();
+        remember_bound(dir.path(), Duration::from_secs(60)).await.unwrap();
+        write(dir.path(), marker(2)).unwrap();
+        let kept = read(dir.path()).unwrap().unwrap();
+        assert_eq!((kept.pos, kept.staleness_ms), (2, Some(60_000)));
+        remember_bound(dir.path(), Duration::from_secs(3)).await.unwrap();
+        assert_eq!(read(dir.path()).unwrap().unwrap().staleness_ms, Some(3_000));
     }
 }

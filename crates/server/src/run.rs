@@ -4,7 +4,7 @@ use crate::app::{App, BadIssuer, canonical_host, parse_issuer};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
-use crate::marker::{self, Stolen};
+use crate::marker::{self, Marker, Stolen};
 use crate::past;
 use crate::serve::Front;
 use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
@@ -26,6 +26,8 @@ use tokio::task::JoinSet;
 /// A wall clock further behind the log than this is an error. Each new epoch puts the log a minute ahead,
 /// and there may be several one after another.
 pub(crate) const CLOCK_SLACK: u64 = 600_000_000;
+/// The largest bound of staleness that can be configured.
+const LONGEST_STALENESS: Duration = Duration::from_secs(300);
 /// How often what has passed is removed.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -186,6 +188,8 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
     };
     let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
+    let (staleness, past) = (config.settings.staleness, store.opened().past);
+    let before = bound_before(remembered.as_ref(), past).unwrap_or(staleness);
     let head = past::judge(&store, remembered.as_ref(), world, config.accept_clock).await?;
     check_clock(&head, world.clock.now().wall, config.accept_clock)?;
 
@@ -198,13 +202,16 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         let written = marker::remember(&config.keys, &**authority.store()).await;
         written.map_err(StartError::Unmarked)?;
     }
+    // The same: what a longer bound was told to is known to the next start, and a shorter one only later.
+    let remembered_bound = marker::remember_bound(&config.keys, staleness.max(before)).await;
+    remembered_bound.map_err(StartError::Unmarked)?;
     keys::forget_found(&config.keys, &authority.stored_keys().await?)?;
     let stolen = remembered.iter().flat_map(|marker| &marker.compromised);
     let stolen: Vec<StoredKey> = stolen.filter_map(Stolen::as_stored).collect();
     if !stolen.is_empty() {
         authority.condemn_again(&stolen).await?;
     }
-    let feed = FeedHub::new(Arc::clone(&authority)).await?;
+    let feed = FeedHub::new(Arc::clone(&authority), before).await?;
     let mut app = App::new(authority, feed)?;
     app.limits = config.limits;
     let secure = app.cookies.secure;
@@ -214,6 +221,17 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
     app.keys = config.keys.clone().into();
     app.demo_api = config.demo_api.as_deref().map(Into::into);
     Ok(app)
+}
+
+/// By which bound of staleness somebody may accept who asked before this start; `None` if nobody ever could.
+fn bound_before(remembered: Option<&Marker>, past: bool) -> Option<Duration> {
+    match remembered {
+        None if !past => None,
+        remembered => {
+            let known = remembered.and_then(|marker| marker.staleness_ms);
+            Some(known.map_or(LONGEST_STALENESS, Duration::from_millis))
+        }
+    }
 }
 
 fn check_clock(head: &Head, wall: u64, accept: bool) -> Result<(), StartError> {
@@ -266,6 +284,7 @@ pub async fn run(
     }
     let store = Arc::clone(app.authority.store());
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), closed.clone()));
+    tasks.spawn(marker::settle(config.keys.clone(), app.clone(), closed.clone()));
     tasks.spawn(sweep(Arc::clone(&app.authority), closed.clone()));
     tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, closed.clone()));
     if let Some(certificates) = certificates {

@@ -61,6 +61,7 @@ impl TestRelay {
             limits: Limits::default(),
             tls: None,
             trusted_proxies: Vec::new(),
+            hosts: Vec::new(),
         };
         change(&mut config);
         Self::launch(config, folder, "127.0.0.1:0".parse().unwrap()).await

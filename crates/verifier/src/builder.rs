@@ -26,6 +26,7 @@ pub struct Settings {
     pub(crate) leeway: u64,
     pub(crate) staleness: Option<Duration>,
     pub(crate) cache_bytes: u64,
+    pub(crate) max_snapshot: usize,
     pub(crate) monitor: bool,
 }
 
@@ -101,6 +102,7 @@ impl Builder {
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
+                max_snapshot: 128 * 1024 * 1024,
                 monitor: false,
             },
             algorithms: None,
@@ -163,6 +165,14 @@ impl Builder {
         self
     }
 
+    /// Longest snapshot that is taken, in bytes; 128 MiB unless named, which are 3 million revocations that live. It
+    /// has one signature, so whoever is asked for it (a relay, too) can have twice as much held until that is
+    /// judged.
+    pub fn max_snapshot(mut self, bytes: usize) -> Self {
+        self.settings.max_snapshot = bytes;
+        self
+    }
+
     /// For a careful roll-out: measures, and refuses nobody because too little is known. What would have been
     /// answered 503 is counted ([`Status::unavailable`](crate::Status)), logged, and marked on the answer
     /// (`Rescind-Monitor: 503`). What is known revoked, expired or invalid is refused as ever, and before the
@@ -220,6 +230,7 @@ impl Builder {
         let relay = self.relay.as_deref().map(endpoint::base).transpose();
         let relay = relay.map_err(|_| BuildError::Relay)?;
         let authority = Authority::new(issuer, metadata, login)?.behind(relay);
+        let authority = authority.with_snapshots_of(settings.max_snapshot);
         let instance = Instance::from_bytes(entropy::bytes().map_err(|_| BuildError::Entropy)?);
         let keys = if self.shared.is_empty() {
             KeyRing::new(settings.algorithms.clone())

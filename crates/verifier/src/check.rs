@@ -56,6 +56,10 @@ pub struct Facts {
 pub trait World {
     /// The lease, as one value.
     fn lease(&self) -> Option<Lease>;
+    /// The last one that was withdrawn. It vouches for nothing; what is left of it is the authority's time.
+    fn withdrawn(&self) -> Option<Lease> {
+        None
+    }
     /// Whether the set kills a token with these keys.
     fn killed(&self, keys: &TokenKeys, rv: u64) -> bool;
     /// The UTC second up to which the set has forgotten.
@@ -103,6 +107,7 @@ pub fn judge(facts: &Facts, world: &impl World, terms: Terms) -> Result<Judged, 
 struct Check<'a> {
     facts: &'a Facts,
     lease: Option<Lease>,
+    withdrawn: Option<Lease>,
     killed: bool,
     pruned_to: u64,
     now: Now,
@@ -110,11 +115,15 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn of(facts: &'a Facts) -> Self {
-        Self { facts, lease: None, killed: true, pruned_to: 0, now: Now::default() }
+        let (lease, withdrawn) = (None, None);
+        Self { facts, lease, withdrawn, killed: true, pruned_to: 0, now: Now::default() }
     }
 
     fn load_anchor(&mut self, world: &impl World) {
         self.lease = world.lease();
+        if self.lease.is_none() {
+            self.withdrawn = world.withdrawn();
+        }
     }
 
     fn look_up(&mut self, world: &impl World) {
@@ -132,7 +141,9 @@ impl<'a> Check<'a> {
             return Err(Refusal::Revoked);
         }
         let Some(lease) = self.lease else {
-            let second = (self.now.wall_us / 1_000_000).max(self.pruned_to);
+            let wall = self.now.wall_us / 1_000_000;
+            let second = self.withdrawn.map_or(wall, |lease| lease.later_s(self.now));
+            let second = second.max(self.pruned_to);
             return self.unproven(second, terms);
         };
         let second = lease.later_s(self.now).max(self.pruned_to);

@@ -6,6 +6,7 @@
 use crate::entropy;
 use crate::fetch::{Authority, HeadQuestion};
 use crate::following::Keeper;
+use crate::pace::Pace;
 use crate::shared::Core;
 use crate::state::{Event, replaces_evidence};
 use crate::trouble::FetchError;
@@ -118,9 +119,9 @@ impl<K: Keeper> Follow<K> {
 
     /// Keeps one feed open; a snapshot first whenever one is due.
     async fn feed(&self) {
-        let mut attempt = 0;
+        let (mut attempt, mut pace) = (0, Pace::default());
         loop {
-            let wait = match self.feed_once(&mut attempt).await {
+            let wait = match self.feed_once(&mut attempt, &mut pace).await {
                 Ok(wait) => wait,
                 Err(error) => {
                     tracing::warn!(%error, attempt, "feed down");
@@ -134,9 +135,14 @@ impl<K: Keeper> Follow<K> {
     }
 
     /// Reads one feed until it ends, and says how long to wait before the next.
-    async fn feed_once(&self, attempt: &mut u32) -> Result<Duration, FetchError> {
-        if self.core.following().take_snapshot_wish() {
+    async fn feed_once(&self, attempt: &mut u32, pace: &mut Pace) -> Result<Duration, FetchError> {
+        if self.core.following().snapshot_is_wished() {
+            let now = || self.core.clock().now().boot_us;
+            if let Some(attempt) = pace.attempt(now()) {
+                sleep(entropy::backoff(attempt)).await;
+            }
             self.snapshot().await?;
+            pace.fetched(now());
         }
         let Some(position) = self.core.following().applied() else {
             self.core.following().wish_snapshot();

@@ -47,6 +47,7 @@ mod layer;
 pub mod lease;
 mod metadata;
 mod online;
+mod pace;
 mod principal;
 mod secret;
 mod seen;

@@ -22,6 +22,7 @@ use rescind_wire::frame::KeysMark;
 use rescind_wire::revocation::TokenKeys;
 use rescind_wire::token::InvalidToken;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -36,9 +37,13 @@ pub(crate) struct Core {
     pub(crate) ready: watch::Sender<bool>,
     set: RevocationSet,
     lease: ArcSwapOption<Lease>,
+    /// The last lease that was withdrawn.
+    withdrawn: ArcSwapOption<Lease>,
     facts: FactCache,
     unavailable: Unavailable,
     following: Following,
+    /// Whether the authority contradicted itself, for who must not wait for the follower.
+    stopped: AtomicBool,
 }
 
 /// What a route demands beyond the realm's bound.
@@ -59,9 +64,11 @@ impl Core {
             ready: watch::Sender::new(false),
             set: RevocationSet::new(),
             lease: ArcSwapOption::empty(),
+            withdrawn: ArcSwapOption::empty(),
             facts: FactCache::new(settings.cache_bytes),
             unavailable: Unavailable::default(),
             following: Following::new(),
+            stopped: AtomicBool::new(false),
             settings,
         }
     }
@@ -115,6 +122,9 @@ impl Core {
                 self.ready.send_replace(true);
             }
             Effect::EndLease => {
+                if let Some(lease) = self.lease.load_full() {
+                    self.withdrawn.store(Some(lease));
+                }
                 self.lease.store(None);
                 self.online.leased(None);
             }
@@ -162,7 +172,7 @@ impl Core {
 
     /// Counts that a request was answered 503, or would have been; says why.
     pub(crate) fn count_unavailable(&self, online: bool) -> Why503 {
-        let why = if self.following.follower().stopped() {
+        let why = if self.stopped.load(Ordering::Relaxed) {
             Why503::Stopped
         } else if !*self.ready.borrow() {
             Why503::Starting
@@ -193,7 +203,9 @@ impl Keeper for Core {
         #[cfg(feature = "failpoints")]
         crate::defects::plant(&event, &self.set, &self.lease, self.clock.now());
         let mut follower = self.following.follower();
-        for effect in follower.step(event) {
+        let effects = follower.step(event);
+        self.stopped.store(follower.stopped(), Ordering::Relaxed);
+        for effect in effects {
             self.carry_out(effect);
         }
         self.online.sending(follower.sent());
@@ -225,6 +237,9 @@ impl World for Core {
     fn lease(&self) -> Option<Lease> {
         self.lease.load().as_deref().copied()
     }
+    fn withdrawn(&self) -> Option<Lease> {
+        self.withdrawn.load().as_deref().copied()
+    }
     fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
         self.set.killed(keys, rv)
     }
@@ -233,5 +248,27 @@ impl World for Core {
     }
     fn now(&self) -> Now {
         self.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::fixture;
+    use std::sync::mpsc::channel;
+
+    // P08
+    #[test]
+    fn who_is_refused_does_not_wait_until_a_snapshot_is_taken_in() {
+        let core = fixture::core("https://auth.example", Arc::new(ManualClock::default()));
+        let taking = core.following.follower();
+        let (done, refused) = channel();
+        let other = Arc::clone(&core);
+        let request = std::thread::spawn(move || done.send(other.count_unavailable(false)));
+        let why = refused.recv_timeout(Duration::from_secs(10));
+        drop(taking);
+        request.join().unwrap().unwrap();
+        assert_eq!(why, Ok(Why503::Starting));
     }
 }

@@ -62,6 +62,12 @@ pub enum FetchError {
     /// Longer than the limit, or broken off.
     #[error("the authority's answer is too long or breaks off")]
     Body,
+    /// A snapshot of more bytes than are taken.
+    #[error(
+        "the snapshot has over {0} bytes: if so many revocations live, raise the bound (`max_snapshot` of the \
+         verifier's builder)"
+    )]
+    Snapshot(usize),
     /// Not a frame of this realm.
     #[error(transparent)]
     Frame(#[from] BadFrame),

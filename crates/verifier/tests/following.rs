@@ -380,3 +380,71 @@ async fn dropping_the_last_verifier_ends_its_tasks() {
     authority.revoke(&Target::Client("wakes the feed".into()));
     soon("the end of the feed", || authority.feeds.load(Ordering::SeqCst) == 0).await;
 }
+
+// P04
+#[tokio::test]
+async fn a_frame_of_a_later_kind_is_passed_over_only_if_it_cannot_bring_entries() {
+    for (kind, goes_on) in [(200, true), (100, false)] {
+        let authority = Authority::serve().await;
+        let strange = authority.sealed_kind(kind);
+        authority.world().first_of_all = strange;
+        let verifier = authority.verifier().await;
+        until("the feed", || authority.asked("/feed") > 0).await;
+        if goes_on {
+            authority.revoke(&Target::Client("a".into()));
+            soon("the entry", || verifier.status().applied == 1).await;
+            assert_eq!(authority.asked("/feed"), 1);
+        } else {
+            soon("another feed", || authority.asked("/feed") > 1).await;
+        }
+    }
+}
+
+// P09
+#[tokio::test]
+async fn an_old_announcement_of_keys_makes_nobody_read_the_metadata_again() {
+    const METADATA: &str = "/.well-known/oauth-authorization-server";
+    let authority = Authority::serve().await;
+    let old = KeysMark { version: 1, hash: sha256(&[authority.world().jwks.as_bytes()]) };
+    authority.world().keys_version = 2;
+    authority.fault("/feed", Fault::Down);
+    let _verifier = authority.verifier().await;
+    until("the news of the first head", || authority.asked(METADATA) == 2).await;
+    authority.fault("/feed", Fault::Body(authority.sealed(&Frame::Keys(old))));
+    let feeds = authority.asked("/feed");
+    // Told again and again, with heads in between that say what is in force.
+    until("more feeds", || authority.asked("/feed") > feeds + 2).await;
+    let heads = authority.asked("/head");
+    until("more heads", || authority.asked("/head") > heads + 1).await;
+    assert_eq!(authority.asked(METADATA), 2);
+}
+
+// P09
+#[tokio::test]
+async fn a_snapshot_that_is_longer_than_allowed_is_given_up_at_its_first_bytes() {
+    let authority = Authority::serve().await;
+    for n in 0..100 {
+        authority.commit(&Target::Client(n.to_string()));
+    }
+    let build = |most| authority.builder().max_snapshot(most).build_timeout(SOON).build();
+    let refused = build(4_000).await;
+    assert!(
+        matches!(&refused, Err(BuildError::NotReady(Some(e))) if matches!(**e, FetchError::Snapshot(4_000))),
+        "{refused:?}"
+    );
+    assert!(build(5_000).await.is_ok());
+    // What is said to be too long is not even waited for.
+    let mut long = (u32::MAX).to_be_bytes().to_vec();
+    authority.fault("/snapshot", Fault::Body(long.clone()));
+    let refused = authority.builder().build_timeout(SOON).build().await.unwrap_err();
+    assert!(refused.to_string().contains("max_snapshot"), "{refused}");
+    // Nothing may stand behind it.
+    long = authority.sealed(&Frame::Resync);
+    long.push(0);
+    authority.fault("/snapshot", Fault::Body(long));
+    let refused = authority.builder().build_timeout(SOON).build().await;
+    assert!(
+        matches!(&refused, Err(BuildError::NotReady(Some(e))) if matches!(**e, FetchError::Body)),
+        "{refused:?}"
+    );
+}

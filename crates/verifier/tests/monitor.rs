@@ -88,6 +88,28 @@ async fn monitor_mode_accepts_nothing_before_the_first_snapshot_and_head() {
     assert_eq!(counted(&monitor, "starting"), 1);
 }
 
+// T26 R-33
+#[tokio::test]
+async fn monitor_mode_judges_by_the_authoritys_time_also_when_nothing_vouches_any_more() {
+    let authority = Authority::serve().await;
+    authority.revoke(&Target::Client("a".into()));
+    let monitor = authority.builder().monitor().build().await.unwrap();
+    let dead = authority.token(1);
+    let living = long_lived(&authority, 2);
+    // This server's clock stands still, and the authority's goes on.
+    authority.world().wall_us += 600_000_000;
+    let expired = |token: &str| matches!(monitor.check(token), Err(Refusal::InvalidToken(_)));
+    until("the authority's time", || expired(&dead)).await;
+    {
+        let mut world = authority.world();
+        world.entries.clear();
+        world.digests.truncate(1);
+    }
+    until("the stop", || monitor.status().stopped).await;
+    assert_eq!(ask(monitor.layer(), &living).await, (StatusCode::OK, Some("503".to_owned())));
+    assert!(expired(&dead), "{:?}", monitor.check(&dead));
+}
+
 //
 #[tokio::test]
 async fn a_verifier_exports_how_it_stands() {

@@ -18,6 +18,10 @@ pub const MAX_DELTA: usize = 10_000;
 /// Longest frame of the feed and of the head, in bytes; snapshots have their own limit.
 pub const MAX_FRAME: usize = 1024 * 1024;
 
+/// Kinds from here on say nothing of the log, so whoever does not know one passes it over. A lower one that is
+/// not known may bring entries: no feed goes on behind it.
+pub const SKIPPABLE: u8 = 128;
+
 /// Where the log stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
@@ -107,6 +111,9 @@ pub enum BadFrame {
     /// Signed by none of the feed keys, or for another realm.
     #[error("the frame's signature is wrong")]
     Signature,
+    /// Well signed, and of a kind that this version does not know and may pass over ([`SKIPPABLE`]).
+    #[error("the frame is of a later kind, which may be passed over")]
+    Skippable,
 }
 
 /// Encodes and signs a frame, with its length in front. `key` is the feed key; a shared secret is none.
@@ -150,7 +157,9 @@ pub fn open(frame: &[u8], issuer: &str, keys: &[PublicKey]) -> Result<Frame, Bad
         return Err(BadFrame::Signature);
     }
     let mut body = Body(&content[9..]);
-    let frame = body.frame(content[0]).ok_or(BadFrame::Malformed)?;
+    let kind = content[0];
+    let unknown = if kind < SKIPPABLE { BadFrame::Malformed } else { BadFrame::Skippable };
+    let frame = body.frame(kind).ok_or(unknown)?;
     if body.0.is_empty() { Ok(frame) } else { Err(BadFrame::Malformed) }
 }
 
@@ -399,6 +408,26 @@ mod tests {
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = next_frame(&bytes, MAX_FRAME);
             prop_assert!(open(&bytes, ISSUER, &public(&key())).is_err());
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_may_be_passed_over_only_if_its_number_says_so() {
+        let key = key();
+        for (kind, error) in [
+            (0, BadFrame::Malformed),
+            (9, BadFrame::Malformed),
+            (SKIPPABLE - 1, BadFrame::Malformed),
+            (SKIPPABLE, BadFrame::Skippable),
+            (u8::MAX, BadFrame::Skippable),
+        ] {
+            let mut frame = seal(&Frame::Resync, ISSUER, &key).unwrap();
+            frame[4] = kind;
+            assert_eq!(open(&frame, ISSUER, &public(&key)), Err(BadFrame::Signature), "{kind}");
+            let end = frame.len() - 64;
+            let signature = key.sign(&signed_bytes(ISSUER, &frame[4..end])).unwrap();
+            frame.splice(end.., signature);
+            assert_eq!(open(&frame, ISSUER, &public(&key)), Err(error), "{kind}");
         }
     }
 

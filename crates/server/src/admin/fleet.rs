@@ -11,6 +11,7 @@ fn view(seen: &Seen) -> Value {
         "client_id": &*seen.client_id,
         "instance": seen.instance,
         "applied": seen.applied,
+        "relayed": seen.relayed,
         "lag": seen.lag,
         "staleness_ms": u64::try_from(seen.staleness.as_millis()).unwrap_or(u64::MAX),
         "epoch_ok": seen.epoch_ok,

@@ -64,12 +64,18 @@ pub(super) fn words(enforced: &Value) -> Option<String> {
         Some(slowest) => format!("ended on {on} of {of} {servers}, slowest {slowest} ms"),
         None => format!("ended on {on} of {of} {servers}"),
     };
+    if let Some(relayed) = enforced["relayed"].as_u64().filter(|relayed| *relayed > 0) {
+        words.push_str(&format!(", {relayed} of them by the word of a relay alone"));
+    }
     match enforced["doubt"].as_str() {
         Some("restarted") => words.push_str(
             "; waited out the bound, since the authority has not run for longer: nobody accepts it any more",
         ),
+        Some("excess") => words.push_str(
+            "; waited out the bound, since more servers follow than can be counted: nobody accepts it any more",
+        ),
         Some(_) => words.push_str(
-            "; waited out the bound, since not every server could be counted: nobody accepts it any more",
+            "; waited out the bound, since too many calls wait for acknowledgements: nobody accepts it any more",
         ),
         None if on < of => words.push_str("; waited out the others: nobody accepts it any more"),
         None => {}
@@ -100,6 +106,13 @@ mod tests {
         });
         let said = words(&late).unwrap();
         assert!(said.contains("1 of 2 servers") && said.contains("posts-api AAAA"), "{said}");
+        let relayed = json!({ "on": 3, "of": 3, "relayed": 2, "slowest_ms": 4, "doubt": null });
+        let said = "ended on 3 of 3 servers, slowest 4 ms, 2 of them by the word of a relay alone";
+        assert_eq!(words(&relayed).unwrap(), said);
+        for (doubt, why) in [("excess", "can be counted"), ("busy", "too many calls")] {
+            let doubtful = json!({ "on": 0, "of": 0, "laggards": [], "doubt": doubt });
+            assert!(words(&doubtful).unwrap().contains(why));
+        }
         let doubt =
             json!({ "on": 0, "of": 0, "slowest_ms": null, "laggards": [], "doubt": "restarted" });
         assert!(words(&doubt).unwrap().contains("waited out the bound"));

@@ -1,6 +1,7 @@
 //! `rescind relay`.
 
 use super::asked_to_stop;
+use crate::app::canonical_host;
 use crate::config::Format;
 use crate::relay::{Config, Relay};
 use crate::run::World;
@@ -63,9 +64,16 @@ pub(crate) struct RelayArgs {
     /// A proxy in front that does TLS, whose X-Forwarded-For is believed. May be given several times
     #[arg(long, value_name = "IP")]
     trusted_proxy: Vec<IpAddr>,
+    /// Another name by which it is asked how it stands, such as relay.internal. May be given several times
+    #[arg(long, value_name = "NAME", value_parser = host)]
+    host: Vec<String>,
     /// What to log: error, warn, info, debug, or a filter like rescind_server=debug
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
+}
+
+fn host(text: &str) -> Result<String, &'static str> {
+    canonical_host(text, true).ok_or("it is no host")
 }
 
 impl RelayArgs {
@@ -93,6 +101,7 @@ impl RelayArgs {
             limits: Limits::default(),
             tls,
             trusted_proxies: self.trusted_proxy,
+            hosts: self.host,
         })
     }
 }

@@ -9,17 +9,19 @@
 
 pub(crate) mod waiting;
 
+use super::places::Places;
 use rescind_authority::clock::{Clock, Now};
 use rescind_wire::frame::Position;
 use rescind_wire::id::{Epoch, Instance};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use waiting::Waiting;
 
-/// Most verifiers that are noted, and of one client: as many as may follow.
-const NOTED: (usize, usize) = super::BOUNDS.followers;
+/// Most verifiers that are noted, and of one client, who may be a relay: more than may follow here. Each takes
+/// less than 256 bytes, so all of them 13 MB.
+const NOTED: (usize, usize) = (50_000, 10_000);
 /// How often those whose lease is over are forgotten, in microseconds.
 const SWEEP: u64 = 1_000_000;
 /// Behind for longer than this is a laggard: a feed that works is milliseconds behind.
@@ -34,6 +36,8 @@ pub struct Word {
     pub epoch: Option<Epoch>,
     /// Up to where it has applied that epoch.
     pub applied: u64,
+    /// Whether a relay says it for it.
+    pub relayed: bool,
 }
 
 /// A verifier, as it is known here.
@@ -45,6 +49,8 @@ pub struct Seen {
     pub instance: Instance,
     /// Up to where it has applied the log, by its last question.
     pub applied: u64,
+    /// Whether it is known by a relay's word alone.
+    pub relayed: bool,
     /// How many entries it lacked then.
     pub lag: u64,
     /// How old its knowledge is at the least.
@@ -93,26 +99,25 @@ pub struct Fleet {
     clock: Arc<dyn Clock>,
     /// How long after a question whoever asked may accept by its answer, in microseconds.
     lease: u64,
-    /// Boot time of the beginning: who asked before is not known.
-    started_at: u64,
+    /// Boot time until which somebody may accept who asked before the beginning, and is not known.
+    unknown_until: u64,
     state: Mutex<State>,
     /// For calls of people that wait.
-    places: Arc<Semaphore>,
+    places: Places,
     /// The position that somebody waits for.
     wanted: watch::Sender<Option<(Epoch, u64)>>,
 }
 
 impl Fleet {
-    /// Nobody is known yet. `staleness` is the realm's bound S.
-    pub(super) fn new(clock: Arc<dyn Clock>, staleness: Duration) -> Self {
-        let bound = u64::try_from(staleness.as_micros()).unwrap_or(u64::MAX);
+    /// Nobody is known yet. `staleness` is the realm's bound S; by that of `before` was answered who asked before.
+    pub(super) fn new(clock: Arc<dyn Clock>, staleness: Duration, before: Duration) -> Self {
+        let started_at = clock.now().boot;
         Self {
-            // Our clock may be faster than true time, and theirs slower: 2,000 ppm, and a little.
-            lease: bound.saturating_add(bound / 500).saturating_add(10_000),
-            started_at: clock.now().boot,
+            lease: lease(staleness),
+            unknown_until: started_at.saturating_add(lease(before.max(staleness))),
             clock,
             state: Mutex::default(),
-            places: Arc::new(Semaphore::new(waiting::PLACES)),
+            places: Places::new(waiting::PLACES.0, waiting::PLACES.1),
             wanted: watch::Sender::new(None),
         }
     }
@@ -146,6 +151,7 @@ impl Fleet {
             client_id: Arc::clone(client),
             instance: known.word.instance,
             applied: known.word.applied,
+            relayed: known.word.relayed,
             lag: known.named.saturating_sub(known.word.applied),
             staleness: Duration::from_micros(now.saturating_sub(known.proven())),
             epoch_ok: known.word.epoch == Some(head.epoch),
@@ -154,6 +160,11 @@ impl Fleet {
         let mut all: Vec<Seen> = living.map(seen).collect();
         all.sort_by(|a, b| (&a.client_id, a.since).cmp(&(&b.client_id, b.since)));
         all
+    }
+
+    /// Whether nobody can accept any more by what was answered before the beginning.
+    pub fn is_settled(&self) -> bool {
+        self.clock.now().boot >= self.unknown_until
     }
 
     /// Whether nobody is known.
@@ -186,6 +197,13 @@ impl Fleet {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long somebody may accept by an answer with this bound, in microseconds of this clock: it may be faster than
+/// true time, and theirs slower, so 2,000 ppm, and a little.
+fn lease(bound: Duration) -> u64 {
+    let bound = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+    bound.saturating_add(bound / 500).saturating_add(10_000)
 }
 
 impl Known {

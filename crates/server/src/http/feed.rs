@@ -4,12 +4,14 @@
 use crate::app::App;
 use crate::feed::Question;
 use crate::feed::fleet::Word;
+use crate::feed::places::Place;
 use crate::http::body::{StrictJson, strict_array};
 use crate::http::client::basic;
 use crate::http::problem::Failure;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -64,17 +66,19 @@ pub(super) async fn snapshot(State(app): State<App>, headers: HeaderMap) -> Resp
         Err(refused) => return refused,
     };
     match app.feed.snapshot(&client).await {
-        Ok(Some((frame, place))) => {
-            let length = [(CONTENT_LENGTH, frame.len())];
-            // The place is given back when the end is asked for: what comes before is then written.
-            let once = stream::unfold((Some(frame), place), |(frame, place)| async move {
-                frame.map(|frame| (Ok::<_, Infallible>(frame), (None, place)))
-            });
-            (length, [(CONTENT_TYPE, FRAMES)], Body::from_stream(once)).into_response()
-        }
+        Ok(Some((frame, place))) => until_taken(frame, place),
         Ok(None) => Failure::unavailable(1).into_response(),
         Err(error) => Failure::from(error).into_response(),
     }
+}
+
+/// A frame, with a place that is given back when the end is asked for: what comes before is then written.
+pub(crate) fn until_taken(frame: Bytes, place: Place) -> Response {
+    let length = [(CONTENT_LENGTH, frame.len())];
+    let once = stream::unfold((Some(frame), place), |(frame, place)| async move {
+        frame.map(|frame| (Ok::<_, Infallible>(frame), (None, place)))
+    });
+    (length, [(CONTENT_TYPE, FRAMES)], Body::from_stream(once)).into_response()
 }
 
 /// Where a follower stands.
@@ -144,8 +148,8 @@ impl Ask {
         Ok(Question { nonce, seen: seen.transpose()? })
     }
 
-    fn word(&self) -> Word {
-        Word { instance: self.instance, epoch: self.epoch, applied: self.applied }
+    fn word(&self, relayed: bool) -> Word {
+        Word { instance: self.instance, epoch: self.epoch, applied: self.applied, relayed }
     }
 }
 
@@ -161,7 +165,7 @@ pub(super) async fn head(
         Err(refused) => return refused,
     };
     match body {
-        Ok(StrictJson(ask)) => answer(&app, &client, &[ask]).await.into_response(),
+        Ok(StrictJson(ask)) => answer(&app, &client, &[ask], false).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
@@ -173,18 +177,26 @@ pub(super) async fn heads(State(app): State<App>, request: Request) -> Response 
         Ok(client) => client,
         Err(refused) => return refused,
     };
+    let Some(_place) = app.feed.batch(&client) else {
+        return Failure::unavailable(1).into_response();
+    };
     match strict_array::<Ask>(request, app.limits.body, MOST_ASKED).await {
-        Ok(asks) => answer(&app, &client, &asks).await.into_response(),
+        Ok(asks) => answer(&app, &client, &asks, true).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(app: &App, client: &Client, asks: &[Ask]) -> Result<Response, Failure> {
+async fn answer(
+    app: &App,
+    client: &Client,
+    asks: &[Ask],
+    relayed: bool,
+) -> Result<Response, Failure> {
     let questions = asks.iter().map(Ask::question).collect::<Result<Vec<_>, _>>()?;
     for ask in asks {
         tracing::debug!(event = "head", instance = %ask.instance, applied = ask.applied, epoch = ?ask.epoch);
         // Before the log is read: the lease that the answer gives counts from before.
-        app.feed.heard(client, ask.word());
+        app.feed.heard(client, ask.word(relayed));
     }
     let heads = match questions.is_empty() {
         true => Vec::new(),

@@ -12,7 +12,9 @@ use axum::response::{IntoResponse, Response};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 use rescind_authority::line::Carrier;
-use rescind_authority::store::Head;
+use rescind_authority::secret::Secret;
+use rescind_authority::store::{Head, Load};
+use rescind_wire::id::Sub;
 use serde_json::json;
 
 /// Ends the presented session. Without a credential, or with one that is over: 204 all the same.
@@ -23,13 +25,33 @@ pub(super) async fn logout(
 ) -> Result<Response, Failure> {
     let value = csrf::header_value(&headers).map(str::to_owned);
     let credential = credential::find(&app, &headers)?;
+    let waiting = match wait.waits() {
+        true => person(&app, credential.as_ref()).await?.map(|person| wait.by(&app, person)),
+        false => None,
+    };
+    let waiting = waiting.transpose()?;
     let ended = end_presented(&app, &headers, credential, value.as_deref()).await?;
-    let mut response = match ended.filter(|_| wait.waits()) {
-        Some(head) => Json(wait.answer(&app, &head, json!({})).await).into_response(),
+    let mut response = match ended.zip(waiting) {
+        Some((head, waiting)) => Json(waiting.answer(&app, &head, json!({})).await).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     };
     clear_cookies(&app, &mut response);
     Ok(response)
+}
+
+/// Whose session a credential names. Grants nothing.
+async fn person(app: &App, credential: Option<&Credential>) -> Result<Option<Sub>, Failure> {
+    let Some((carrier, secret)) = credential.map(carried) else { return Ok(None) };
+    let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(None) };
+    let loaded = app.authority.store().read(Load::session(sid)).await?;
+    Ok(loaded.account.map(|account| account.sub))
+}
+
+fn carried(credential: &Credential) -> (Carrier, &Secret) {
+    match credential {
+        Credential::Cookie(secret) => (Carrier::Cookie, secret),
+        Credential::Bearer(secret) => (Carrier::Token, secret),
+    }
 }
 
 /// Ends whatever session a credential names, after the CSRF check of a cookie, and says up to where that is
@@ -43,11 +65,7 @@ pub(super) async fn end_presented(
     if !matches!(credential, Some(Credential::Bearer(_))) {
         csrf::check_logout(headers, &app.origin)?;
     }
-    let (carrier, secret) = match &credential {
-        None => return Ok(None),
-        Some(Credential::Cookie(secret)) => (Carrier::Cookie, secret),
-        Some(Credential::Bearer(secret)) => (Carrier::Token, secret),
-    };
+    let Some((carrier, secret)) = credential.as_ref().map(carried) else { return Ok(None) };
     let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(None) };
     if carrier == Carrier::Cookie {
         csrf::check(headers, &app.origin, &app.authority.keyring(), sid, csrf_value)?;
@@ -64,9 +82,10 @@ pub(super) async fn everywhere(
     wait: Wait,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
+    let waiting = wait.by(&app, present.account.sub)?;
     let head = app.authority.logout_everywhere(&present).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
-    let body = wait.answer(&app, &head, body).await;
+    let body = waiting.answer(&app, &head, body).await;
     let mut response = Json(body).into_response();
     clear_cookies(&app, &mut response);
     Ok(response)

@@ -33,6 +33,7 @@ use axum::Router;
 use axum::routing::{get, patch, post};
 use problem::Failure;
 use rescind_wire::problem::ProblemCode;
+use std::sync::Arc;
 
 /// The public routes.
 pub fn router(app: App) -> Router {
@@ -76,7 +77,8 @@ pub fn admin_router(app: App) -> Router {
 
 /// The one route of the listener for metrics.
 pub fn metrics_router(app: App) -> Router {
-    let hosts = axum::middleware::from_fn_with_state(app.clone(), refuse::other_names);
+    let hosts = Arc::clone(&app.hosts);
+    let hosts = axum::middleware::from_fn_with_state(hosts, refuse::other_names);
     Router::new().route("/metrics", get(health::metrics)).layer(hosts).pipe(app)
 }
 

@@ -97,6 +97,7 @@ struct Asked {
     done: Option<String>,
     on: Option<u16>,
     of: Option<u16>,
+    relayed: Option<u16>,
 }
 
 fn of_query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Failure> {
@@ -115,11 +116,15 @@ fn notice(asked: &Asked) -> Option<String> {
     };
     let (Some(on), Some(of)) = (asked.on, asked.of) else { return Some(what.to_owned()) };
     let servers = if of == 1 { "server" } else { "servers" };
+    let by = match asked.relayed {
+        None | Some(0) => String::new(),
+        Some(relayed) => format!(" (for {relayed} of them a relay says so)"),
+    };
     Some(match on < of {
         true => {
-            format!("{what} Ended on {on} of {of} {servers}; the others follow within seconds.")
+            format!("{what} Ended on {on} of {of} {servers}{by}; the others follow within seconds.")
         }
-        false => format!("{what} Ended on {on} of {of} {servers}."),
+        false => format!("{what} Ended on {on} of {of} {servers}{by}."),
     })
 }
 
@@ -131,7 +136,9 @@ async fn done(app: &App, path: &str, head: Option<&Head>) -> Response {
         None => None,
     };
     let counted = enforced.filter(|enforced| enforced.of > 0 && enforced.doubt.is_none());
-    let counts = counted.map(|enforced| format!("&on={}&of={}", enforced.on, enforced.of));
+    let counts = counted.map(|enforced| {
+        format!("&on={}&of={}&relayed={}", enforced.on, enforced.of, enforced.relayed)
+    });
     Redirect::to(&format!("{path}{}", counts.unwrap_or_default())).into_response()
 }
 

@@ -11,6 +11,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rescind_wire::problem::ProblemCode;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Parameters that never belong into an address, in lower case.
 const SECRETS: [&str; 6] =
@@ -65,13 +66,17 @@ pub(super) async fn other_hosts(State(app): State<App>, request: Request, next: 
     )
 }
 
-/// The same at the listener for metrics, whatever its port: a page must not read them under a name that
+/// The same at a listener for metrics or a relay's state, whatever its port: a page must not read them under a name that
 /// somebody has pointed here. An address is nobody's to point.
-pub(super) async fn other_names(State(app): State<App>, request: Request, next: Next) -> Response {
-    if for_one_of(&request, |host| is_known(host, &app.hosts)) {
+pub(crate) async fn other_names(
+    State(hosts): State<Arc<[String]>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if for_one_of(&request, |host| is_known(host, &hosts)) {
         return next.run(request).await;
     }
-    let detail = "This request is for another host: use an address, localhost, the issuer's host, or one of `hosts`.";
+    let detail = "This request is for another host: use an address, localhost, its own host, or one of `hosts` (of a relay: --host).";
     Failure::bad_request(detail).into_response()
 }
 

@@ -55,9 +55,10 @@ pub(super) async fn end_others(
     wait: Wait,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
+    let waiting = wait.by(&app, present.account.sub)?;
     let (ended, head) = app.authority.end_others(&present).await?;
     let body = json!({ "ended": ended, "epoch": head.epoch, "pos": head.pos });
-    let body = wait.answer(&app, &head, body).await;
+    let body = waiting.answer(&app, &head, body).await;
     Ok(whoami::with_fresh_cookie(&app, &present, Json(body).into_response()))
 }
 
@@ -76,9 +77,10 @@ pub(super) async fn end(
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
     let sid = named(path)?;
+    let waiting = wait.by(&app, present.account.sub)?;
     let head = app.authority.end_session(present.account.sub, sid).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
-    let body = wait.answer(&app, &head, body).await;
+    let body = waiting.answer(&app, &head, body).await;
     let mut response = Json(body).into_response();
     if sid == present.session.sid {
         logout::clear_cookies(&app, &mut response);

@@ -1,5 +1,5 @@
 //! Who may read through a relay. It holds no secrets: it asks the authority, by the reader's own header, and
-//! believes a yes for [`GOOD`]. A header is never kept beyond its request; what stays is a keyed hash of it.
+//! believes a yes for [`GOOD`]. A header is never kept beyond its request; what stays is a keyed hash of what it says.
 //!
 //! A no is believed as shortly. Strangers who try one header after another are not passed on to the
 //! authority for long.
@@ -7,12 +7,14 @@
 use aws_lc_rs::hmac;
 use http::{HeaderValue, StatusCode};
 use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::secret::Secret;
 use rescind_authority::throttle::Source;
 use rescind_verifier::upstream::Upstream;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as Asking, Semaphore};
+use zeroize::Zeroizing;
 
 /// So old a verdict may be, in microseconds. With the time of one question it is less than a beat.
 const GOOD: u64 = 2_500_000;
@@ -40,7 +42,7 @@ pub(super) enum Closed {
     Unknown,
 }
 
-/// What was answered about one header.
+/// What was answered about one id and secret.
 #[derive(Default)]
 struct Pass {
     verdict: Mutex<Option<Verdict>>,
@@ -107,12 +109,12 @@ impl Gate {
     /// Lets a client in that proves itself by this header, if the authority does.
     pub(super) async fn admit(
         self: &Arc<Self>,
-        client_id: String,
+        (client_id, secret): (String, &Secret),
         mut header: HeaderValue,
         source: Source,
     ) -> Result<Reader, Closed> {
         header.set_sensitive(true);
-        let pass = self.pass(&header, source)?;
+        let pass = self.pass((&client_id, secret), source)?;
         self.judge(&pass, &header, source).await?;
         Ok(Reader { gate: Arc::clone(self), client_id, header, source, pass })
     }
@@ -147,14 +149,15 @@ impl Gate {
         {
             return verdict.judged();
         }
-        if before.is_none() && self.known().refused_often(source) {
-            return Err(Closed::TooMany);
-        }
         let known = before.is_some_and(|verdict| verdict.status == StatusCode::OK);
         let _place = match known {
             true => None,
             false => Some(self.places.acquire().await.map_err(|_| Closed::Unknown)?),
         };
+        // Those before in the queue may have been refused meanwhile.
+        if before.is_none() && self.known().refused_often(source) {
+            return Err(Closed::TooMany);
+        }
         let at = self.now();
         let status = self.upstream.admits(header).await.map_err(|error| {
             tracing::warn!(event = "gate_failed", %error);
@@ -168,9 +171,12 @@ impl Gate {
         verdict.judged()
     }
 
-    /// What is known about a header, if there is room for one more.
-    fn pass(&self, header: &HeaderValue, source: Source) -> Result<Arc<Pass>, Closed> {
-        let tag = hmac::sign(&self.key, header.as_bytes());
+    /// What is known about an id and a secret, if there is room for one more. However the header writes them: else
+    /// one secret would be asked about as often as there are ways to write it.
+    fn pass(&self, (id, secret): (&str, &Secret), source: Source) -> Result<Arc<Pass>, Closed> {
+        let length = (id.len() as u64).to_be_bytes();
+        let text = [&length, id.as_bytes(), secret.expose().as_bytes()].concat();
+        let tag = hmac::sign(&self.key, &Zeroizing::new(text));
         let tag: [u8; 32] = tag.as_ref().try_into().map_err(|_| Closed::Unknown)?;
         let mut known = self.known();
         if let Some(pass) = known.passes.get(&tag) {

@@ -3,6 +3,7 @@
 //! authority's answer to its nonce, as signed.
 
 use crate::feed::Question;
+use crate::feed::places::{Place, Places};
 use crate::http::feed::{Ask, MOST_ASKED};
 use crate::http::problem::Failure;
 use bytes::Bytes;
@@ -14,19 +15,22 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
-/// Most questions that wait.
-const WAITING: usize = 16_384;
+/// Most questions that wait or are under way, and of one client: what all its followers ask at once, or eight
+/// batches of a relay behind this one.
+const WAITING: (usize, usize) = (16_384, 4_096);
 
 struct Waiting {
     nonce: [u8; 16],
     text: String,
     answer: oneshot::Sender<Bytes>,
+    _place: Place,
 }
 
 /// The questions of all who are behind this relay.
 pub(super) struct Heads {
     upstream: Arc<Upstream>,
     waiting: Mutex<VecDeque<Waiting>>,
+    places: Places,
     came: Notify,
     batches: Histogram,
     failed: Counter,
@@ -42,22 +46,20 @@ impl Heads {
         let help = "Requests of this kind without an answer";
         registry.register("rescind_relay_batches_failed", help, failed.clone());
         let (waiting, came) = (Mutex::default(), Notify::new());
-        Arc::new(Self { upstream, waiting, came, batches, failed })
+        let places = Places::new(WAITING.0, WAITING.1);
+        Arc::new(Self { upstream, waiting, places, came, batches, failed })
     }
 
-    /// The answers to questions, in their order.
-    pub(super) async fn ask(&self, asks: &[Ask]) -> Result<Vec<Bytes>, Failure> {
+    /// The answers to questions of this client, in their order.
+    pub(super) async fn ask(&self, client_id: &str, asks: &[Ask]) -> Result<Vec<Bytes>, Failure> {
         let mut answers = Vec::with_capacity(asks.len());
         for ask in asks {
             let Question { nonce, .. } = ask.question()?;
             let text = serde_json::to_string(ask).map_err(|_| Failure::unavailable(1))?;
             let (answer, answered) = oneshot::channel();
             answers.push(answered);
-            let mut waiting = self.waiting();
-            if waiting.len() >= WAITING {
-                return Err(Failure::unavailable(1));
-            }
-            waiting.push_back(Waiting { nonce, text, answer });
+            let _place = self.places.take(client_id).ok_or(Failure::unavailable(1))?;
+            self.waiting().push_back(Waiting { nonce, text, answer, _place });
         }
         self.came.notify_one();
         let mut heads = Vec::with_capacity(asks.len());
@@ -116,5 +118,41 @@ impl Heads {
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::Folder;
+    use super::super::frames::Frames;
+    use super::*;
+    use crate::clock::SystemClock;
+    use futures_util::FutureExt as _;
+    use rescind_verifier::ClientSecret;
+    use serde_json::json;
+
+    fn ask() -> Ask {
+        let id = "AAAAAAAAAAAAAAAAAAAAAA";
+        serde_json::from_value(json!({ "nonce": id, "instance": id, "applied": 0 })).unwrap()
+    }
+
+    // P09
+    #[tokio::test]
+    async fn a_client_that_asks_without_end_leaves_room_to_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&folder.path().join("relay")).unwrap();
+        let frames = Frames::new(folder, Arc::new(SystemClock::default()));
+        let secret = ClientSecret::new("secret");
+        let upstream = Upstream::new("http://localhost:9", None, ("relay", &secret), frames);
+        let heads = Heads::new(Arc::new(upstream.unwrap()), &mut Registry::default());
+        let batch: Vec<Ask> = (0..MOST_ASKED).map(|_| ask()).collect();
+        let mut asked: Vec<_> = (0..8).map(|_| Box::pin(heads.ask("one", &batch))).collect();
+        assert!(asked.iter_mut().all(|asking| asking.now_or_never().is_none()), "nobody answers");
+        assert!(heads.ask("one", &[ask()]).now_or_never().is_some_and(|refused| refused.is_err()));
+        assert!(heads.ask("other", &[ask()]).now_or_never().is_none(), "it waits for an answer");
+        // Who has given up makes room, once its questions are looked at.
+        drop(asked);
+        assert!(heads.batch().is_empty());
+        assert!(heads.ask("one", &[ask()]).now_or_never().is_none());
     }
 }

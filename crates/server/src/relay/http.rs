@@ -5,7 +5,9 @@ use super::gate::{Closed, Reader};
 use crate::http::body::{strict_array, strict_json};
 use crate::http::client::basic;
 use crate::http::edge::{name_of, panicked, source};
-use crate::http::feed::{Ask, FRAMES, From, MOST_ASKED, UNBUFFERED, forbidden, unknown};
+use crate::http::feed::{
+    Ask, FRAMES, From, MOST_ASKED, UNBUFFERED, forbidden, unknown, until_taken,
+};
 use crate::http::problem::{Failure, identified};
 use crate::http::refuse;
 use crate::serve::shares::Places;
@@ -93,10 +95,10 @@ async fn around(
 }
 
 async fn allow(parts: &Parts, headers: &HeaderMap, source: Source) -> Result<Reader, Response> {
-    let Ok(Some((client_id, _))) = basic(headers) else { return Err(unknown()) };
+    let Ok(Some((client_id, secret))) = basic(headers) else { return Err(unknown()) };
     let header = headers.get(AUTHORIZATION).filter(|header| header.len() <= LONGEST);
     let header = header.ok_or_else(unknown)?.clone();
-    parts.gate.admit(client_id, header, source).await.map_err(|closed| match closed {
+    parts.gate.admit((client_id, &secret), header, source).await.map_err(|closed| match closed {
         Closed::Refused(StatusCode::FORBIDDEN) => forbidden(),
         Closed::Refused(_) => unknown(),
         Closed::TooMany => Failure::too_many(10).into_response(),
@@ -109,11 +111,13 @@ async fn snapshot(
     Extension(source): Extension<Source>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refused) = allow(&parts, &headers, source).await {
-        return refused;
-    }
-    match parts.frames.snapshot() {
-        Some(base) => ([(CONTENT_TYPE, FRAMES)], base.sealed).into_response(),
+    let reader = match allow(&parts, &headers, source).await {
+        Ok(reader) => reader,
+        Err(refused) => return refused,
+    };
+    let place = parts.snapshots.turn(&reader.client_id).await;
+    match parts.frames.snapshot().zip(place) {
+        Some((base, place)) => until_taken(base.sealed, place),
         None => Failure::unavailable(1).into_response(),
     }
 }
@@ -147,11 +151,12 @@ async fn head(
     Extension(source): Extension<Source>,
     request: Request,
 ) -> Response {
-    if let Err(refused) = allow(&parts, request.headers(), source).await {
-        return refused;
-    }
+    let reader = match allow(&parts, request.headers(), source).await {
+        Ok(reader) => reader,
+        Err(refused) => return refused,
+    };
     match strict_json::<Ask>(request, parts.limits.body).await {
-        Ok(ask) => answer(&parts, &[ask]).await.into_response(),
+        Ok(ask) => answer(&parts, &reader, &[ask]).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
@@ -162,16 +167,17 @@ async fn heads(
     Extension(source): Extension<Source>,
     request: Request,
 ) -> Response {
-    if let Err(refused) = allow(&parts, request.headers(), source).await {
-        return refused;
-    }
+    let reader = match allow(&parts, request.headers(), source).await {
+        Ok(reader) => reader,
+        Err(refused) => return refused,
+    };
     match strict_array::<Ask>(request, parts.limits.body, MOST_ASKED).await {
-        Ok(asks) => answer(&parts, &asks).await.into_response(),
+        Ok(asks) => answer(&parts, &reader, &asks).await.into_response(),
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(parts: &Parts, asks: &[Ask]) -> Result<Response, Failure> {
-    let heads = parts.heads.ask(asks).await?;
+async fn answer(parts: &Parts, reader: &Reader, asks: &[Ask]) -> Result<Response, Failure> {
+    let heads = parts.heads.ask(&reader.client_id, asks).await?;
     Ok(([(CONTENT_TYPE, FRAMES)], heads.concat()).into_response())
 }

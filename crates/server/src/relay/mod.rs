@@ -16,6 +16,8 @@ mod heads;
 mod http;
 mod watch;
 
+use crate::app::canonical_host;
+use crate::feed::places::Places;
 use crate::run::{World, stopped};
 use crate::serve::{self, Front, Limits};
 use crate::tls::{self, Certificates, TlsError};
@@ -34,6 +36,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
+/// Most snapshots that are being taken at once, and by one client: they are one in memory, unless it was
+/// renewed meanwhile.
+const SNAPSHOTS: (usize, usize) = (256, 64);
 /// How often all who follow are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -54,6 +59,8 @@ pub struct Config {
     pub tls: Option<(tls::Files, String)>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Names, besides addresses and that of its URL, under which it says how it stands.
+    pub hosts: Vec<String>,
 }
 
 /// Why a relay does not start, or ends.
@@ -86,6 +93,10 @@ struct Parts {
     frames: Arc<Frames>,
     heads: Arc<Heads>,
     gate: Arc<Gate>,
+    /// For who fetches a snapshot.
+    snapshots: Arc<Places>,
+    /// By which it may be asked how it stands, besides addresses.
+    hosts: Arc<[String]>,
     registry: Arc<Registry>,
     world: World,
     trusted_proxies: Arc<[IpAddr]>,
@@ -128,6 +139,8 @@ impl Relay {
         let parts = Parts {
             heads: Heads::new(Arc::clone(&upstream), &mut registry),
             gate: Gate::new(Arc::clone(&upstream), Arc::clone(&world.clock), &*world.entropy),
+            snapshots: Arc::new(Places::new(SNAPSHOTS.0, SNAPSHOTS.1)),
+            hosts: hosts(config),
             upstream,
             frames,
             registry: Arc::new(registry),
@@ -197,6 +210,14 @@ impl Relay {
         tracing::info!(event = "relay_stopped");
         ended
     }
+}
+
+fn hosts(config: &Config) -> Arc<[String]> {
+    let url = config.tls.iter().filter_map(|(_, url)| url.split_once("://").map(|(_, rest)| rest));
+    let own = url.map(|rest| rest.split('/').next().unwrap_or(rest));
+    own.chain(config.hosts.iter().map(String::as_str))
+        .filter_map(|host| canonical_host(host, true))
+        .collect()
 }
 
 /// Whoever follows is asked about again and again, also while nothing comes.

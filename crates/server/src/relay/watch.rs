@@ -1,13 +1,16 @@
 //! How a relay stands, on a listener of its own: `/healthz`, `/readyz`, `/metrics`.
 
 use super::Parts;
+use crate::http::refuse::other_names;
 use crate::metrics::{CONTENT_TYPE, Standing, encode};
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A feed that has brought nothing for so long is down: three beats.
@@ -19,6 +22,7 @@ pub(super) fn router(parts: Parts) -> Router {
         .route("/healthz", get(async || Json(json!({ "alive": true }))))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .layer(from_fn_with_state(Arc::clone(&parts.hosts), other_names))
         .with_state(parts)
 }
 

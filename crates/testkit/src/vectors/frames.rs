@@ -1,7 +1,9 @@
 //! Frames as bytes, what they say, and bytes that are none.
 
 use super::{ISSUER, Log, entries_json, hex, key, number, position_json};
-use rescind_wire::frame::{Frame, Head, KeysMark, MAX_FRAME, next_frame, open, seal};
+use rescind_wire::frame::{
+    BadFrame, Frame, Head, KeysMark, MAX_FRAME, SKIPPABLE, next_frame, open, seal,
+};
 use rescind_wire::jwk::{PublicKey, SigningKey};
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ pub(super) fn file() -> Value {
         "issuer": ISSUER,
         "feed_keys": { "keys": keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() },
         "frames": frames().iter().map(|(name, frame)| good(name, frame, &feed, &keys)).collect::<Vec<_>>(),
+        "passed_over": [passed_over(&feed, &keys)],
         "refused": refused(&feed, &keys),
     })
 }
@@ -65,6 +68,25 @@ fn says(frame: &Frame) -> Value {
     }
 }
 
+/// A frame with this content, truly signed.
+fn by_hand(feed: &SigningKey, kind: u8, body: &[u8]) -> Vec<u8> {
+    let beside = seal(&Frame::Resync, ISSUER, feed).unwrap();
+    let mut content = vec![kind];
+    content.extend_from_slice(&beside[5..13]);
+    content.extend_from_slice(body);
+    let length = (ISSUER.len() as u32).to_be_bytes();
+    let signed = [b"rescind frame v1\0", &length[..], ISSUER.as_bytes(), &content].concat();
+    content.extend_from_slice(&feed.sign(&signed).unwrap());
+    [&(content.len() as u32).to_be_bytes()[..], &content].concat()
+}
+
+/// Of a kind that nobody knows, and whose number says that it may be passed over.
+fn passed_over(feed: &SigningKey, keys: &[PublicKey]) -> Value {
+    let bytes = by_hand(feed, SKIPPABLE, b"later");
+    assert_eq!(open(&bytes, ISSUER, keys), Err(BadFrame::Skippable));
+    json!({ "name": "a later kind that says nothing of the log", "bytes": hex(&bytes) })
+}
+
 /// Nothing of these may be used.
 fn refused(feed: &SigningKey, keys: &[PublicKey]) -> Value {
     let log = Log::new(9, 1_800_000_000_000_000, 4);
@@ -77,15 +99,7 @@ fn refused(feed: &SigningKey, keys: &[PublicKey]) -> Value {
         bytes
     };
     // Signed truly, but with bytes behind the body, or of an unknown kind.
-    let by_hand = |kind: u8, body: &[u8]| {
-        let mut content = vec![kind];
-        content.extend_from_slice(&good[5..13]);
-        content.extend_from_slice(body);
-        let length = (ISSUER.len() as u32).to_be_bytes();
-        let signed = [b"rescind frame v1\0", &length[..], ISSUER.as_bytes(), &content].concat();
-        content.extend_from_slice(&feed.sign(&signed).unwrap());
-        [&(content.len() as u32).to_be_bytes()[..], &content].concat()
-    };
+    let by_hand = |kind, body: &[u8]| by_hand(feed, kind, body);
     let last = good.len() - 1;
     let cases = [
         ("a changed signature", changed(last, |b| b ^ 1)),
@@ -103,7 +117,9 @@ fn refused(feed: &SigningKey, keys: &[PublicKey]) -> Value {
     cases
         .into_iter()
         .map(|(name, bytes)| {
-            assert!(open(&bytes, ISSUER, keys).is_err(), "{name}");
+            let passed_over = Err(BadFrame::Skippable);
+            let opened = open(&bytes, ISSUER, keys);
+            assert!(opened.is_err() && opened != passed_over, "{name}");
             assert!(bytes.len() > 4 || next_frame(&bytes, MAX_FRAME).is_err(), "{name}");
             json!({ "name": name, "bytes": hex(&bytes) })
         })

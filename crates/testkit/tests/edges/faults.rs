@@ -131,7 +131,8 @@ async fn fragile(authority: &TestAuthority) -> (Door, Door, Arc<AtomicU8>) {
     let settings = authority.config.settings.clone();
     let second = Authority::open(settings, Arc::new(store), sources, master, Vec::new());
     let second = Arc::new(second.await.unwrap());
-    let feed = FeedHub::new(Arc::clone(&second)).await.unwrap();
+    let feed =
+        FeedHub::new(Arc::clone(&second), authority.config.settings.staleness).await.unwrap();
     let app = App::new(second, feed).unwrap();
     (Door::to(app.clone()).await, Door::to_administration(app).await, fault)
 }

@@ -145,6 +145,31 @@ async fn a_client_that_reads_no_snapshot_keeps_none_from_the_others() {
     }
 }
 
+// P09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_many_batches_under_way_keeps_none_from_the_others() {
+    let authority = quick().await;
+    let others = clients(&authority, 1).await;
+    let batch = async || {
+        let credentials = basic("posts-api", &authority.secret);
+        let headers =
+            [("authorization", credentials.as_str()), ("content-type", "application/json")];
+        authority.http().send(http::Method::POST, "/v1/heads", &headers, "[]").await
+    };
+    let own = || authority.app.feed.batch(&others[0]);
+    let mut held: Vec<_> = std::iter::from_fn(own).take(100).collect();
+    assert_eq!(held.len(), 8);
+    let refused = batch().await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+    assert!(authority.app.feed.batch(&others[1]).is_some());
+    held.pop();
+    for _ in 0..20 {
+        assert_eq!(batch().await.status, 200, "what was answered has given its place back");
+    }
+}
+
 // P01
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_the_feed_has_not_heard_of_yet_follows_and_one_that_is_gone_does_not() {
@@ -152,7 +177,7 @@ async fn a_client_that_the_feed_has_not_heard_of_yet_follows_and_one_that_is_gon
     let authority = &test.app.authority;
     revoke_nobodys(&test, 1).await;
     // One that nobody keeps up to date: as another process would have it until its next beat.
-    let hub = FeedHub::new(authority.clone()).await.unwrap();
+    let hub = FeedHub::new(authority.clone(), crate::S).await.unwrap();
     let (audiences, feed) = (vec!["late".to_owned()], vec![Permission::Feed]);
     authority.add_client("late", audiences, feed, &operator()).await.unwrap();
     let clients = authority.store().clients().await.unwrap();

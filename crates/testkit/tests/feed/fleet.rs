@@ -1,6 +1,8 @@
 //! A revocation that waits for the fleet: once it has returned, nobody accepts what was taken back, whatever
 //! had become of each verifier.
 
+mod limits;
+
 use crate::proxy::{FEED, HEAD, Proxy, SNAPSHOT};
 use crate::{Device, S, SECOND, behind_proxy, cheap, is_revoked, is_stale};
 use futures_util::future::join_all;

@@ -1,6 +1,7 @@
 //! Who may read through a relay.
 
 use crate::{HEADS, INSTANCE, behind_proxy, quick, ready, verifier_at};
+use futures_util::future::join_all;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -115,4 +116,68 @@ async fn strangers_cannot_make_a_relay_ask_without_end_nor_hinder_who_is_known()
     let asked = proxy.asked(HEADS) - before;
     assert!(asked < 80 && refused[1] > 100, "{asked} were asked about, {refused:?}");
     assert_eq!(http.get("/v1/snapshot", &[("authorization", &known)]).await.status, 200);
+}
+
+/// Asks for the snapshot with an Authorization header that says this.
+async fn ask_as(http: &Http, header: &str) -> u16 {
+    http.get("/v1/snapshot", &[("authorization", header)]).await.status.as_u16()
+}
+
+// P09
+#[tokio::test(flavor = "multi_thread")]
+async fn one_secret_is_asked_about_once_however_it_is_written() {
+    let (authority, proxy) = behind_proxy().await;
+    let relay = TestRelay::start(&authority).await;
+    ready(&relay).await;
+    let http = Http::new(&relay.url());
+    let right = basic("posts-api", &authority.secret);
+    let schemes = ["Basic", "basic", "BASIC", "bAsic", "baSic", "basIc", "basiC", "BAsic"];
+    let written: Vec<String> = schemes.map(|scheme| right.replacen("Basic", scheme, 1)).into();
+    let before = proxy.asked(HEADS);
+    for answer in join_all(written.iter().map(|header| ask_as(&http, header))).await {
+        assert_eq!(answer, 200);
+    }
+    let asked = proxy.asked(HEADS) - before;
+    // A second one if they were not all there within the time for which an answer is fresh.
+    assert!((1..=2).contains(&asked), "asked {asked} times");
+}
+
+// P09
+#[tokio::test(flavor = "multi_thread")]
+async fn many_guesses_at_once_are_no_more_than_many_after_each_other() {
+    let (authority, proxy) = behind_proxy().await;
+    let relay = TestRelay::start(&authority).await;
+    ready(&relay).await;
+    let http = Http::new(&relay.url());
+    let before = proxy.asked(HEADS);
+    let guesses: Vec<String> =
+        (0..400).map(|n| basic("posts-api", &format!("guess-{n}"))).collect();
+    let answers = join_all(guesses.iter().map(|header| ask_as(&http, header))).await;
+    assert!(answers.iter().all(|status| [401, 429, 503].contains(status)), "{answers:?}");
+    // Those that are asked about at once, twenty refusals, and as many again if the count began anew.
+    let asked = proxy.asked(HEADS) - before;
+    assert!(asked < 200, "{asked} were asked about");
+}
+
+// P09 H09
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_relay_stands_is_told_under_its_own_names_only() {
+    let authority = quick().await;
+    let relay = TestRelay::start_with(&authority, "relay", |config| {
+        config.hosts.push("relay.internal".to_owned());
+    })
+    .await;
+    let http = Http::new(&format!("http://{}", relay.status));
+    for (host, status) in [
+        ("127.0.0.1:4101", 200),
+        ("localhost:4101", 200),
+        ("relay.internal:4101", 200),
+        ("evil.example:4101", 400),
+        ("relay.internal.evil.example", 400),
+    ] {
+        for path in ["/metrics", "/healthz"] {
+            let answer = http.get(path, &[("host", host)]).await;
+            assert_eq!(answer.status, status, "{host}{path}");
+        }
+    }
 }

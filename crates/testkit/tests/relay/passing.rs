@@ -2,7 +2,7 @@
 
 use crate::proxy::{FEED, HEAD, SNAPSHOT};
 use crate::{
-    HEADS, ask_head, behind_proxy, is_revoked, quick, read_head, ready, revoke, revoke_nobodys,
+    HEADS, S, ask_head, behind_proxy, is_revoked, quick, read_head, ready, revoke, revoke_nobodys,
     sign_in, status, verifier_at,
 };
 use futures_util::future::join_all;
@@ -10,7 +10,7 @@ use http::Method;
 use rescind_server::run::Config;
 use rescind_testkit::http::{Http, basic};
 use rescind_testkit::relay::TestRelay;
-use rescind_testkit::server::until;
+use rescind_testkit::server::{PASSWORD, until};
 use rescind_wire::b64;
 use rescind_wire::frame::{MAX_FRAME, next_frame};
 use serde_json::json;
@@ -223,4 +223,29 @@ async fn every_metric_of_a_relay_stands_in_the_documents_and_no_other_does() {
         (exposed.collect(), documented.collect());
     assert_eq!(exposed, documented);
     assert!(text.contains("\nrescind_ready 1\n"), "{text}");
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_relay_says_for_a_verifier_is_named_so() {
+    let authority = quick().await;
+    authority.clock.advance(S + Duration::from_secs(1));
+    let relay = TestRelay::start(&authority).await;
+    let near = authority.verifier().await;
+    let far = verifier_at(&authority, &relay.url()).await;
+    let tokens = authority.http().sign_in("alice", PASSWORD).await;
+    let [access, refresh] = ["access_token", "refresh_token"].map(|t| tokens[t].as_str().unwrap());
+    let head = authority.app.authority.store().head().await.unwrap();
+    until("both are known at the head", || {
+        let seen = authority.app.feed.fleet().seen(head.position());
+        seen.iter().filter(|seen| seen.epoch_ok && seen.applied == head.pos).count() == 2
+    })
+    .await;
+    let path = "/logout/everywhere?wait=fleet";
+    let answer = authority.http().send_as(Method::POST, path, refresh).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let enforced = answer.json()["enforced"].clone();
+    assert_eq!((&enforced["on"], &enforced["of"]), (&2.into(), &2.into()), "{enforced}");
+    assert_eq!(enforced["relayed"], 1, "{enforced}");
+    assert!([near, far].iter().all(|verifier| is_revoked(&verifier.check(access))));
 }

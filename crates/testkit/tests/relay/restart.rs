@@ -5,13 +5,16 @@ use crate::{
     behind_proxy, is_revoked, quick, ready, revoke, revoke_nobodys, sign_in, status, verifier_at,
 };
 use rescind_authority::clients::Permission;
+use rescind_authority::store::{Load, Write};
 use rescind_testkit::http::{Http, basic};
 use rescind_testkit::process::{Process, free_port, wait_for_port};
 use rescind_testkit::relay::TestRelay;
 use rescind_testkit::server::{operator, until};
+use rescind_wire::id::Jti;
+use rescind_wire::revocation::Target;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rescind-under-test");
@@ -180,4 +183,40 @@ async fn whoever_asks_and_does_not_read_is_cut_off_and_the_others_go_on() {
     let limit = Duration::from_secs(60);
     let (cut_off, ()) = tokio::join!(tokio::time::timeout(limit, asking), meanwhile);
     assert!(cut_off.is_ok(), "it is never cut off");
+}
+
+// P09
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_no_snapshot_keeps_none_from_the_others_of_a_relay() {
+    let authority = quick().await;
+    // 8 MB, more than the buffers between hold.
+    for round in 0..40u128 {
+        let target = |n: u128| Target::Token(Jti::from_bytes((round * 5_000 + n).to_be_bytes()));
+        let writes = (0..5_000).map(move |n| Write::Revoke(target(n))).collect();
+        let store = authority.app.authority.store();
+        store.transact(Load::default(), Box::new(|_| writes)).await.unwrap();
+    }
+    let relay = TestRelay::start(&authority).await;
+    ready(&relay).await;
+    let (may, operator) = (vec![Permission::Feed], operator());
+    let made = authority.app.authority.add_client("other", vec![], may, &operator).await;
+    let others = basic("other", made.unwrap().expose());
+    let credentials = basic("posts-api", &authority.secret);
+    let request =
+        format!("GET /v1/snapshot HTTP/1.1\r\nHost: relay\r\nAuthorization: {credentials}\r\n\r\n");
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let mut slow = TcpStream::connect(relay.address).await.unwrap();
+        slow.write_all(request.as_bytes()).await.unwrap();
+        let mut begun = [0; 15];
+        slow.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200 OK");
+        held.push(slow);
+    }
+    let http = Http::new(&relay.url());
+    let refused = http.get("/v1/snapshot", &[("authorization", &credentials)]).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    assert_eq!(http.get("/v1/snapshot", &[("authorization", &others)]).await.status, 200);
+    drop(held);
+    assert_eq!(http.get("/v1/snapshot", &[("authorization", &credentials)]).await.status, 200);
 }

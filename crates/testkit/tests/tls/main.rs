@@ -1,4 +1,4 @@
-//! TLS by the authority itself, with HTTP/2: what is spoken, certificates that change, whoever is slow on a
+//! TLS by the authority itself, with HTTP/2, and by a relay: what is spoken, certificates that change, whoever is slow on a
 //! connection that many requests share, and what one source may have.
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 mod certificates;
 mod floods;
 mod realm;
+mod relay;
 mod shares;
 mod slow;
 mod spoken;

@@ -56,9 +56,14 @@ impl Signer {
         certificate.der().clone()
     }
 
+    /// The certificate by which those here are trusted.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
-        let pem = self.0.pem();
+        let pem = self.pem();
         roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
         roots
     }

@@ -1,18 +1,15 @@
 //! Who is woken by what, and that nothing falls between the judgement and the wait.
 
 use super::*;
-use crate::builder::Settings;
 use crate::clock::{Clock, ManualClock, Now};
-use crate::fixture::{ISSUED, claims, signing_key};
+use crate::fixture::{self, ISSUED, claims, signing_key};
 use crate::following::Keeper as _;
-use crate::keys::KeyRing;
 use crate::state::Event;
 use rescind_wire::frame::{Head, KeysMark, Position};
 use rescind_wire::id::{Epoch, Jti, Sid, Sub};
 use rescind_wire::jwk::jwks;
-use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Digest, NEVER, Target, TokenKeys};
-use rescind_wire::token::{Claims, Expected};
+use rescind_wire::token::Claims;
 use std::pin::Pin;
 
 const ISSUER: &str = "https://auth.example";
@@ -45,19 +42,7 @@ impl World {
     fn new() -> Arc<Self> {
         let now = Now { boot_us: 1_000_000, wall_us: (ISSUED + 1) * 1_000_000 };
         let clock = Arc::new(Hooked { clock: ManualClock::at(now), hook: Mutex::default() });
-        let settings = Settings {
-            expected: Expected {
-                issuer: ISSUER.into(),
-                audience: "posts-api".into(),
-                max_lifetime: 3600,
-            },
-            algorithms: vec![Alg::Es256],
-            leeway: 0,
-            staleness: None,
-            cache_bytes: 1 << 20,
-            monitor: false,
-        };
-        let core = Arc::new(Core::new(settings, KeyRing::new(vec![Alg::Es256]), clock.clone()));
+        let core = fixture::core(ISSUER, clock.clone());
         let epoch = Epoch::from_bytes([1; 16]);
         let position = Position { epoch, pos: 0, ts: 1000, digest: Digest::first(ISSUER, epoch) };
         core.step(Event::Snapshot { position, entries: vec![] });

@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) faults: HashMap<&'static str, Fault>,
     /// The bodies of the head requests.
     pub(crate) questions: Vec<Value>,
+    /// Bytes that each feed begins with.
+    pub(crate) first_of_all: Vec<u8>,
     pub(crate) wall_us: u64,
 }
 
@@ -93,6 +95,7 @@ impl Authority {
             asked: HashMap::new(),
             faults: HashMap::new(),
             questions: vec![],
+            first_of_all: vec![],
             wall_us: now.wall_us,
         };
         let authority = Self {
@@ -218,8 +221,19 @@ impl Authority {
         frame::open(&b64::decode(text).unwrap(), &self.issuer, &[key]).unwrap()
     }
 
-    fn sealed(&self, frame: &Frame) -> Vec<u8> {
+    pub(crate) fn sealed(&self, frame: &Frame) -> Vec<u8> {
         seal(frame, &self.issuer, &self.world().feed_key).unwrap()
+    }
+
+    /// A well-signed frame of this kind, with nothing in it.
+    pub(crate) fn sealed_kind(&self, kind: u8) -> Vec<u8> {
+        let mut content = vec![kind];
+        content.extend_from_slice(&self.sealed(&Frame::Resync)[5..13]);
+        let length = (self.issuer.len() as u32).to_be_bytes();
+        let signed =
+            [b"rescind frame v1\0", &length[..], self.issuer.as_bytes(), &content].concat();
+        content.extend_from_slice(&self.world().feed_key.sign(&signed).unwrap());
+        [&(content.len() as u32).to_be_bytes()[..], &content].concat()
     }
 }
 
@@ -372,7 +386,11 @@ async fn feed(
             changed.changed().await.ok()?;
         }
         let (frames, cursor) = news(&authority, epoch, cursor);
-        let bytes: Vec<u8> = frames.iter().flat_map(|f| authority.sealed(f)).collect();
+        let mut bytes = match begins {
+            true => authority.world().first_of_all.clone(),
+            false => vec![],
+        };
+        bytes.extend(frames.iter().flat_map(|f| authority.sealed(f)));
         Some((Ok::<_, std::io::Error>(bytes), (authority, epoch, cursor, changed, false, open)))
     });
     ([(header::CONTENT_TYPE, FRAME)], Body::from_stream(stream)).into_response()

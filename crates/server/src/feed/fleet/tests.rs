@@ -1,6 +1,6 @@
 //! Who is waited for and for how long, and what is seen of whom.
 
-use super::waiting::{Doubt, MOST, PLACES};
+use super::waiting::{Doubt, MOST, OPEN, PLACES};
 use super::*;
 use rescind_wire::revocation::Digest;
 use std::future::poll_fn;
@@ -35,7 +35,7 @@ fn at(pos: u64) -> Position {
 fn word(instance: u32, applied: u64) -> Word {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&instance.to_be_bytes());
-    Word { instance: Instance::from_bytes(id), epoch: Some(EPOCH), applied }
+    Word { instance: Instance::from_bytes(id), epoch: Some(EPOCH), applied, relayed: false }
 }
 
 /// Whether a call is not over yet.
@@ -46,7 +46,7 @@ async fn waits_on(call: &mut (impl Future + Unpin)) -> bool {
 /// A fleet that has run for longer than S.
 fn fleet() -> (Fleet, Arc<Still>) {
     let clock = Arc::new(Still::default());
-    let fleet = Fleet::new(clock.clone(), S);
+    let fleet = Fleet::new(clock.clone(), S, S);
     clock.advance(60);
     (fleet, clock)
 }
@@ -133,8 +133,6 @@ async fn too_many_calls_wait_the_bound_out_without_counting() {
     }
     assert_eq!(fleet.waiting(), MOST);
     fleet.heard("a", word(1, 5), at(5));
-    let places: Vec<_> = (0..PLACES).filter_map(|_| fleet.place()).collect();
-    assert!(places.len() == PLACES && fleet.place().is_none());
     let last = many.pop().unwrap();
     for call in many {
         assert_eq!(call.await.on, 1);
@@ -164,4 +162,59 @@ fn what_is_seen_of_a_verifier_is_no_younger_than_what_it_has_applied() {
     fleet.heard("a", word(1, 6), at(6));
     let seen = fleet.seen(at(6)).remove(0);
     assert_eq!((seen.lag, seen.staleness, seen.lags()), (0, Duration::ZERO, false));
+}
+
+// R-57 H08
+#[test]
+fn nobody_takes_the_places_of_all_who_wait() {
+    let (fleet, _) = fleet();
+    let (all, each) = PLACES;
+    let own: Vec<_> = (0..all).filter_map(|_| fleet.place("alice")).collect();
+    assert_eq!(own.len(), each);
+    let others: Vec<_> = (0..2 * all).filter_map(|n| fleet.place(&n.to_string())).collect();
+    assert_eq!(others.len(), all - each);
+    drop(own);
+    assert!(fleet.place("alice").is_some());
+}
+
+//
+#[tokio::test]
+async fn an_answer_says_for_how_many_only_a_relay_speaks() {
+    let (fleet, _) = fleet();
+    let relayed = |instance, applied| Word { relayed: true, ..word(instance, applied) };
+    fleet.heard("a", word(1, 5), at(5));
+    fleet.heard("relay", relayed(2, 5), at(5));
+    fleet.heard("relay", relayed(3, 4), at(5));
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    fleet.heard("relay", relayed(3, 5), at(5));
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.relayed, enforced.doubt), (3, 2, None));
+    assert_eq!(enforced.to_json()["relayed"], 2);
+    let seen = fleet.seen(at(5));
+    assert_eq!(seen.iter().filter(|seen| seen.relayed).count(), 2);
+}
+
+//
+#[tokio::test]
+async fn a_client_with_ten_thousand_verifiers_is_counted_and_many_such_calls_are_not() {
+    let (fleet, clock) = fleet();
+    let many = u32::try_from(NOTED.1).unwrap();
+    (0..many).for_each(|instance| fleet.heard("relay", word(instance, 4), at(4)));
+    assert_eq!((fleet.seen(at(4)).len(), fleet.excess()), (10_000, 0));
+    let most = OPEN / NOTED.1;
+    let mut calls: Vec<_> = (0..=most).map(|_| Box::pin(fleet.enforced(EPOCH, 5, None))).collect();
+    for call in &mut calls {
+        assert!(waits_on(call).await);
+    }
+    assert_eq!(fleet.waiting(), most);
+    (0..many).for_each(|instance| fleet.heard("relay", word(instance, 5), at(5)));
+    let last = calls.pop().unwrap();
+    for call in calls {
+        let enforced = call.await;
+        assert_eq!((enforced.on, enforced.doubt), (10_000, None));
+    }
+    clock.advance(11);
+    assert_eq!(last.await.doubt, Some(Doubt::Busy));
 }

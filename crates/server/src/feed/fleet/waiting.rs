@@ -5,18 +5,22 @@
 //! out as well. So when the wait is over nobody accepts, anywhere; the answer says what it took.
 
 use super::{Fleet, Word};
+use crate::feed::places::Place;
 use rescind_wire::id::{Epoch, Instance};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Most calls for which acknowledgements are counted at once. Further ones wait out the bound.
+/// Most calls for which acknowledgements are counted at once, and most verifiers that all of them wait for
+/// together, with less than 128 bytes each: 51 MB. Further ones wait out the bound.
 pub(super) const MOST: usize = 64;
-/// Most calls of people that wait at all: a call goes on when its caller hangs up, so nothing else bounds them.
-pub(super) const PLACES: usize = 1_024;
+pub(super) const OPEN: usize = 400_000;
+/// Most calls of people that wait at all, and of one person: a call goes on when its caller hangs up, so nothing
+/// else bounds them.
+pub(super) const PLACES: (usize, usize) = (1_024, 8);
 /// How often a wait looks at the clock: its own timer stands still while the machine sleeps.
 const LOOK: Duration = Duration::from_millis(100);
 /// Most laggards that an answer names.
@@ -32,6 +36,8 @@ pub(super) struct Waiting {
     /// Those who have not acknowledged.
     open: HashMap<Who, Open>,
     of: usize,
+    /// How many of the others are known to have it by a relay's word alone.
+    relayed: usize,
     slowest: u64,
     changed: Arc<Notify>,
 }
@@ -49,6 +55,7 @@ impl Waiting {
         let who = (Arc::clone(client), word.instance);
         if word.epoch == Some(self.epoch) && word.applied >= self.pos {
             if self.open.remove(&who).is_some() {
+                self.relayed += usize::from(word.relayed);
                 self.slowest = self.slowest.max(now.saturating_sub(self.begun));
                 self.changed.notify_one();
             }
@@ -61,7 +68,7 @@ impl Waiting {
 /// Why nobody can know who accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// The authority was started less than a bound ago.
+    /// The authority was started less than a bound ago, or less than the longer one of before.
     Restarted,
     /// There was no room to note every verifier.
     Excess,
@@ -98,6 +105,8 @@ pub struct Enforced {
     pub on: usize,
     /// How many were known.
     pub of: usize,
+    /// For how many of those that have it only a relay says so.
+    pub relayed: usize,
     /// When the last of them did, if one did.
     pub slowest: Option<Duration>,
     /// Those who did not; their leases are over, unless the wait was cut short.
@@ -120,6 +129,7 @@ impl Enforced {
         json!({
             "on": self.on,
             "of": self.of,
+            "relayed": self.relayed,
             "slowest_ms": self.slowest.map(|slowest| slowest.as_micros().div_ceil(1000) as u64),
             "laggards": named,
             "waited_out": self.doubt.is_some() || !self.laggards.is_empty(),
@@ -129,9 +139,10 @@ impl Enforced {
 }
 
 impl Fleet {
-    /// A place for a call that will wait, held until it is over; to be taken before anything is done.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A place for a call of this person that will wait, held until it is over; to be taken before anything is
+    /// done.
+    pub fn place(&self, person: &str) -> Option<Place> {
+        self.places.take(person)
     }
 
     /// Waits until what stands at this position, which is committed, holds everywhere. With a limit: for the
@@ -154,25 +165,25 @@ impl Fleet {
     /// known here.
     fn begin(&self, epoch: Epoch, pos: u64, now: u64) -> (Wait<'_>, Option<(u64, Doubt)>) {
         let mut state = self.state();
-        let unknown = [
-            (self.started_at.saturating_add(self.lease), Doubt::Restarted),
-            (state.excess_until, Doubt::Excess),
-        ];
+        let unknown = [(self.unknown_until, Doubt::Restarted), (state.excess_until, Doubt::Excess)];
         let doubt = unknown.into_iter().filter(|(until, _)| *until > now).max_by_key(|d| d.0);
         let changed = Arc::new(Notify::new());
         state.drawn += 1;
         let wait = Wait { fleet: self, number: state.drawn, changed: Arc::clone(&changed) };
-        if state.waiting.len() >= MOST {
+        let waited_for: usize = state.waiting.values().map(|waiting| waiting.open.len()).sum();
+        if state.waiting.len() >= MOST || waited_for + state.noted > OPEN {
             return (wait, Some((now.saturating_add(self.lease), Doubt::Busy)));
         }
-        let mut waiting =
-            Waiting { epoch, pos, begun: now, open: HashMap::new(), of: 0, slowest: 0, changed };
+        let (open, of, relayed, slowest) = (HashMap::new(), 0, 0, 0);
+        let mut waiting = Waiting { epoch, pos, begun: now, open, of, relayed, slowest, changed };
         for (client, known) in state.living(now, self.lease) {
             waiting.of += 1;
             if known.word.epoch != Some(epoch) || known.word.applied < pos {
                 let until = known.asked_at.saturating_add(self.lease);
                 let who = (Arc::clone(client), known.word.instance);
                 waiting.open.insert(who, Open { until, asked: false });
+            } else {
+                waiting.relayed += usize::from(known.word.relayed);
             }
         }
         if !waiting.open.is_empty() {
@@ -225,7 +236,7 @@ impl Wait<'_> {
         let waiting = self.fleet.state().waiting.remove(&self.number);
         let Some(waiting) = waiting else {
             let (slowest, laggards) = (None, Vec::new());
-            return Enforced { on: 0, of: 0, slowest, laggards, doubt, complete };
+            return Enforced { on: 0, of: 0, relayed: 0, slowest, laggards, doubt, complete };
         };
         let laggard = |((client_id, instance), open): (Who, Open)| Laggard {
             client_id,
@@ -236,6 +247,7 @@ impl Wait<'_> {
         Enforced {
             on,
             of: waiting.of,
+            relayed: waiting.relayed,
             slowest: (on > 0).then(|| Duration::from_micros(waiting.slowest)),
             laggards: waiting.open.into_iter().map(laggard).collect(),
             doubt,
