@@ -49,6 +49,7 @@ pub(crate) enum Mutant {
     PublishBeforeCommit,
     RelayFromMemory,
     RestartForgets,
+    GoneAccepts,
 }
 
 /// How far a search goes.
@@ -148,6 +149,7 @@ pub(crate) enum Action {
     Answer(usize, usize),
     AnswerFromMemory(usize, usize),
     Head(usize, usize),
+    Leave(usize),
 }
 
 impl Delivery {
@@ -180,7 +182,11 @@ impl Delivery {
         } else if let Some(next) = applied.map(|pos| pos + 1) {
             actions.extend((next..=reach).map(|last| Action::Delta(i, next, last)));
         }
-        if member.sent < self.bounds.heads {
+        let left = member.verifier.follower.left();
+        if self.bounds.fleet && member.verifier.lease.is_some() && !left {
+            actions.push(Action::Leave(i));
+        }
+        if member.sent < self.bounds.heads && !left {
             actions.push(Action::Ask(i));
         }
         for (which, asked) in member.asked.iter().enumerate() {
@@ -303,10 +309,11 @@ pub(crate) fn searches() -> impl Iterator<Item = Search> {
     }))
 }
 
-const MUTANTS: [(Mutant, &str, &str, Bounds); 5] = [
+const MUTANTS: [(Mutant, &str, &str, Bounds); 6] = [
     (Mutant::AnchorAtArrival, "anchor at arrival", truth::I4, ONE),
     (Mutant::BeatExtends, "a beat extends the lease", truth::I4, ONE),
     (Mutant::PublishBeforeCommit, "publish before commit", truth::I12, ONE),
     (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, BEHIND),
     (Mutant::RestartForgets, "restart forgets the waiting-out of S", truth::I5, FLEET),
+    (Mutant::GoneAccepts, "a goodbye before the last acceptance", truth::I5, FLEET),
 ];

@@ -122,7 +122,7 @@ impl Joint {
     }
 
     fn of_member(&self, state: &State, i: usize, actions: &mut Vec<Action>) {
-        use delivery::Action::{Answer, AnswerFromMemory, Ask, Beat, Delta, Head, Resync};
+        use delivery::Action::{Answer, AnswerFromMemory, Ask, Beat, Delta, Head, Leave, Resync};
         let (member, reach) = (&state.delivery.members[i], self.reach(state, i));
         if member.verifier.wants_snapshot {
             actions.extend(reach.map(|_| Action::Snapshot(i)));
@@ -134,8 +134,8 @@ impl Joint {
             actions.extend([Beat(i, reach), Resync(i)].map(Action::Deliver));
         }
         actions.extend((0..state.lost.len()).map(|which| Action::Lost(i, which)));
-        if member.sent < HEADS && member.asked.len() < 3 {
-            actions.push(Action::Deliver(Ask(i)));
+        if member.sent < HEADS && member.asked.len() < 3 && !member.verifier.follower.left() {
+            actions.extend([Ask(i), Leave(i)].map(Action::Deliver));
         }
         for (which, asked) in member.asked.iter().enumerate() {
             let step = if asked.answer.is_some() { Head(i, which) } else { Answer(i, which) };
@@ -213,7 +213,7 @@ pub(crate) fn searches(to: Walk) -> impl Iterator<Item = Search> {
     }))
 }
 
-const MUTANTS: [(Mutant, &str, &str); 21] = [
+const MUTANTS: [(Mutant, &str, &str); 22] = [
     (
         Mutant::Issue(issue::Mutant::CheckBeforeReading),
         "session checked before the reading",
@@ -254,6 +254,11 @@ const MUTANTS: [(Mutant, &str, &str); 21] = [
     (
         Mutant::Delivery(delivery::Mutant::RestartForgets),
         "restart forgets the waiting-out of S",
+        truth::I5,
+    ),
+    (
+        Mutant::Delivery(delivery::Mutant::GoneAccepts),
+        "a goodbye before the last acceptance",
         truth::I5,
     ),
     (Mutant::Delivery(delivery::Mutant::AnchorAtArrival), "anchor at arrival", truth::I4),

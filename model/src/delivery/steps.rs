@@ -75,6 +75,7 @@ impl Delivery {
                 let asked = &mut state.member(i).asked[which];
                 asked.answer = Some(head(asked.nonce, position));
             }
+            Action::Leave(i) => self.leave(state.member(i)),
             Action::Head(member, which) => self.take_head(state, member, which)?,
         }
         Some(())
@@ -199,6 +200,14 @@ impl Delivery {
         if self.mutant == Some(Mutant::RelayFromMemory) {
             state.passed = Some(position);
         }
+    }
+
+    /// Accepts nothing more, and the authority hears that at once: until it does, it only waits longer.
+    fn leave(&self, member: &mut Member) {
+        if self.mutant != Some(Mutant::GoneAccepts) {
+            member.verifier.step(Event::Left, false);
+        }
+        member.known = None;
     }
 
     fn take_head(&self, state: &mut State, i: usize, which: usize) -> Option<()> {

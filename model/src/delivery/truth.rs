@@ -118,7 +118,10 @@ pub(crate) fn properties() -> Vec<Property<Delivery>> {
             dense && rising && each(state, |m| m.verifier.follower.applied().is_none_or(told))
         }),
         Property::always(L1, |model: &Delivery, state| {
-            each(state, |m| !m.verifier.follower.stopped() && model.heals(state, m))
+            each(state, |m| {
+                let follower = &m.verifier.follower;
+                follower.left() || !follower.stopped() && model.heals(state, m)
+            })
         }),
         Property::always(L3, |model: &Delivery, state| {
             let spared = model.tokens.last();
@@ -161,6 +164,13 @@ pub(crate) fn reached(bounds: &Bounds) -> Vec<Property<Delivery>> {
         all.push(Property::sometimes("answered for the fleet", |_, state: &State| {
             state.returned > 0
         }));
+        all.push(Property::sometimes(
+            "answered at once, though one has gone",
+            |_, state: &State| {
+                let gone = !each(state, |m| !m.verifier.follower.left());
+                gone && state.now == 0 && state.returned > 0
+            },
+        ));
     }
     all
 }

@@ -153,6 +153,9 @@ pub(super) fn reached() -> Vec<Property<Joint>> {
         Property::sometimes("swept from the log", |_, s: &State| {
             s.delivery.durable > 0 && s.issuing.durable.realm.entries().count() == 0
         }),
+        Property::sometimes("asked, and gone before the answer", |_, s: &State| {
+            some(s, |m| m.verifier.follower.left() && !m.asked.is_empty())
+        }),
         Property::sometimes("answered for the fleet", |_, s: &State| s.delivery.returned > 0),
         Property::sometimes("accepted with a wrong clock", |model: &Joint, s: &State| {
             let mut tokens = s.issuing.tokens.iter();

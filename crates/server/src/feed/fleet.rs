@@ -34,6 +34,8 @@ pub struct Word {
     pub epoch: Option<Epoch>,
     /// Up to where it has applied that epoch.
     pub applied: u64,
+    /// It accepts nothing any more.
+    pub leaving: bool,
 }
 
 /// A verifier, as it is known here.
@@ -127,7 +129,9 @@ impl Fleet {
             Some((client, _)) => Arc::clone(client),
             None => client_id.into(),
         };
-        if state.note(&client, word, named, now) {
+        if word.leaving {
+            state.forget(&client, word.instance);
+        } else if state.note(&client, word, named, now) {
             for waiting in state.waiting.values_mut() {
                 waiting.heard(&client, word, now.boot);
             }
@@ -216,6 +220,16 @@ impl State {
             !of.is_empty()
         });
         self.noted = self.clients.values().map(HashMap::len).sum();
+    }
+
+    /// One has gone, and said so: its lease was over before.
+    fn forget(&mut self, client: &Arc<str>, instance: Instance) {
+        if let Some(of) = self.clients.get_mut(client) {
+            self.noted -= usize::from(of.remove(&instance).is_some());
+        }
+        for waiting in self.waiting.values_mut() {
+            waiting.left(client, instance);
+        }
     }
 
     /// Whether there was room.

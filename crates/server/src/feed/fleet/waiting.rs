@@ -1,5 +1,6 @@
 //! Waiting until a revocation holds everywhere: each verifier that was known when it was committed has
-//! applied it, or its lease is over, and then it accepts nothing by what it knew before.
+//! applied it, or its lease is over, and then it accepts nothing by what it knew before, or it has said that it
+//! goes, and accepts nothing at all.
 //!
 //! Whom the authority cannot know (it was started a moment ago, or had no room to note somebody) it waits
 //! out as well. So when the wait is over nobody accepts, anywhere; the answer says what it took.
@@ -54,6 +55,14 @@ impl Waiting {
             }
         } else if let Some(open) = self.open.get_mut(&who) {
             open.asked = true;
+        }
+    }
+
+    /// A verifier has gone: it is none of those who are waited for.
+    pub(super) fn left(&mut self, client: &Arc<str>, instance: Instance) {
+        if self.open.remove(&(Arc::clone(client), instance)).is_some() {
+            self.of -= 1;
+            self.changed.notify_one();
         }
     }
 }
