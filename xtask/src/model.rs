@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::process;
 use crate::steps::{Findings, Run};
+use crate::{process, suite};
 
 /// What the searches spend their time in. Everything from elsewhere is optimised as it is.
 const HOT: [&str; 4] = ["model", "wire", "verifier", "authority"];
@@ -13,12 +13,15 @@ const HOT: [&str; 4] = ["model", "wire", "verifier", "authority"];
 /// Builds and runs the models, as the program's own arguments say. A violation, a state that was not reached,
 /// or a mutant that survived is an error.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
-    let mut command = Command::new("cargo");
-    command.current_dir(root).args(["run", "-p", "rescind-model"]);
+    let mut build = Command::new("cargo");
+    // As one of the workspace: what is from elsewhere is then built as for the tests, and not once more.
+    build.current_dir(root).args(["build", "--workspace", "--bin", "rescind-model"]);
     for name in HOT {
-        command.args(["--config", &format!("profile.dev.package.rescind-{name}.opt-level=3")]);
+        build.args(["--config", &format!("profile.dev.package.rescind-{name}.opt-level=3")]);
     }
-    process::passes(command.arg("--").args(arguments))
+    process::passes(&mut build)?;
+    let mut model = Command::new(suite::target(root)?.join("debug/rescind-model"));
+    process::passes(model.args(arguments).current_dir(root))
 }
 
 /// The step.
