@@ -33,7 +33,7 @@ const LEEWAY: u64 = 30;
 
 /// A small change that breaks the promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mutant {
+pub(crate) enum Mutant {
     ClockFirst,
     LookUpFirst,
     PruneByWall,

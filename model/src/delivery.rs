@@ -23,8 +23,8 @@
 //! Time is in ticks of a second, S is a little more than one; an entry does not expire, and the clocks of
 //! expiry stand still ([`crate::clocks`]).
 
-mod steps;
-mod truth;
+pub(crate) mod steps;
+pub(crate) mod truth;
 
 use crate::explored::{Search, mutant, print, whole};
 use crate::realm::{ISSUER, LIFE, START, sid};
@@ -39,36 +39,37 @@ use stateright::{Model, Property};
 use std::sync::Arc;
 
 /// The bound S, in milliseconds and in whole ticks.
-const S: (u32, u64) = (1_100, 1);
+pub(crate) const S: (u32, u64) = (1_100, 1);
 
 /// A small change that breaks the promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mutant {
+pub(crate) enum Mutant {
     AnchorAtArrival,
     BeatExtends,
     PublishBeforeCommit,
     RelayFromMemory,
     RestartForgets,
+    GoneAccepts,
 }
 
 /// How far a search goes.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
-    entries: usize,
-    verifiers: usize,
+pub(crate) struct Bounds {
+    pub(crate) entries: usize,
+    pub(crate) verifiers: usize,
     /// The last verifier stands behind the relay.
-    relay: bool,
-    heads: u8,
-    ticks: u64,
+    pub(crate) relay: bool,
+    pub(crate) heads: u8,
+    pub(crate) ticks: u64,
     /// The network brings any part of the log, and the feed may say "resync".
-    unruly: bool,
+    pub(crate) unruly: bool,
     /// Revocations are answered.
-    fleet: bool,
+    pub(crate) fleet: bool,
 }
 
 /// The model.
-struct Delivery {
-    mutant: Option<Mutant>,
+pub(crate) struct Delivery {
+    pub(crate) mutant: Option<Mutant>,
     bounds: Bounds,
     /// Token `n` is of session `n`, which entry `n` ends; the last one's is never ended.
     tokens: Vec<Facts>,
@@ -76,63 +77,65 @@ struct Delivery {
 
 /// An entry, and where the log stands after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Logged {
-    entry: Entry,
-    after: Position,
+pub(crate) struct Logged {
+    pub(crate) entry: Entry,
+    pub(crate) after: Position,
     /// The tick of the commit, see [`Delivery::moment`].
-    at: u64,
+    pub(crate) at: u64,
 }
 
 /// A head request under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Asked {
-    nonce: [u8; 16],
+pub(crate) struct Asked {
+    pub(crate) nonce: [u8; 16],
     /// What the question said is applied.
-    applied: u64,
-    answer: Option<frame::Head>,
+    pub(crate) applied: u64,
+    pub(crate) answer: Option<frame::Head>,
 }
 
 /// A verifier and its connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Member {
-    verifier: Verifier,
-    asked: Vec<Asked>,
-    sent: u8,
+pub(crate) struct Member {
+    pub(crate) verifier: Verifier,
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) sent: u8,
     /// What the authority's process knows of it.
-    known: Option<Known>,
+    pub(crate) known: Option<Known>,
+    /// How far its wall clock is off, in seconds; only in [`crate::joint`].
+    pub(crate) wall_off: i64,
     /// For each request, how much of the log there was when it was sent; [`u64::MAX`] for one that no lease
     /// can rest on any more.
-    then: Vec<u64>,
+    pub(crate) then: Vec<u64>,
 }
 
 /// What the authority's process knows of a verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Known {
-    acked: u64,
-    answered_at: u64,
+pub(crate) struct Known {
+    pub(crate) acked: u64,
+    pub(crate) answered_at: u64,
 }
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct State {
-    now: u64,
-    head: Head,
-    log: Vec<Logged>,
+pub(crate) struct State {
+    pub(crate) now: u64,
+    pub(crate) head: Head,
+    pub(crate) log: Vec<Logged>,
     /// How much of the log is durable: all, but for a mutant.
-    durable: usize,
-    crashed: bool,
-    started: Option<u64>,
+    pub(crate) durable: usize,
+    pub(crate) crashed: bool,
+    pub(crate) started: Option<u64>,
     /// The last revocation that was answered as known to the fleet.
-    returned: u64,
-    relay: Follower,
+    pub(crate) returned: u64,
+    pub(crate) relay: Follower,
     /// The last answer that passed the relay.
-    passed: Option<Position>,
-    members: Vec<Arc<Member>>,
+    pub(crate) passed: Option<Position>,
+    pub(crate) members: Vec<Arc<Member>>,
 }
 
 /// What can happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
+pub(crate) enum Action {
     Tick,
     Commit,
     Harden,
@@ -146,10 +149,11 @@ enum Action {
     Answer(usize, usize),
     AnswerFromMemory(usize, usize),
     Head(usize, usize),
+    Leave(usize),
 }
 
 impl Delivery {
-    fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
+    pub(crate) fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
         let tokens = (0..=bounds.entries).map(|n| token(sid(n), 1, START)).collect();
         Self { mutant, bounds, tokens }
     }
@@ -159,7 +163,7 @@ impl Delivery {
         if self.is_behind_relay(member) { state.relay_pos() } else { state.log.len() as u64 }
     }
 
-    fn is_behind_relay(&self, member: usize) -> bool {
+    pub(crate) fn is_behind_relay(&self, member: usize) -> bool {
         self.bounds.relay && member + 1 == self.bounds.verifiers
     }
 
@@ -178,7 +182,11 @@ impl Delivery {
         } else if let Some(next) = applied.map(|pos| pos + 1) {
             actions.extend((next..=reach).map(|last| Action::Delta(i, next, last)));
         }
-        if member.sent < self.bounds.heads {
+        let left = member.verifier.follower.left();
+        if self.bounds.fleet && member.verifier.lease.is_some() && !left {
+            actions.push(Action::Leave(i));
+        }
+        if member.sent < self.bounds.heads && !left {
             actions.push(Action::Ask(i));
         }
         for (which, asked) in member.asked.iter().enumerate() {
@@ -210,7 +218,7 @@ impl Model for Delivery {
             verifier.step(truth::snapshot(&head, &[], 0), false);
         }
         let (asked, then) = (Vec::new(), Vec::new());
-        let member = Arc::new(Member { verifier, asked, sent: 0, known: None, then });
+        let member = Arc::new(Member { verifier, asked, sent: 0, known: None, wall_off: 0, then });
         vec![State {
             now: 0,
             head,
@@ -301,10 +309,11 @@ pub(crate) fn searches() -> impl Iterator<Item = Search> {
     }))
 }
 
-const MUTANTS: [(Mutant, &str, &str, Bounds); 5] = [
+const MUTANTS: [(Mutant, &str, &str, Bounds); 6] = [
     (Mutant::AnchorAtArrival, "anchor at arrival", truth::I4, ONE),
     (Mutant::BeatExtends, "a beat extends the lease", truth::I4, ONE),
     (Mutant::PublishBeforeCommit, "publish before commit", truth::I12, ONE),
     (Mutant::RelayFromMemory, "relay answers max_age=0 from memory", truth::I3, BEHIND),
     (Mutant::RestartForgets, "restart forgets the waiting-out of S", truth::I5, FLEET),
+    (Mutant::GoneAccepts, "a goodbye before the last acceptance", truth::I5, FLEET),
 ];

@@ -15,9 +15,9 @@
 //! without a lease (L1). The first restore takes two minutes, every other restart a
 //! second, nothing else takes time.
 
-mod state;
-mod steps;
-mod truth;
+pub(crate) mod state;
+pub(crate) mod steps;
+pub(crate) mod truth;
 
 use crate::explored::{Search, mutant, print, whole};
 use crate::realm::realm;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 /// A small change that breaks the promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mutant {
+pub(crate) enum Mutant {
     ResyncReplaces,
     MarkerWithoutEpoch,
     NoDigest,

@@ -1,9 +1,9 @@
 //! Runs a model to its end, and says what was seen.
 
-use stateright::{Checker as _, CheckerBuilder, Expectation, HasDiscoveries, Model};
+use stateright::{Checker, CheckerBuilder, Expectation, HasDiscoveries, Model, UniformChooser};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Two cores.
 const THREADS: usize = 2;
@@ -58,20 +58,91 @@ impl Search {
     }
 }
 
-/// The search of the whole of a model: no `always` may fail, each `sometimes` must be reached.
-pub(crate) fn whole<M>(name: &str, bounds: &str, model: M) -> Search
+/// A model that can be searched.
+pub(crate) trait Searched:
+    Model<
+        State: Clone + Debug + Hash + PartialEq + Send + Sync,
+        Action: Clone + Debug + PartialEq + Send + Sync,
+    > + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<M> Searched for M
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
     M::Action: Clone + Debug + PartialEq + Send + Sync,
 {
+}
+
+/// How a walk at random goes: the seed names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Walk {
+    pub(crate) seed: u64,
+    pub(crate) time: Duration,
+}
+
+/// Steps of a walk before it begins anew.
+const STEPS: usize = 150;
+/// A mutant that is not caught until then is not caught.
+const CATCH: Duration = Duration::from_secs(60);
+
+/// The search of the whole of a model: no `always` may fail, each `sometimes` must be reached.
+pub(crate) fn whole<M: Searched>(name: &str, bounds: &str, model: M) -> Search {
+    // Depth first holds few states at a time, breadth first finds the shortest way to a failure.
+    holds(name, bounds, model, |builder| builder.spawn_dfs().join())
+}
+
+/// The same of as much of it as a walk comes by.
+pub(crate) fn walk<M: Searched>(name: &str, bounds: &str, model: M, walk: Walk) -> Search {
+    let bounds = format!("walked at random, seed {}: {bounds}", walk.seed);
+    holds(name, &bounds, model, move |builder| walked(builder, walk))
+}
+
+/// The search of a mutant: the named invariant must fail.
+pub(crate) fn mutant<M: Searched>(
+    name: &str,
+    mutation: &str,
+    caught_by: &'static str,
+    model: M,
+) -> Search {
+    fails(name, mutation, caught_by, model, |builder| builder.spawn_bfs().join())
+}
+
+/// The same by a walk.
+pub(crate) fn walked_mutant<M: Searched>(
+    name: &str,
+    mutation: &str,
+    caught_by: &'static str,
+    model: M,
+    walk: Walk,
+) -> Search {
+    let walk = Walk { time: CATCH, ..walk };
+    fails(name, mutation, caught_by, model, move |builder| walked(builder, walk))
+}
+
+fn walked<M: Searched>(builder: CheckerBuilder<M>, walk: Walk) -> impl Checker<M> {
+    let bounded = builder.target_max_depth(STEPS).timeout(walk.time);
+    bounded.spawn_simulation(walk.seed, UniformChooser).join()
+}
+
+fn holds<M, C>(
+    name: &str,
+    bounds: &str,
+    model: M,
+    search: impl FnOnce(CheckerBuilder<M>) -> C + 'static,
+) -> Search
+where
+    M: Searched,
+    C: Checker<M>,
+{
     let bounds = bounds.to_owned();
     let run = Box::new(|name| {
         let properties: Vec<_> =
             model.properties().iter().map(|p| (p.name, p.expectation.clone())).collect();
-        // Depth first holds few states at a time, breadth first finds the shortest way to a failure.
-        let end = HasDiscoveries::AnyFailures;
-        let (checker, seconds) = timed(|| builder(model, end).spawn_dfs().join());
+        let (checker, seconds) = timed(|| search(builder(model, HasDiscoveries::AnyFailures)));
         let mut problems = Vec::new();
         // What was not looked at may be wrong.
         if !checker.is_done() {
@@ -93,17 +164,21 @@ where
     Search { name: name.to_owned(), run }
 }
 
-/// The search of a mutant: the named invariant must fail.
-pub(crate) fn mutant<M>(name: &str, mutation: &str, caught_by: &'static str, model: M) -> Search
+fn fails<M, C>(
+    name: &str,
+    mutation: &str,
+    caught_by: &'static str,
+    model: M,
+    search: impl FnOnce(CheckerBuilder<M>) -> C + 'static,
+) -> Search
 where
-    M: Model + Send + Sync + 'static,
-    M::State: Clone + Debug + Hash + PartialEq + Send + Sync,
-    M::Action: Clone + Debug + PartialEq + Send + Sync,
+    M: Searched,
+    C: Checker<M>,
 {
     let run = Box::new(move |name| {
         let there = model.properties().iter().any(|p| p.name == caught_by);
         let end = HasDiscoveries::AllOf([caught_by].into());
-        let (checker, seconds) = timed(|| builder(model, end).spawn_bfs().join());
+        let (checker, seconds) = timed(|| search(builder(model, end)));
         let problems = match checker.discovery(caught_by).filter(|_| there) {
             Some(_) => vec![],
             None => vec![format!("NOT CAUGHT by {caught_by}")],
@@ -113,11 +188,7 @@ where
     Search { name: format!("{name} with mutant: {mutation}"), run }
 }
 
-fn builder<M>(model: M, end: HasDiscoveries) -> CheckerBuilder<M>
-where
-    M: Model + Send + Sync + 'static,
-    M::State: Hash + Send + Sync,
-{
+fn builder<M: Searched>(model: M, end: HasDiscoveries) -> CheckerBuilder<M> {
     model.checker().threads(THREADS).finish_when(end)
 }
 
@@ -131,7 +202,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, f64) {
 fn report<M: Model>(
     name: String,
     about: String,
-    checker: &impl stateright::Checker<M>,
+    checker: &impl Checker<M>,
     seconds: f64,
     problems: Vec<String>,
 ) -> Report {
@@ -141,9 +212,10 @@ fn report<M: Model>(
 }
 
 /// Every model and every mutant, in turn.
-pub(crate) fn all() -> impl Iterator<Item = Search> {
+pub(crate) fn all(walk: Walk) -> impl Iterator<Item = Search> {
     let (issue, delivery) = (crate::issue::searches(), crate::delivery::searches());
-    issue.chain(delivery).chain(crate::epochs::searches()).chain(crate::clocks::searches())
+    let (epochs, clocks) = (crate::epochs::searches(), crate::clocks::searches());
+    issue.chain(delivery).chain(epochs).chain(clocks).chain(crate::joint::searches(walk))
 }
 
 #[cfg(test)]

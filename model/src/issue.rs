@@ -8,15 +8,15 @@
 //! store; what several nodes do is the design's rule, on `Reading::of_memory` that exists for it. An
 //! act counts as answered at the first moment at which it may be: durable, and applied by both nodes.
 
-mod state;
+pub(crate) mod state;
 mod steps;
-mod truth;
+pub(crate) mod truth;
 
 use crate::explored::{Search, mutant, print, whole};
 use crate::realm::{SECOND, START, realm, sid};
 use rescind_authority::clock::Now;
 use rescind_wire::revocation::{Entry, TokenKeys};
-use state::{Applied, FIRST, Node, SESSIONS, State, Step, Stored, Token};
+use state::{FIRST, Node, SESSIONS, State, Step, Stored, Token};
 use stateright::{Model, Property};
 
 /// A small change that breaks the promise.
@@ -51,23 +51,23 @@ pub(crate) enum Act {
 
 /// How far a search goes.
 #[derive(Debug, Clone, Copy)]
-struct Bounds {
+pub(crate) struct Bounds {
     /// Acts, each of one entry.
-    acts: usize,
-    kinds: &'static [Act],
+    pub(crate) acts: usize,
+    pub(crate) kinds: &'static [Act],
     /// Jobs in one commit.
-    jobs: usize,
+    pub(crate) jobs: usize,
     /// Whether nodes answer from memory.
-    memory: bool,
+    pub(crate) memory: bool,
     /// Whether there are a sign-in, a refresh, a page and a renewal.
-    store: bool,
+    pub(crate) store: bool,
 }
 
 /// The model.
 pub(crate) struct Issuing {
     mutant: Option<Mutant>,
     bounds: Bounds,
-    keys: [TokenKeys; 3],
+    pub(crate) keys: [TokenKeys; 3],
     audiences: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) enum Action {
 }
 
 impl Issuing {
-    fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
+    pub(crate) fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
         let audiences = vec!["posts-api".to_owned()];
         let keys = SESSIONS.map(|n| truth::keys(sid(n), &audiences));
         Self { mutant, bounds, keys, audiences }
@@ -105,7 +105,7 @@ impl Issuing {
     }
 
     /// Whether an entry is about tokens of session `n`.
-    fn matches(&self, n: usize, entry: &Entry) -> bool {
+    pub(crate) fn matches(&self, n: usize, entry: &Entry) -> bool {
         self.keys[n].iter().any(|key| key == (entry.scope, entry.key))
     }
 
@@ -213,14 +213,7 @@ impl Model for Issuing {
         let Ok(realm) = realm(FIRST) else { return Vec::new() };
         let durable = Stored::new(realm, None, Self::at(false));
         let rv = durable.realm.head.ts;
-        let node = Node {
-            writes: false,
-            applied: Applied(durable.realm.head),
-            entries: Vec::new(),
-            cache: None,
-            loading: Step::Idle,
-            answering: Step::Idle,
-        };
+        let node = Node::new(&durable);
         let token = Token { session: FIRST, rv, seen: 0, began: 0, exact: true };
         vec![State {
             durable,

@@ -21,6 +21,8 @@ pub(crate) struct Verifier {
     pub(crate) follower: Follower,
     pub(crate) lease: Option<Lease>,
     pub(crate) held: Vec<Entry>,
+    /// The UTC second up to which it has forgotten; only in [`crate::joint`].
+    pub(crate) pruned_to: u64,
     /// Something that was held is held no more.
     forgot: bool,
     pub(crate) wants_snapshot: bool,
@@ -67,6 +69,13 @@ impl Verifier {
         }
     }
 
+    /// Forgets what has passed, as [`rescind_verifier::set::RevocationSet::prune`] does.
+    pub(crate) fn prune(&mut self, now: Now) {
+        let before = self.lease.map_or(0, |lease| lease.earlier_s(now));
+        self.pruned_to = self.pruned_to.max(before);
+        self.held.retain(|entry| entry.until > self.pruned_to);
+    }
+
     /// The verdict on a token at this moment.
     pub(crate) fn judges(&self, token: &Facts, now: Now) -> Result<Judged, Refusal> {
         judge(token, &At(self, now), Terms::default())
@@ -93,7 +102,7 @@ impl World for At<'_> {
         self.0.held.iter().any(|e| is_about(keys, e) && kills(e.scope, e.ts, rv))
     }
     fn pruned_to(&self) -> u64 {
-        0
+        self.0.pruned_to
     }
     fn now(&self) -> Now {
         self.1

@@ -54,17 +54,13 @@ fn main() -> ExitCode {
             let words: Vec<&str> = rest.iter().map(String::as_str).collect();
             match words[..] {
                 [] => exit(bench::run(&root, &bench::ALL, false)),
-                ["--quick"] => exit(bench::run(&root, &bench::ALL, true)),
+                ["--quick"] => exit(bench::quick(&root).map(|text| println!("{text}"))),
                 ["revoke"] => exit(bench::run(&root, &bench::DELAY, false)),
                 ["revoke", "--quick"] => exit(bench::run(&root, &bench::DELAY, true)),
                 _ => ask_for_help("bench takes revoke and --quick, and nothing else"),
             }
         }
-        Some((command, rest)) if command == "model" => match rest {
-            [] => exit(model::run(&root, None)),
-            [name] if !name.starts_with('-') => exit(model::run(&root, Some(name))),
-            _ => ask_for_help("model takes the name of one model and nothing else"),
-        },
+        Some((command, rest)) if command == "model" => exit(model::run(&root, rest)),
         Some((command, rest)) if command == "torture" => match torture::parse(rest) {
             Ok(plan) => exit(torture::run(&root, &plan)),
             Err(problem) => ask_for_help(&problem),
@@ -139,9 +135,10 @@ Usage: cargo xtask fuzz [--minutes N] [TARGET]...
 Feeds each target of fuzz/ (or only these) for N minutes, 10 if not told, with input that libFuzzer makes
 by coverage. The exit code is 0 only if nothing was found; the input that found something is kept.
 
-Usage: cargo xtask model [MODEL]
+Usage: cargo xtask model [MODEL] [--minutes N] [--seed S]
 
-Searches the models of model/ (or only this one) whole, and their mutants. The exit code is 0 only if nothing
+Searches the models of model/ (or only this one) whole, and their mutants; the one called joint, which is all of
+them at once, is walked at random for 30 s or N minutes, by a seed that it prints. The exit code is 0 only if nothing
 is violated, everything that must be reached is, and every mutant is caught.
 
 Usage: cargo xtask torture [--minutes N] [--seed S] [--defect beat|resync|entries]

@@ -13,6 +13,9 @@ use crate::{process, secrets};
 /// The package that drives the release binaries; it has a step of its own.
 pub(crate) const E2E: &str = "rescind-e2e";
 
+/// Tests of one program at once, for each core: most of them wait for something, and not for a core.
+const AT_ONCE: usize = 3;
+
 /// The step: all tests outside `e2e/`.
 pub(crate) fn step(run: &mut Run) -> Findings {
     let packages = match packages(&run.root) {
@@ -27,7 +30,10 @@ pub(crate) fn step(run: &mut Run) -> Findings {
         Ok(evidence) => evidence,
         Err(problem) => return Findings::problem(problem),
     };
-    match tests(&run.root, &packages, &selection, &[("EVIDENCE", &evidence)]) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (AT_ONCE * cores).to_string();
+    let variables = [("EVIDENCE", &*evidence), ("RUST_TEST_THREADS", Path::new(&threads))];
+    match tests(&run.root, &packages, &selection, &variables) {
         Ok((tests, findings)) => {
             run.suite = Some(tests);
             findings

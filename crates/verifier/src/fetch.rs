@@ -46,6 +46,8 @@ pub(crate) struct HeadQuestion {
     pub(crate) applied: u64,
     pub(crate) seen: Option<String>,
     pub(crate) max_age_ms: u32,
+    /// Nothing is accepted any more: nobody need wait for this verifier.
+    pub(crate) leaving: bool,
 }
 
 /// A client of one authority.

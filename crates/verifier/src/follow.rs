@@ -293,16 +293,7 @@ impl Follow {
     }
 
     async fn head(&self) -> Result<(), FetchError> {
-        let nonce = entropy::bytes::<16>().map_err(|e| FetchError::Transport(e.to_string()))?;
-        let position = self.core.following().applied();
-        let question = HeadQuestion {
-            nonce: b64::encode(nonce),
-            instance: self.instance,
-            epoch: position.map(|p| p.epoch),
-            applied: position.map_or(0, |p| p.pos),
-            seen: self.seen().clone().map(|(_, sealed)| sealed),
-            max_age_ms: 0,
-        };
+        let (nonce, question) = self.question(false)?;
         self.core.step(Event::HeadSent { nonce, at: self.core.clock.now() });
         match self.authority.head(&question).await {
             Ok((head, _)) if head.nonce != nonce => {
@@ -321,6 +312,31 @@ impl Follow {
                 self.core.step(Event::HeadLost(nonce));
                 Err(error)
             }
+        }
+    }
+
+    fn question(&self, leaving: bool) -> Result<([u8; 16], HeadQuestion), FetchError> {
+        let nonce = entropy::bytes::<16>().map_err(|e| FetchError::Transport(e.to_string()))?;
+        let position = self.core.following().applied();
+        let question = HeadQuestion {
+            nonce: b64::encode(nonce),
+            instance: self.instance,
+            epoch: position.map(|p| p.epoch),
+            applied: position.map_or(0, |p| p.pos),
+            seen: self.seen().clone().map(|(_, sealed)| sealed),
+            max_age_ms: 0,
+            leaving,
+        };
+        Ok((nonce, question))
+    }
+
+    /// Accepts nothing more, and then says so. What [`Follow::run`] does must have ended: a question that comes
+    /// after the goodbye makes the authority wait for this verifier as before.
+    pub(crate) async fn leave(&self) {
+        self.core.leave();
+        let told = async { self.authority.head(&self.question(true)?.1).await };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "the authority was not told that this verifier has gone");
         }
     }
 

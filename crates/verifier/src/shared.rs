@@ -140,6 +140,14 @@ impl Core {
         }
     }
 
+    /// From here on every check refuses: there is no lease any more, and no head gives one. In monitor mode
+    /// it is as before the start. Who waits for the end of a token waits no longer.
+    pub(crate) fn leave(&self) {
+        self.step(Event::Left);
+        self.ready.send_replace(false);
+        self.waiters.close();
+    }
+
     /// Forgets entries whose tokens have all expired, by the earlier of wall and feed.
     pub(crate) fn prune(&self) {
         if let Some(lease) = World::lease(self) {

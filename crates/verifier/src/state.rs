@@ -8,6 +8,7 @@
 //! - A head or beat of the held epoch below what was applied when it was asked for, or any frame whose
 //!   digest differs at its position, stops the verifier until a new epoch comes.
 //! - A new epoch is known by its log time, which always rises. What was held stays held.
+//! - Who has said that it goes is never fresh again: nobody waits for it from then on.
 //!
 //! `follow` feeds it; a model checker can, too.
 
@@ -57,6 +58,8 @@ pub enum Event {
     },
     /// The request with this nonce failed or timed out.
     HeadLost([u8; 16]),
+    /// The verifier is about to say that it goes: it accepts nothing from here on.
+    Left,
     /// A signed head came.
     Head {
         /// The head.
@@ -140,6 +143,7 @@ pub struct Follower {
     /// What the feed wants to be told of once it is applied.
     asked: Option<u64>,
     stopped: bool,
+    left: bool,
 }
 
 impl Follower {
@@ -156,6 +160,11 @@ impl Follower {
     /// Whether the authority contradicted itself and no new epoch has come since.
     pub fn stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Whether it has gone, for good.
+    pub fn left(&self) -> bool {
+        self.left
     }
 
     /// How many head requests were sent.
@@ -204,6 +213,10 @@ impl Follower {
             }
             Event::HeadLost(nonce) => self.requests.retain(|r| r.nonce != nonce),
             Event::Head { head, at } => self.head(head, at, &mut effects),
+            Event::Left => {
+                self.left = true;
+                self.end_lease(&mut effects);
+            }
         }
         effects
     }
@@ -382,7 +395,7 @@ impl Follower {
             }
         }
         self.waiting = still_waiting;
-        let Some(best) = best.filter(|_| !self.stopped) else {
+        let Some(best) = best.filter(|_| !self.stopped && !self.left) else {
             return;
         };
         let newest = self.fresh.map_or(best, |fresh| fresh.newer(best));

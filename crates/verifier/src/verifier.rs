@@ -11,6 +11,8 @@ use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 /// How long a request waits for the authority's answer: two tries and a little.
 const ONLINE: Duration = Duration::from_millis(2500);
@@ -25,12 +27,13 @@ pub struct Verifier(Arc<Shared>);
 struct Shared {
     core: Arc<Core>,
     challenge: HeaderValue,
-    follow: tokio::task::AbortHandle,
+    follow: Arc<Follow>,
+    task: Mutex<JoinHandle<()>>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.follow.abort();
+        self.task.get_mut().abort();
         self.core.waiters.close();
     }
 }
@@ -53,8 +56,8 @@ impl Verifier {
         challenge: HeaderValue,
     ) -> Result<Self, BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let follow = runtime.spawn(follow.run()).abort_handle();
-        Ok(Self(Arc::new(Shared { core, challenge, follow })))
+        let task = Mutex::new(runtime.spawn(Arc::clone(&follow).run()));
+        Ok(Self(Arc::new(Shared { core, challenge, follow, task })))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -63,6 +66,20 @@ impl Verifier {
 
     pub(crate) fn challenge(&self) -> &HeaderValue {
         &self.0.challenge
+    }
+
+    /// Says goodbye, for a server that shuts down: from here on every check of every clone refuses (503), for good,
+    /// [`Principal::ended`] resolves, and once the authority has heard it, nobody who waits for a revocation waits for this verifier. To be
+    /// called when the last request is answered. If the authority does not hear it, it waits until this
+    /// verifier's knowledge would have been too old, as for one that was killed.
+    pub async fn leave(&self) {
+        let mut task = self.0.task.lock().await;
+        if !task.is_finished() {
+            task.abort();
+            // It was cancelled: there is nothing to hear from it.
+            let _ = (&mut *task).await;
+        }
+        self.0.follow.leave().await;
     }
 
     /// What this verifier was told.

@@ -308,6 +308,26 @@ fn a_new_epoch_lets_a_stopped_verifier_go_on() {
     assert_eq!(fresh_as_of(&follower.step(new.head(2, 1))), Some(20));
 }
 
+//
+#[test]
+fn who_has_gone_is_never_fresh_again_whatever_was_under_way_or_comes() {
+    let (log, next) = (Log::upto(1, 6), Log::of_epoch(2, 5000));
+    let mut follower = following(&log, 5);
+    follower.step(sent(1, 10));
+    assert!(fresh_as_of(&follower.step(log.head(1, 5))).is_some());
+    // One is answered and waits for its position, one is on its way.
+    follower.step(sent(2, 20));
+    assert_eq!(follower.step(log.head(2, 6)), []);
+    follower.step(sent(3, 30));
+    assert_eq!(follower.step(Event::Left), [Effect::EndLease]);
+    assert!(follower.left());
+    let later = [log.delta(6, 6), log.head(3, 6), next.snapshot(1), sent(4, 40), next.head(4, 1)];
+    for event in later {
+        assert_eq!(fresh_as_of(&follower.step(event)), None);
+    }
+    assert_eq!(follower.applied(), Some(&next.position(1)));
+}
+
 #[test]
 fn a_head_of_a_past_epoch_gives_nothing() {
     let (old, new) = (Log::upto(1, 5), Log::of_epoch(2, 5000));

@@ -57,6 +57,24 @@ async fn monitor_mode_passes_what_is_stale_counts_it_and_says_so() {
     assert!(!monitor.status().ready, "it does not claim to know");
 }
 
+//
+#[tokio::test]
+async fn after_a_goodbye_monitor_mode_and_tolerance_pass_nothing_either() {
+    let authority = Authority::serve().await;
+    let token = long_lived(&authority, 1);
+    let monitor = authority.builder().monitor().build().await.unwrap();
+    let strict = authority.verifier().await;
+    let hour = Duration::from_secs(3600);
+    assert_eq!(ask(strict.tolerate(hour), &token).await.0, StatusCode::OK);
+    for verifier in [monitor, strict] {
+        assert!(verifier.check(&token).is_ok());
+        verifier.leave().await;
+        for layer in [verifier.layer(), verifier.tolerate(hour), verifier.require().online()] {
+            assert_eq!(ask(layer, &token).await, (StatusCode::SERVICE_UNAVAILABLE, None));
+        }
+    }
+}
+
 //
 #[tokio::test]
 async fn monitor_mode_refuses_what_is_known_to_be_dead() {

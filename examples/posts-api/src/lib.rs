@@ -36,8 +36,11 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let origin = config.origin.clone();
-    let app = app(verifier(config)?, origin);
+    let verifier = verifier(config)?;
+    let app = app(verifier.clone(), origin);
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    // So that nobody waits until a server that is gone would have been too stale to accept anything.
+    verifier.leave().await;
     Ok(())
 }
 

@@ -10,16 +10,24 @@ use rescind_wire::revocation::Target;
 use std::sync::Arc;
 
 /// Both clocks at a tick.
-pub(super) fn clock(tick: u64) -> Now {
+pub(crate) fn clock(tick: u64) -> Now {
     Now { boot_us: (1_000 + tick) * SECOND, wall_us: START + tick * SECOND }
 }
 
+impl Member {
+    /// Its clocks at a tick.
+    pub(crate) fn now(&self, tick: u64) -> Now {
+        let Now { boot_us, wall_us } = clock(tick);
+        Now { boot_us, wall_us: wall_us.saturating_add_signed(self.wall_off * SECOND as i64) }
+    }
+}
+
 impl State {
-    pub(super) fn relay_pos(&self) -> u64 {
+    pub(crate) fn relay_pos(&self) -> u64 {
         self.relay.applied().map_or(0, |p| p.pos)
     }
 
-    fn member(&mut self, i: usize) -> &mut Member {
+    pub(crate) fn member(&mut self, i: usize) -> &mut Member {
         Arc::make_mut(&mut self.members[i])
     }
 
@@ -30,7 +38,7 @@ impl State {
 }
 
 impl Delivery {
-    pub(super) fn step(&self, state: &mut State, action: Action) -> Option<()> {
+    pub(crate) fn step(&self, state: &mut State, action: Action) -> Option<()> {
         match action {
             Action::Tick => self.tick(state),
             Action::Commit => self.commit(state),
@@ -50,7 +58,7 @@ impl Delivery {
             }
             Action::Beat(i, pos) => {
                 let position = truth::position(&state.head, &state.log, pos);
-                let now = clock(state.now);
+                let now = state.members[i].now(state.now);
                 let member = state.member(i);
                 if self.mutant == Some(Mutant::BeatExtends)
                     && let Some(lease) = &mut member.verifier.lease
@@ -67,6 +75,7 @@ impl Delivery {
                 let asked = &mut state.member(i).asked[which];
                 asked.answer = Some(head(asked.nonce, position));
             }
+            Action::Leave(i) => self.leave(state.member(i)),
             Action::Head(member, which) => self.take_head(state, member, which)?,
         }
         Some(())
@@ -81,10 +90,10 @@ impl Delivery {
     fn tick(&self, state: &mut State) {
         state.now += 1;
         for i in 0..state.members.len() {
-            let verifier = &state.members[i].verifier;
+            let (verifier, now) = (&state.members[i].verifier, state.members[i].now(state.now));
             if self.bounds.heads > 1
                 && verifier.lease.is_some()
-                && !verifier.is_fresh(clock(state.now))
+                && !verifier.is_fresh(now)
                 && !verifier.was_stale
             {
                 state.member(i).verifier.was_stale = true;
@@ -120,7 +129,7 @@ impl Delivery {
 
     /// Revocations are answered at the first moment at which they may be. What is known of the verifiers
     /// matters only for those that are not.
-    pub(super) fn returns(&self, state: &mut State) {
+    pub(crate) fn returns(&self, state: &mut State) {
         let durable = state.durable as u64;
         if self.bounds.fleet {
             let known = (state.returned + 1..=durable).rev().find(|pos| self.all_know(state, *pos));
@@ -140,7 +149,7 @@ impl Delivery {
     }
 
     /// Whether every verifier knows the log up to `pos`, or can judge nothing any more.
-    pub(super) fn all_know(&self, state: &State, pos: u64) -> bool {
+    pub(crate) fn all_know(&self, state: &State, pos: u64) -> bool {
         let over = |at: u64| state.now > at + S.1;
         let waited = state.started.is_none_or(over) || self.mutant == Some(Mutant::RestartForgets);
         waited
@@ -161,14 +170,14 @@ impl Delivery {
     }
 
     /// From where that was is read by beats alone.
-    fn asks_feed(&self, member: &mut Member) {
+    pub(crate) fn asks_feed(&self, member: &mut Member) {
         if self.bounds.unruly {
             member.verifier.step(Event::FeedAsked, false);
         }
     }
 
     fn ask(&self, state: &mut State, i: usize) {
-        let (at, length) = (clock(state.now), state.durable as u64);
+        let (at, length) = (state.members[i].now(state.now), state.durable as u64);
         let member = state.member(i);
         member.sent += 1;
         let nonce = [member.sent; 16];
@@ -193,8 +202,16 @@ impl Delivery {
         }
     }
 
+    /// Accepts nothing more, and the authority hears that at once: until it does, it only waits longer.
+    fn leave(&self, member: &mut Member) {
+        if self.mutant != Some(Mutant::GoneAccepts) {
+            member.verifier.step(Event::Left, false);
+        }
+        member.known = None;
+    }
+
     fn take_head(&self, state: &mut State, i: usize, which: usize) -> Option<()> {
-        let (at, length) = (clock(state.now), state.durable as u64);
+        let (at, length) = (state.members[i].now(state.now), state.durable as u64);
         let member = state.member(i);
         let head = member.asked.remove(which).answer?;
         if self.mutant == Some(Mutant::AnchorAtArrival) {
@@ -212,7 +229,7 @@ impl Delivery {
     }
 }
 
-pub(super) fn head(nonce: [u8; 16], position: Position) -> frame::Head {
+pub(crate) fn head(nonce: [u8; 16], position: Position) -> frame::Head {
     let keys = KeysMark { version: 1, hash: [0; 32] };
     frame::Head { nonce, position, utc: START, keys, age: 0, staleness_ms: S.0 }
 }

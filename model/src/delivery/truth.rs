@@ -10,17 +10,17 @@ use rescind_wire::frame::Position;
 use rescind_wire::revocation::{Digest, Entry};
 use stateright::Property;
 
-pub(super) const I1: &str = "I1 prefix";
-pub(super) const I2: &str = "I2 no forgetting";
-pub(super) const I3: &str = "I3 honest freshness";
-pub(super) const I4: &str = "I4 bound";
-pub(super) const I5: &str = "I5 fleet";
-pub(super) const I12: &str = "I12 log";
-pub(super) const L1: &str = "L1 healed is fresh after one catch-up and one head";
-pub(super) const L3: &str = "L3 an unaffected token is never called revoked";
+pub(crate) const I1: &str = "I1 prefix";
+pub(crate) const I2: &str = "I2 no forgetting";
+pub(crate) const I3: &str = "I3 honest freshness";
+pub(crate) const I4: &str = "I4 bound";
+pub(crate) const I5: &str = "I5 fleet";
+pub(crate) const I12: &str = "I12 log";
+pub(crate) const L1: &str = "L1 healed is fresh after one catch-up and one head";
+pub(crate) const L3: &str = "L3 an unaffected token is never called revoked";
 
 /// Where the log stands at `pos`.
-pub(super) fn position(head: &Head, log: &[Logged], pos: u64) -> Position {
+pub(crate) fn position(head: &Head, log: &[Logged], pos: u64) -> Position {
     let (epoch, digest) = (head.epoch, Digest::first(ISSUER, head.epoch));
     let first = Position { epoch, pos: 0, ts: crate::realm::START, digest };
     pos.checked_sub(1).and_then(|i| log.get(i as usize)).map_or(first, |logged| logged.after)
@@ -32,12 +32,12 @@ fn entries(log: &[Logged], first: u64, last: u64) -> Vec<Entry> {
 }
 
 /// The snapshot of the log at `pos`.
-pub(super) fn snapshot(head: &Head, log: &[Logged], pos: u64) -> Event {
+pub(crate) fn snapshot(head: &Head, log: &[Logged], pos: u64) -> Event {
     Event::Snapshot { position: position(head, log, pos), entries: entries(log, 1, pos) }
 }
 
 /// The delta of these entries, which there are.
-pub(super) fn delta(log: &[Logged], first: u64, last: u64) -> Event {
+pub(crate) fn delta(log: &[Logged], first: u64, last: u64) -> Event {
     let after = |l: &&Logged| l.entry.pos == last;
     match log.iter().find(after) {
         Some(l) => Event::Delta { position: l.after, entries: entries(log, first, last) },
@@ -87,7 +87,7 @@ fn holds_all(state: &State, member: &Member, pos: u64) -> bool {
 }
 
 /// What holds always.
-pub(super) fn properties() -> Vec<Property<Delivery>> {
+pub(crate) fn properties() -> Vec<Property<Delivery>> {
     vec![
         Property::always(I1, |_, state| {
             each(state, |m| {
@@ -118,7 +118,10 @@ pub(super) fn properties() -> Vec<Property<Delivery>> {
             dense && rising && each(state, |m| m.verifier.follower.applied().is_none_or(told))
         }),
         Property::always(L1, |model: &Delivery, state| {
-            each(state, |m| !m.verifier.follower.stopped() && model.heals(state, m))
+            each(state, |m| {
+                let follower = &m.verifier.follower;
+                follower.left() || !follower.stopped() && model.heals(state, m)
+            })
         }),
         Property::always(L3, |model: &Delivery, state| {
             let spared = model.tokens.last();
@@ -133,7 +136,7 @@ pub(super) fn properties() -> Vec<Property<Delivery>> {
 }
 
 /// What must be reached.
-pub(super) fn reached(bounds: &Bounds) -> Vec<Property<Delivery>> {
+pub(crate) fn reached(bounds: &Bounds) -> Vec<Property<Delivery>> {
     let mut all = vec![
         Property::sometimes("accepted", |model: &Delivery, state: &State| {
             state.members.iter().any(|m| model.accepts(state, m, 0))
@@ -161,6 +164,13 @@ pub(super) fn reached(bounds: &Bounds) -> Vec<Property<Delivery>> {
         all.push(Property::sometimes("answered for the fleet", |_, state: &State| {
             state.returned > 0
         }));
+        all.push(Property::sometimes(
+            "answered at once, though one has gone",
+            |_, state: &State| {
+                let gone = !each(state, |m| !m.verifier.follower.left());
+                gone && state.now == 0 && state.returned > 0
+            },
+        ));
     }
     all
 }

@@ -1,5 +1,6 @@
 //! The store, its copies, the verifiers, and what truly happened.
 
+use super::steps::has_lost;
 use crate::realm::{SECOND, START, sid, sub};
 use crate::verifier::{Verifier, token};
 use rescind_authority::memory::Realm;
@@ -39,6 +40,11 @@ impl Stored {
         self.realm.head.position()
     }
 
+    /// What the authority concludes from a position that a verifier has seen.
+    pub(super) fn has_lost(&self, seen: &Position) -> bool {
+        has_lost(&self.realm.head, &self.entries, seen)
+    }
+
     /// Whether the log has stood here.
     pub(super) fn has_stood_at(&self, position: &Position) -> bool {
         let before = self.entries.iter().take(position.pos as usize);
@@ -75,7 +81,7 @@ impl fmt::Debug for Stored {
 }
 
 /// Epoch, position and log time, as the marker keeps them.
-pub(super) type Mark = (Epoch, u64, u64);
+pub(crate) type Mark = (Epoch, u64, u64);
 
 pub(super) fn mark(stored: &Stored) -> Mark {
     let position = stored.position();

@@ -1,23 +1,23 @@
 //! What happens, step by step.
 
-use super::state::{Copied, Ended, Member, Minted, State, Stored, mark};
+use super::state::{Copied, Ended, Mark, Member, Minted, State, Stored, mark};
 use super::{Action, Epochs, Mutant};
 use crate::realm::{session, sid, sub};
 use rescind_authority::memory::Realm;
 use rescind_authority::rollback;
 use rescind_authority::session::Session;
-use rescind_authority::store::{Load, Write};
+use rescind_authority::store::{Head as StoreHead, Load, Write};
 use rescind_verifier::Now;
 use rescind_verifier::state::{Event, replaces_evidence};
 use rescind_wire::frame::{Head, KeysMark, Position};
 use rescind_wire::id::Epoch;
-use rescind_wire::revocation::Target;
+use rescind_wire::revocation::{Entry, Target};
 
 /// The bound S, in milliseconds: no restart makes a lease run out but a slow one.
 const S: u32 = 10_000;
 
 impl State {
-    pub(super) fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { boot_us: self.now_us(), wall_us: self.now_us() }
     }
 
@@ -44,16 +44,8 @@ impl State {
     /// Begins an epoch because `lost` was given out.
     fn open_epoch(&mut self, lost: u64, mutant: Option<Mutant>) {
         let mut realm = Realm::clone(&self.stored.realm);
-        let (lost, wall) = match mutant {
-            Some(Mutant::FromStore) => (0, 0),
-            _ => (lost, self.now_us()),
-        };
-        let ts = match mutant {
-            Some(Mutant::FromStore) => realm.head.ts,
-            _ => rollback::first_ts(&realm.head, lost, wall),
-        };
         self.epochs += 1;
-        realm.open_epoch(Epoch::from_bytes([1 + self.epochs; 16]), ts, true);
+        begin_epoch(&mut realm, self.epochs, (lost, self.now_us()), mutant);
         let before = self.highest;
         self.put(realm);
         self.low |= self.stored.entries.first().is_none_or(|first| first.ts <= before);
@@ -61,7 +53,7 @@ impl State {
 }
 
 impl Epochs {
-    pub(super) fn step(&self, state: &mut State, action: Action) -> Option<()> {
+    pub(crate) fn step(&self, state: &mut State, action: Action) -> Option<()> {
         match action {
             Action::EndSession => {
                 state.revocations += 1;
@@ -130,20 +122,15 @@ impl Epochs {
 
     /// The authority's process starts. Whether it begins an epoch.
     fn start(&self, state: &mut State) -> bool {
-        let (head, (epoch, pos, ts)) = (state.stored.realm.head, state.marker);
-        let epoch = match self.mutant {
-            Some(Mutant::MarkerWithoutEpoch) => head.epoch,
-            _ => epoch,
-        };
-        let behind = rollback::is_behind(&head, (epoch, pos, ts));
+        let behind = is_behind(&state.stored.realm.head, state.marker, self.mutant);
         if behind {
-            state.open_epoch(ts, self.mutant);
+            state.open_epoch(state.marker.2, self.mutant);
         }
         behind
     }
 
     /// Asks for a head, and it is answered.
-    pub(super) fn ask(&self, state: &mut State, i: usize) {
+    pub(crate) fn ask(&self, state: &mut State, i: usize) {
         let then = (state.ended.len(), state.epochs, state.restores);
         let at = state.now();
         let member = state.member(i);
@@ -154,7 +141,7 @@ impl Epochs {
         member.sent += 1;
         member.then.push(then);
         if let Some(seen) = member.seen
-            && has_lost(&state.stored, &seen)
+            && state.stored.has_lost(&seen)
         {
             state.open_epoch(seen.ts, self.mutant);
         }
@@ -164,7 +151,7 @@ impl Epochs {
         state.member(i).answer = Some(head);
     }
 
-    pub(super) fn heard(&self, member: &mut Member, mut head: Head, at: Now) {
+    pub(crate) fn heard(&self, member: &mut Member, mut head: Head, at: Now) {
         if replaces_evidence(member.seen.as_ref(), &head.position) {
             member.seen = Some(head.position);
         }
@@ -179,7 +166,7 @@ impl Epochs {
     }
 
     /// The rest of a log, as the feed brings it.
-    pub(super) fn fed(&self, member: &mut Member, log: &Stored) {
+    pub(crate) fn fed(&self, member: &mut Member, log: &Stored) {
         let mut position = log.position();
         let applied = member.verifier.follower.applied().copied();
         let after = applied.filter(|p| p.epoch == position.epoch).map_or(0, |p| p.pos);
@@ -193,9 +180,32 @@ impl Epochs {
     }
 }
 
-/// What the authority concludes from a position that a verifier has seen.
-pub(super) fn has_lost(stored: &Stored, seen: &Position) -> bool {
-    let head = &stored.realm.head;
-    let since = stored.entries.get(seen.pos.saturating_sub(1) as usize..);
+/// Begins the `n`th other epoch, because `lost` was given out.
+pub(crate) fn begin_epoch(
+    realm: &mut Realm,
+    n: u8,
+    (lost, wall): (u64, u64),
+    mutant: Option<Mutant>,
+) {
+    let ts = match mutant {
+        Some(Mutant::FromStore) => realm.head.ts,
+        _ => rollback::first_ts(&realm.head, lost, wall),
+    };
+    realm.open_epoch(Epoch::from_bytes([1 + n; 16]), ts, true);
+}
+
+/// What the authority concludes at its start.
+pub(crate) fn is_behind(head: &StoreHead, marker: Mark, mutant: Option<Mutant>) -> bool {
+    let (epoch, pos, ts) = marker;
+    let epoch = match mutant {
+        Some(Mutant::MarkerWithoutEpoch) => head.epoch,
+        _ => epoch,
+    };
+    rollback::is_behind(head, (epoch, pos, ts))
+}
+
+/// What the authority, with all of its log, concludes from a position that a verifier has seen.
+pub(crate) fn has_lost(head: &StoreHead, log: &[Entry], seen: &Position) -> bool {
+    let since = log.get(seen.pos.saturating_sub(1) as usize..);
     rollback::has_lost(head, seen, since.filter(|_| rollback::is_inside(head, seen)))
 }

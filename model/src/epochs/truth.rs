@@ -1,7 +1,6 @@
 //! What must be so, told from what truly happened and in which order.
 
 use super::state::{Ended, Member, Minted, State, Stored};
-use super::steps::has_lost;
 use super::{Bounds, Epochs};
 use crate::verifier::is_about;
 use rescind_verifier::Refusal;
@@ -11,16 +10,16 @@ use rescind_wire::revocation::Scope;
 use stateright::Property;
 use std::sync::Arc;
 
-pub(super) const I2: &str = "I2 no forgetting";
-pub(super) const I3: &str = "I3 honest freshness";
-pub(super) const I8: &str = "I8 no resurrection";
-pub(super) const I10: &str = "I10 a new epoch is later than all that was given out";
-pub(super) const KILL: &str = "I10 a kill is not mistaken for a restore";
-pub(super) const I11: &str = "I11 one voice: whoever vouches holds the log there is";
-pub(super) const PROOF: &str =
+pub(crate) const I2: &str = "I2 no forgetting";
+pub(crate) const I3: &str = "I3 honest freshness";
+pub(crate) const I8: &str = "I8 no resurrection";
+pub(crate) const I10: &str = "I10 a new epoch is later than all that was given out";
+pub(crate) const KILL: &str = "I10 a kill is not mistaken for a restore";
+pub(crate) const I11: &str = "I11 one voice: whoever vouches holds the log there is";
+pub(crate) const PROOF: &str =
     "I10 a signed position is called lost iff the log has not stood there";
-pub(super) const L1: &str = "L1 healed is fresh, or was brought what was lost and can not show it";
-pub(super) const L3: &str = "L3 an unaffected token is never called revoked";
+pub(crate) const L1: &str = "L1 healed is fresh, or was brought what was lost and can not show it";
+pub(crate) const L3: &str = "L3 an unaffected token is never called revoked";
 
 /// What of `ended` is about a token.
 fn about<'a>(ended: &'a [Ended], token: &'a Minted) -> impl Iterator<Item = &'a Ended> {
@@ -69,7 +68,7 @@ impl Epochs {
             state.lost.iter().map(Stored::position).any(|p| p.epoch == epoch && was_lost(&p));
         let stopped = member.verifier.follower.stopped() && other;
         (stopped || member.verifier.follower.applied().is_some_and(was_lost))
-            && !member.seen.is_some_and(|seen| has_lost(stored, &seen))
+            && !member.seen.is_some_and(|seen| stored.has_lost(&seen))
     }
 }
 
@@ -109,7 +108,7 @@ pub(super) fn properties() -> Vec<Property<Epochs>> {
                 let epoch = state.stored.position().epoch;
                 let seen = m.seen.filter(|seen| seen.epoch == epoch);
                 seen.is_none_or(|seen| {
-                    has_lost(&state.stored, &seen) != state.stored.has_stood_at(&seen)
+                    state.stored.has_lost(&seen) != state.stored.has_stood_at(&seen)
                 })
             })
         }),

@@ -1,45 +1,47 @@
 //! What the model of issuing holds: the store, two nodes, the operations under way, and what was given out.
 
-use crate::realm::{sid, sub};
+use crate::realm::{ISSUER, sid, sub};
 use rescind_authority::account::AccountState;
 use rescind_authority::clock::Now;
 use rescind_authority::memory::Realm;
 use rescind_authority::store::{AccountRef, Head, Load, Loaded};
-use rescind_wire::revocation::Entry;
+use rescind_wire::revocation::{Digest, Entry};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// The session that is there at first, the one of a sign-in, the one that replaces the first.
-pub(super) const FIRST: usize = 0;
+pub(crate) const FIRST: usize = 0;
 /// See [`FIRST`].
-pub(super) const SIGNED_IN: usize = 1;
+pub(crate) const SIGNED_IN: usize = 1;
 /// See [`FIRST`].
-pub(super) const RENEWED: usize = 2;
+pub(crate) const RENEWED: usize = 2;
 /// All of them.
-pub(super) const SESSIONS: [usize; 3] = [FIRST, SIGNED_IN, RENEWED];
+pub(crate) const SESSIONS: [usize; 3] = [FIRST, SIGNED_IN, RENEWED];
 
 /// A realm as one value of the model: equal to another iff its print is.
 #[derive(Clone)]
-pub(super) struct Stored {
-    pub(super) realm: Arc<Realm>,
-    /// Every entry there ever was, with the head after it.
-    pub(super) history: Arc<Vec<(Entry, Head)>>,
+pub(crate) struct Stored {
+    pub(crate) realm: Arc<Realm>,
+    /// Every entry of the epoch there ever was, with the head after it.
+    pub(crate) history: Arc<Vec<(Entry, Head)>>,
     /// Which sessions live, by the product's rule.
-    pub(super) alive: [bool; 3],
+    pub(crate) alive: [bool; 3],
     /// Which sessions there are.
-    pub(super) exists: [bool; 3],
+    pub(crate) exists: [bool; 3],
     /// Whether the account may sign in.
-    pub(super) active: bool,
+    pub(crate) active: bool,
     print: u64,
 }
 
 impl Stored {
-    pub(super) fn new(realm: Realm, before: Option<&Stored>, now: Now) -> Self {
+    pub(crate) fn new(realm: Realm, before: Option<&Stored>, now: Now) -> Self {
+        let before = before.filter(|b| b.realm.head.epoch == realm.head.epoch);
         let mut history = before.map(|b| Vec::clone(&b.history)).unwrap_or_default();
         let known = history.last().map_or(0, |(entry, _)| entry.pos);
         let mut hasher = DefaultHasher::new();
-        let mut digest = before.map_or(realm.head.digest, |b| b.realm.head.digest);
+        let first = Digest::first(ISSUER, realm.head.epoch);
+        let mut digest = before.map_or(first, |b| b.realm.head.digest);
         for entry in realm.entries().filter(|e| e.pos > known) {
             digest = digest.then(entry);
             let head = Head { pos: entry.pos, ts: entry.ts, digest, ..realm.head };
@@ -61,13 +63,13 @@ impl Stored {
         Self { realm: Arc::new(realm), history: Arc::new(history), alive, exists, active, print }
     }
 
-    pub(super) fn pos(&self) -> u64 {
+    pub(crate) fn pos(&self) -> u64 {
         self.realm.head.pos
     }
 }
 
 /// Loads session `n` with the account.
-pub(super) fn of_session(n: usize) -> Load {
+pub(crate) fn of_session(n: usize) -> Load {
     let account = Some(AccountRef::Sub(sub(1)));
     Load { session: Some(sid(n)), account, ..Load::default() }
 }
@@ -85,20 +87,20 @@ fn print_facts(loaded: &Loaded) -> u64 {
 
 /// Facts that a node keeps, with their reading.
 #[derive(Clone)]
-pub(super) struct Facts {
-    pub(super) session: usize,
+pub(crate) struct Facts {
+    pub(crate) session: usize,
     /// The log time that was read before they were loaded.
-    pub(super) stamp: u64,
+    pub(crate) stamp: u64,
     /// Where the log truly stood when they were loaded.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
     /// Whether they were loaded after the night.
-    pub(super) morning: bool,
-    pub(super) loaded: Arc<Loaded>,
+    pub(crate) morning: bool,
+    pub(crate) loaded: Arc<Loaded>,
     print: u64,
 }
 
 impl Facts {
-    pub(super) fn new(
+    pub(crate) fn new(
         session: usize,
         stamp: u64,
         (stored, loaded): (&Stored, Loaded),
@@ -143,11 +145,11 @@ by_print!(Applied, s => (s.0.pos, s.0.ts, s.0.digest.0));
 
 /// The head up to which a node has applied the log.
 #[derive(Clone, Copy)]
-pub(super) struct Applied(pub(super) Head);
+pub(crate) struct Applied(pub(super) Head);
 
 /// How one-shot operations stand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step<T> {
+pub(crate) enum Step<T> {
     /// Not begun.
     Idle,
     /// Under way.
@@ -166,70 +168,84 @@ pub(super) enum Step<T> {
 
 /// A password was found right.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Password {
-    pub(super) version: u32,
+pub(crate) struct Password {
+    pub(crate) version: u32,
     /// What was answered when it began.
-    pub(super) began: u64,
+    pub(crate) began: u64,
     /// For mutants that trust what was loaded then.
-    pub(super) then: Option<Stored>,
+    pub(crate) then: Option<Stored>,
 }
 
 /// A reading was taken from the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Taken {
-    pub(super) head: Applied,
-    pub(super) began: u64,
-    pub(super) morning: bool,
+pub(crate) struct Taken {
+    pub(crate) head: Applied,
+    pub(crate) began: u64,
+    pub(crate) morning: bool,
     /// For the mutant that checks first.
-    pub(super) then: Option<Stored>,
+    pub(crate) then: Option<Stored>,
 }
 
 /// A node is loading facts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Loading {
-    pub(super) session: usize,
-    pub(super) stamp: u64,
+pub(crate) struct Loading {
+    pub(crate) session: usize,
+    pub(crate) stamp: u64,
     /// For the mutant that stamps last.
-    pub(super) then: Option<Stored>,
+    pub(crate) then: Option<Stored>,
 }
 
 /// A node answers from memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Answering {
-    pub(super) head: Applied,
-    pub(super) began: u64,
-    pub(super) morning: bool,
+pub(crate) struct Answering {
+    pub(crate) head: Applied,
+    pub(crate) began: u64,
+    pub(crate) morning: bool,
 }
 
 /// One authority node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Whether the batch under way is its own.
-    pub(super) writes: bool,
-    pub(super) applied: Applied,
+    pub(crate) writes: bool,
+    pub(crate) applied: Applied,
     /// What it has applied and not forgotten.
-    pub(super) entries: Vec<Entry>,
-    pub(super) cache: Option<Facts>,
-    pub(super) loading: Step<Loading>,
-    pub(super) answering: Step<Answering>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) cache: Option<Facts>,
+    pub(crate) loading: Step<Loading>,
+    pub(crate) answering: Step<Answering>,
+}
+
+impl Node {
+    /// Which begins with what the store says.
+    pub(crate) fn new(durable: &Stored) -> Self {
+        Self {
+            writes: false,
+            applied: Applied(durable.realm.head),
+            entries: durable.realm.snapshot(),
+            cache: None,
+            loading: Step::Idle,
+            answering: Step::Idle,
+        }
+    }
 }
 
 /// A token that was given out, with what is true of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Token {
-    pub(super) session: usize,
-    pub(super) rv: u64,
+pub(crate) struct Token {
+    pub(crate) session: usize,
+    pub(crate) rv: u64,
     /// Where the log truly stood when its session was checked.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
     /// What had been answered when its request began.
-    pub(super) began: u64,
+    pub(crate) began: u64,
     /// Checked and read in one transaction: its place in the log is exact.
-    pub(super) exact: bool,
+    pub(crate) exact: bool,
 }
 
 /// What was truly taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// One session.
     Session(usize),
     /// All that the account had.
@@ -242,46 +258,46 @@ pub(super) enum Cut {
 
 /// Jobs that are decided, and wait for one commit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Batch {
-    pub(super) stored: Stored,
-    pub(super) jobs: usize,
-    pub(super) tokens: Vec<Token>,
-    pub(super) cuts: Vec<(u64, Cut)>,
-    pub(super) births: [Option<u64>; 3],
-    pub(super) generation: u32,
+pub(crate) struct Batch {
+    pub(crate) stored: Stored,
+    pub(crate) jobs: usize,
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) cuts: Vec<(u64, Cut)>,
+    pub(crate) births: [Option<u64>; 3],
+    pub(crate) generation: u32,
 }
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
-    pub(super) durable: Stored,
-    pub(super) batch: Option<Batch>,
-    pub(super) nodes: [Node; 2],
-    pub(super) login: Step<Password>,
-    pub(super) renewal: Step<(bool, Password)>,
-    pub(super) refresh: Step<()>,
-    pub(super) page: Step<Taken>,
+    pub(crate) durable: Stored,
+    pub(crate) batch: Option<Batch>,
+    pub(crate) nodes: [Node; 2],
+    pub(crate) login: Step<Password>,
+    pub(crate) renewal: Step<(bool, Password)>,
+    pub(crate) refresh: Step<()>,
+    pub(crate) page: Step<Taken>,
     /// Given out and not expired.
-    pub(super) tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Token>,
     /// What was truly taken back, with where the log stood then.
-    pub(super) cuts: Vec<(u64, Cut)>,
+    pub(crate) cuts: Vec<(u64, Cut)>,
     /// Where the log stood when each session was born.
-    pub(super) births: [Option<u64>; 3],
+    pub(crate) births: [Option<u64>; 3],
     /// The generation that the client of the first session holds.
-    pub(super) generation: u32,
+    pub(crate) generation: u32,
     /// Acts begun.
-    pub(super) acts: usize,
+    pub(crate) acts: usize,
     /// Up to where acts were answered: durable, and applied by every node.
-    pub(super) answered: u64,
+    pub(crate) answered: u64,
     /// A session was made out of one that was dead by then.
-    pub(super) orphan: bool,
-    pub(super) crashed: bool,
-    pub(super) morning: bool,
+    pub(crate) orphan: bool,
+    pub(crate) crashed: bool,
+    pub(crate) morning: bool,
 }
 
 impl State {
     /// Whether a session is truly dead where the log stood at `pos`.
-    pub(super) fn dead(&self, session: usize, pos: u64) -> bool {
+    pub(crate) fn dead(&self, session: usize, pos: u64) -> bool {
         let born = self.births[session].unwrap_or(0);
         self.cuts.iter().filter(|(at, _)| *at <= pos).any(|(at, cut)| match cut {
             Cut::Session(one) => *one == session,

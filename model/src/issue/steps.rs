@@ -95,7 +95,7 @@ impl Issuing {
         Some((Token { session, rv, seen: loaded.head.pos, began: 0, exact: true }, writes))
     }
 
-    pub(super) fn act(&self, state: &mut State, node: usize, act: Act) {
+    pub(crate) fn act(&self, state: &mut State, node: usize, act: Act) {
         state.acts += 1;
         let now = state.now();
         let load = of_session(FIRST);
@@ -127,7 +127,7 @@ impl Issuing {
         }
     }
 
-    pub(super) fn refresh(&self, state: &mut State, node: usize) {
+    pub(crate) fn refresh(&self, state: &mut State, node: usize) {
         let now = state.now();
         let (generation, client_id) = (state.generation, FIRST_PARTY);
         let presented = refresh::Presented { generation, client_id, move_key: None };
@@ -158,13 +158,13 @@ impl Issuing {
     }
 
     /// The password is found right, before the transaction.
-    pub(super) fn check_password(&self, state: &State, keep: Mutant) -> Option<Password> {
+    pub(crate) fn check_password(&self, state: &State, keep: Mutant) -> Option<Password> {
         let account = self.load(&state.durable, FIRST).account?;
         let then = (self.mutant == Some(keep)).then(|| state.durable.clone());
         Some(Password { version: account.password_version, began: state.answered, then })
     }
 
-    pub(super) fn sign_in(&self, state: &mut State, node: usize, password: Password) {
+    pub(crate) fn sign_in(&self, state: &mut State, node: usize, password: Password) {
         let now = state.now();
         let new = session(SIGNED_IN, 1, now.wall);
         let checked = Checked { sub: sub(1), version: password.version, rehashed: None };
@@ -194,7 +194,7 @@ impl Issuing {
         }
     }
 
-    pub(super) fn renew(
+    pub(crate) fn renew(
         &self,
         state: &mut State,
         node: usize,
@@ -229,7 +229,7 @@ impl Issuing {
     }
 
     /// A page's token by a reading from the store: head, then facts.
-    pub(super) fn page_begins(&self, state: &mut State) {
+    pub(crate) fn page_begins(&self, state: &mut State) {
         let first = self.mutant == Some(Mutant::CheckBeforeReading);
         state.page = Step::Under(Taken {
             head: Applied(state.durable.realm.head),
@@ -239,7 +239,7 @@ impl Issuing {
         });
     }
 
-    pub(super) fn page_ends(&self, state: &mut State, taken: &Taken) {
+    pub(crate) fn page_ends(&self, state: &mut State, taken: &Taken) {
         let now = state.now();
         let checked = taken.then.as_ref().unwrap_or(&state.durable);
         let loaded = self.load(checked, FIRST);
@@ -254,7 +254,7 @@ impl Issuing {
         }
     }
 
-    pub(super) fn load_begins(&self, state: &mut State, node: usize, session: usize) {
+    pub(crate) fn load_begins(&self, state: &mut State, node: usize, session: usize) {
         let late = self.mutant == Some(Mutant::StampLast);
         state.nodes[node].loading = Step::Under(Loading {
             session,
@@ -263,7 +263,7 @@ impl Issuing {
         });
     }
 
-    pub(super) fn load_ends(&self, state: &mut State, node: usize, loading: &Loading) {
+    pub(crate) fn load_ends(&self, state: &mut State, node: usize, loading: &Loading) {
         let read = loading.then.as_ref().unwrap_or(&state.durable);
         let stamp = match loading.then {
             Some(_) => state.durable.realm.head.ts,
@@ -276,7 +276,7 @@ impl Issuing {
         node.loading = Step::Done;
     }
 
-    pub(super) fn answer_begins(&self, state: &mut State, node: usize) {
+    pub(crate) fn answer_begins(&self, state: &mut State, node: usize) {
         let head = match self.mutant {
             Some(Mutant::PrimaryHead) => Applied(state.durable.realm.head),
             _ => state.nodes[node].applied,
@@ -286,7 +286,7 @@ impl Issuing {
     }
 
     /// The node judges the session by its facts, and signs.
-    pub(super) fn answer_ends(&self, state: &mut State, node: usize, answering: &Answering) {
+    pub(crate) fn answer_ends(&self, state: &mut State, node: usize, answering: &Answering) {
         let now = state.now();
         let at = &mut state.nodes[node];
         at.answering = Step::Lost;
@@ -311,7 +311,7 @@ impl Issuing {
         }
     }
 
-    pub(super) fn apply(&self, state: &mut State, node: usize) {
+    pub(crate) fn apply(&self, state: &mut State, node: usize) {
         let now = state.now().seconds();
         let source = state.published(self.mutant).clone();
         let node = &mut state.nodes[node];
@@ -323,7 +323,7 @@ impl Issuing {
         }
     }
 
-    pub(super) fn commit(&self, state: &mut State, answered: bool) {
+    pub(crate) fn commit(&self, state: &mut State, answered: bool) {
         let Some(batch) = state.batch.take() else { return };
         state.durable = batch.stored;
         state.cuts.extend(batch.cuts);
@@ -338,7 +338,7 @@ impl Issuing {
     }
 
     /// A node stops and comes back: its memory is gone, and its batch unless that was durable already.
-    pub(super) fn crash(&self, state: &mut State, node: usize, committed: bool) {
+    pub(crate) fn crash(&self, state: &mut State, node: usize, committed: bool) {
         state.crashed = true;
         if state.nodes[node].writes {
             if committed {
@@ -348,18 +348,11 @@ impl Issuing {
                 state.settle(End::Undone);
             }
         }
-        state.nodes[node] = Node {
-            writes: false,
-            applied: Applied(state.durable.realm.head),
-            entries: state.durable.realm.snapshot(),
-            cache: None,
-            loading: Step::Idle,
-            answering: Step::Idle,
-        };
+        state.nodes[node] = Node::new(&state.durable);
     }
 
     /// An hour passes: all tokens expire, what has passed is swept, facts and readings are old.
-    pub(super) fn night(&self, state: &mut State) {
+    pub(crate) fn night(&self, state: &mut State) {
         state.morning = true;
         let now = state.now();
         let mut realm = (*state.durable.realm).clone();
@@ -406,7 +399,7 @@ impl State {
     }
 
     /// What nodes can read of the log.
-    pub(super) fn published(&self, mutant: Option<Mutant>) -> &Stored {
+    pub(crate) fn published(&self, mutant: Option<Mutant>) -> &Stored {
         match (&self.batch, mutant) {
             (Some(batch), Some(Mutant::PublishBeforeCommit)) => &batch.stored,
             _ => &self.durable,
@@ -414,7 +407,7 @@ impl State {
     }
 
     /// Now, by both clocks.
-    pub(super) fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Issuing::at(self.morning)
     }
 

@@ -10,17 +10,17 @@ use rescind_wire::revocation::{Entry, TokenKeys, kills};
 use rescind_wire::token::Claims;
 use stateright::Property;
 
-pub(super) const I6: &str = "I6 exact cut";
-pub(super) const I7: &str = "I7 reading first";
-pub(super) const I8: &str = "I8 no resurrection";
-pub(super) const I12: &str = "I12 log";
-pub(super) const I13: &str = "I13 monotone";
-pub(super) const L2: &str = "L2 a sign-in after a revocation works";
-pub(super) const L3: &str = "L3 an unaffected token is never refused";
-pub(super) const R60: &str = "R-60 nothing of an ended session";
+pub(crate) const I6: &str = "I6 exact cut";
+pub(crate) const I7: &str = "I7 reading first";
+pub(crate) const I8: &str = "I8 no resurrection";
+pub(crate) const I12: &str = "I12 log";
+pub(crate) const I13: &str = "I13 monotone";
+pub(crate) const L2: &str = "L2 a sign-in after a revocation works";
+pub(crate) const L3: &str = "L3 an unaffected token is never refused";
+pub(crate) const R60: &str = "R-60 nothing of an ended session";
 
 /// All keys of the tokens of one session.
-pub(super) fn keys(sid: Sid, audiences: &[String]) -> TokenKeys {
+pub(crate) fn keys(sid: Sid, audiences: &[String]) -> TokenKeys {
     let claims = Claims {
         iss: ISSUER.into(),
         sub: sub(1),
@@ -61,7 +61,7 @@ impl Issuing {
     }
 }
 
-fn exact_cut(model: &Issuing, state: &State) -> bool {
+pub(crate) fn exact_cut(model: &Issuing, state: &State) -> bool {
     let tokens = state.tokens.iter().filter(|t| t.exact).all(|token| {
         model.about(state, token).all(|e| model.kills(e, token) == (e.pos > token.seen))
     });
@@ -70,17 +70,17 @@ fn exact_cut(model: &Issuing, state: &State) -> bool {
     tokens && existing.into_iter().all(|n| state.durable.alive[n] == lives(n))
 }
 
-fn reading_first(model: &Issuing, state: &State) -> bool {
+pub(crate) fn reading_first(model: &Issuing, state: &State) -> bool {
     let unseen = |t: &Token, e: &Entry| e.pos <= t.seen || model.kills(e, t);
     state.tokens.iter().all(|token| model.about(state, token).all(|e| unseen(token, e)))
 }
 
-fn no_resurrection(_: &Issuing, state: &State) -> bool {
+pub(crate) fn no_resurrection(_: &Issuing, state: &State) -> bool {
     !state.orphan && state.tokens.iter().all(|t| !state.dead(t.session, t.seen))
 }
 
 /// From the answer on nothing of an ended session is minted, and what was minted before is dead.
-fn nothing_of_an_ended_session(model: &Issuing, state: &State) -> bool {
+pub(crate) fn nothing_of_an_ended_session(model: &Issuing, state: &State) -> bool {
     // Where a replacement stands in the log is told by entries that it may have failed to write.
     let replaced = state.renewal == Step::Done && state.answered == state.durable.pos();
     state.tokens.iter().all(|t| {
@@ -89,7 +89,7 @@ fn nothing_of_an_ended_session(model: &Issuing, state: &State) -> bool {
     })
 }
 
-fn log(_: &Issuing, state: &State) -> bool {
+pub(crate) fn log(_: &Issuing, state: &State) -> bool {
     let history = &state.durable.history;
     let rising = history.windows(2).all(|w| w[0].0.ts < w[1].0.ts);
     let dense = history.iter().zip(1..).all(|((entry, _), pos)| entry.pos == pos);
@@ -103,7 +103,7 @@ fn log(_: &Issuing, state: &State) -> bool {
 }
 
 /// With the verifiers' own set, entry by entry.
-fn monotone(model: &Issuing, state: &State) -> bool {
+pub(crate) fn monotone(model: &Issuing, state: &State) -> bool {
     let Some(newest) = state.tokens.last().filter(|_| !state.durable.history.is_empty()) else {
         return true;
     };
@@ -122,7 +122,7 @@ fn monotone(model: &Issuing, state: &State) -> bool {
 }
 
 /// What was answered before a sign-in began does not touch it.
-fn a_sign_in_works(model: &Issuing, state: &State) -> bool {
+pub(crate) fn a_sign_in_works(model: &Issuing, state: &State) -> bool {
     let refused = state.login == Step::Refused;
     let closes = |cut: &Cut| matches!(cut, Cut::Ban | Cut::Account);
     let may_refuse = state.cuts.iter().any(|(_, cut)| closes(cut));
@@ -132,14 +132,16 @@ fn a_sign_in_works(model: &Issuing, state: &State) -> bool {
 }
 
 fn unaffected(model: &Issuing, state: &State) -> bool {
-    state.tokens.iter().all(|t| {
-        let affected =
-            |pos| state.dead(t.session, pos) || state.cuts.iter().any(|(_, c)| *c == Cut::Roles);
-        affected(state.durable.pos()) || !model.killed_up_to(state, t, u64::MAX)
-    })
+    state.tokens.iter().all(|t| is_affected(state, t) || !model.killed_up_to(state, t, u64::MAX))
 }
 
-pub(super) fn properties() -> Vec<Property<Issuing>> {
+/// Whether something was truly taken back that a token may feel.
+pub(crate) fn is_affected(state: &State, token: &Token) -> bool {
+    let roles = state.cuts.iter().any(|(_, cut)| *cut == Cut::Roles);
+    roles || state.dead(token.session, state.durable.pos())
+}
+
+pub(crate) fn properties() -> Vec<Property<Issuing>> {
     vec![
         Property::always(I6, exact_cut),
         Property::always(I7, reading_first),
@@ -153,7 +155,7 @@ pub(super) fn properties() -> Vec<Property<Issuing>> {
 }
 
 /// Those that a search must come by.
-pub(super) fn reached(store: bool) -> Vec<Property<Issuing>> {
+pub(crate) fn reached(store: bool) -> Vec<Property<Issuing>> {
     let mut all: Vec<Property<Issuing>> = vec![
         Property::sometimes("an act is answered", |_, s: &State| s.answered > 0),
         Property::sometimes("a crash undid a batch", |_, s: &State| {

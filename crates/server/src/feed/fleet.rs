@@ -38,6 +38,15 @@ pub struct Word {
     pub applied: u64,
     /// Whether a relay says it for it.
     pub relayed: bool,
+    /// It accepts nothing any more.
+    pub leaving: bool,
+}
+
+impl Word {
+    /// Whether it says that what stands at this position is refused there.
+    fn enforces(&self, epoch: Epoch, pos: u64) -> bool {
+        self.leaving || (self.epoch == Some(epoch) && self.applied >= pos)
+    }
 }
 
 /// A verifier, as it is known here.
@@ -132,7 +141,10 @@ impl Fleet {
             Some((client, _)) => Arc::clone(client),
             None => client_id.into(),
         };
-        if state.note(&client, word, named, now) {
+        // What a relay says of one that has gone is kept, so that answers say whose word it is.
+        if word.leaving && !word.relayed {
+            state.forget(&client, word.instance);
+        } else if state.note(&client, word, named, now) {
             for waiting in state.waiting.values_mut() {
                 waiting.heard(&client, word, now.boot);
             }
@@ -146,7 +158,7 @@ impl Fleet {
     pub fn seen(&self, head: Position) -> Vec<Seen> {
         let now = self.clock.now().boot;
         let state = self.state();
-        let living = state.living(now, self.lease);
+        let living = state.living(now, self.lease).filter(|(_, known)| !known.word.leaving);
         let seen = |(client, known): (&Arc<str>, &Known)| Seen {
             client_id: Arc::clone(client),
             instance: known.word.instance,
@@ -234,6 +246,16 @@ impl State {
             !of.is_empty()
         });
         self.noted = self.clients.values().map(HashMap::len).sum();
+    }
+
+    /// One has gone, and said so: its lease was over before.
+    fn forget(&mut self, client: &Arc<str>, instance: Instance) {
+        if let Some(of) = self.clients.get_mut(client) {
+            self.noted -= usize::from(of.remove(&instance).is_some());
+        }
+        for waiting in self.waiting.values_mut() {
+            waiting.left(client, instance);
+        }
     }
 
     /// Whether there was room.

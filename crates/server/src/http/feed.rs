@@ -126,6 +126,9 @@ pub(crate) struct Ask {
     seen: Option<String>,
     #[serde(default)]
     max_age_ms: u64,
+    /// It accepts nothing any more, and only says so.
+    #[serde(default)]
+    leaving: bool,
 }
 
 /// Most questions that are answered at once.
@@ -149,7 +152,8 @@ impl Ask {
     }
 
     fn word(&self, relayed: bool) -> Word {
-        Word { instance: self.instance, epoch: self.epoch, applied: self.applied, relayed }
+        let Self { instance, epoch, applied, leaving, .. } = *self;
+        Word { instance, epoch, applied, relayed, leaving }
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn file() -> Value {
         ("an entry that somebody waits for is acknowledged once it is applied", asked()),
         ("a head below what was applied when it was asked for stops all", went_back()),
         ("another digest at a known position stops all", other_digest()),
+        ("who has gone is never fresh again", gone()),
         ("a new epoch is added to what is held, and one of the past is refused", epochs()),
     ];
     let told =
@@ -147,6 +148,14 @@ fn other_digest() -> Vec<Event> {
         .collect()
 }
 
+fn gone() -> Vec<Event> {
+    let log = log();
+    let fresh = [snapshot(&log, 5), sent(1, 10), head(1, log.position(5), 10), sent(2, 20)];
+    let after =
+        [Event::Left, head(2, log.position(5), 20), sent(3, 30), head(3, log.position(5), 30)];
+    fresh.into_iter().chain(after).collect()
+}
+
 fn epochs() -> Vec<Event> {
     let (old, new) = (log(), Log::new(2, FIRST + 60_000_000, 2));
     let fresh = [snapshot(&old, 5), Event::FeedAsked, sent(1, 10), head(1, old.position(5), 10)];
@@ -168,6 +177,7 @@ fn event_json(event: &Event) -> Value {
         Event::Resync => json!("resync"),
         Event::Asked(pos) => json!({ "asked": number(*pos) }),
         Event::HeadSent { nonce, at } => json!({ "head_sent": hex(nonce), "at": now_json(*at) }),
+        Event::Left => json!("left"),
         Event::HeadLost(nonce) => json!({ "head_lost": hex(nonce) }),
         Event::Head { head, at } => json!({
             "head": {

@@ -179,6 +179,56 @@ async fn a_verifier_that_has_vanished_is_waited_out() {
 
 //
 #[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_has_said_goodbye_refuses_everything_and_is_not_waited_for() {
+    let (authority, proxy) = settled().await;
+    let (stays, goes) = (authority.verifier().await, authority.verifier().await);
+    let device = Device::sign_in(&authority).await;
+    known(&authority, 2).await;
+    let (clone, principal) = (goes.clone(), goes.check(&device.access).unwrap());
+    let ended = tokio::spawn(async move { principal.ended().await });
+    goes.leave().await;
+    ended.await.unwrap();
+    // The authority goes on and would give it heads: the next one has been answered when it ends.
+    assert_eq!(known_there(&authority), 1, "`rescind fleet` knows the other alone");
+    let enforced = ending(&device).await.unwrap();
+    assert_eq!((&enforced["on"], &enforced["of"]), (&1.into(), &1.into()), "{enforced}");
+    assert_eq!((&enforced["waited_out"], &enforced["doubt"]), (&false.into(), &Value::Null));
+    assert!(is_revoked(&stays.check(&device.access)));
+    let (good, asked) = (Device::sign_in(&authority).await, proxy.asked(HEAD));
+    assert!(stays.check(&good.access).is_ok());
+    for verifier in [&goes, &clone] {
+        for token in [&good.access, &device.access] {
+            assert!(is_stale(&verifier.check(token)));
+            assert!(is_stale(&verifier.check_online(token).await));
+        }
+    }
+    // Twice is as good as once.
+    clone.leave().await;
+    until("the other one asks on", || proxy.asked(HEAD) > asked + 2).await;
+    assert!(is_stale(&goes.check(&good.access)), "for good");
+    assert_eq!(known_there(&authority), 1);
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_that_nobody_heard_is_waited_out() {
+    let (authority, proxy) = settled().await;
+    let verifier = authority.verifier().await;
+    let device = Device::sign_in(&authority).await;
+    known(&authority, 1).await;
+    cut_off(&proxy);
+    verifier.leave().await;
+    assert!(is_stale(&verifier.check(&device.access)), "it refuses all the same");
+    waits_until_its_lease_is_over(&authority, &device, None).await;
+}
+
+/// How many verifiers the authority knows.
+fn known_there(authority: &TestAuthority) -> usize {
+    authority.app.feed.fleet().seen(authority.app.feed.position()).len()
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_whoever_may_have_followed_before_is_waited_out() {
     let (authority, proxy) = behind_proxy().await;
     let verifier = authority.verifier().await;

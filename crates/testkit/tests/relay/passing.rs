@@ -2,8 +2,8 @@
 
 use crate::proxy::{FEED, HEAD, SNAPSHOT};
 use crate::{
-    HEADS, S, ask_head, behind_proxy, is_revoked, quick, read_head, ready, revoke, revoke_nobodys,
-    sign_in, status, verifier_at,
+    HEADS, S, ask_head, behind_proxy, is_revoked, is_stale, quick, read_head, ready, revoke,
+    revoke_nobodys, sign_in, status, verifier_at,
 };
 use futures_util::future::join_all;
 use http::Method;
@@ -37,6 +37,21 @@ async fn what_is_taken_back_arrives_behind_a_relay_and_online_asks_through_it() 
     for verifier in &verifiers {
         assert!(verifier.check(&good).is_ok());
     }
+}
+
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_goes_through_a_relay_and_ends_only_who_says_it() {
+    let authority = quick().await;
+    let relay = TestRelay::start(&authority).await;
+    let (stays, goes) =
+        (verifier_at(&authority, &relay.url()).await, verifier_at(&authority, &relay.url()).await);
+    let (token, _) = sign_in(&authority).await;
+    let fleet = || authority.app.feed.fleet().seen(authority.app.feed.position()).len();
+    assert_eq!(fleet(), 2);
+    goes.leave().await;
+    assert_eq!(fleet(), 1);
+    assert!(is_stale(&goes.check(&token)) && stays.check(&token).is_ok());
 }
 
 // P07

@@ -35,7 +35,13 @@ fn at(pos: u64) -> Position {
 fn word(instance: u32, applied: u64) -> Word {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&instance.to_be_bytes());
-    Word { instance: Instance::from_bytes(id), epoch: Some(EPOCH), applied, relayed: false }
+    Word {
+        instance: Instance::from_bytes(id),
+        epoch: Some(EPOCH),
+        applied,
+        relayed: false,
+        leaving: false,
+    }
 }
 
 /// Whether a call is not over yet.
@@ -93,6 +99,53 @@ async fn a_lease_counts_from_the_last_question_before_the_commit() {
     let enforced = waits.await;
     assert_eq!((enforced.on, enforced.of), (0, 1));
     assert!(enforced.complete && !enforced.laggards[0].silent);
+}
+
+//
+#[tokio::test]
+async fn who_has_said_goodbye_is_neither_waited_for_nor_seen_and_nobody_else_is() {
+    let (fleet, _clock) = fleet();
+    let goodbye = |instance| Word { leaving: true, ..word(instance, 4) };
+    for (client, instance) in [("a", 1), ("a", 2), ("b", 1), ("b", 3)] {
+        fleet.heard(client, word(instance, 4), at(4));
+    }
+    fleet.heard("a", goodbye(2), at(4));
+    fleet.heard("a", goodbye(3), at(4));
+    fleet.heard("c", goodbye(1), at(4));
+    let seen = |fleet: &Fleet| fleet.seen(at(4)).iter().map(|v| v.instance).collect::<Vec<_>>();
+    assert_eq!(seen(&fleet), [1, 1, 3].map(|n| word(n, 0).instance), "of another client none is");
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    fleet.heard("a", goodbye(1), at(5));
+    fleet.heard("b", word(1, 5), at(5));
+    assert!(waits_on(&mut waits).await, "b/3 is there still");
+    fleet.heard("b", goodbye(3), at(5));
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.of, enforced.complete), (1, 1, true));
+    assert!(enforced.laggards.is_empty() && enforced.doubt.is_none());
+    // A question of before that comes late only makes others wait.
+    fleet.heard("a", word(1, 5), at(5));
+    assert_eq!(fleet.seen(at(5)).len(), 2);
+}
+
+// a relay could say it of anybody.
+#[tokio::test]
+async fn a_goodbye_by_the_word_of_a_relay_counts_as_such_before_and_during_the_wait() {
+    let (fleet, _clock) = fleet();
+    let relayed = |instance, leaving| Word { relayed: true, leaving, ..word(instance, 4) };
+    for instance in [1, 2] {
+        fleet.heard("relay", relayed(instance, false), at(4));
+    }
+    fleet.heard("relay", relayed(1, true), at(4));
+    assert_eq!(fleet.seen(at(4)).len(), 1);
+    let waits = fleet.enforced(EPOCH, 5, None);
+    tokio::pin!(waits);
+    assert!(waits_on(&mut waits).await);
+    fleet.heard("relay", relayed(2, true), at(5));
+    let enforced = waits.await;
+    assert_eq!((enforced.on, enforced.of, enforced.relayed), (2, 2, 2));
+    assert!(fleet.seen(at(5)).is_empty());
 }
 
 //

@@ -1,5 +1,6 @@
 //! Waiting until a revocation holds everywhere: each verifier that was known when it was committed has
-//! applied it, or its lease is over, and then it accepts nothing by what it knew before.
+//! applied it, or its lease is over, and then it accepts nothing by what it knew before, or it has said that it
+//! goes, and accepts nothing at all.
 //!
 //! Whom the authority cannot know (it was started a moment ago, or had no room to note somebody) it waits
 //! out as well. So when the wait is over nobody accepts, anywhere; the answer says what it took.
@@ -53,7 +54,7 @@ impl Waiting {
     /// A verifier said where it is.
     pub(super) fn heard(&mut self, client: &Arc<str>, word: Word, now: u64) {
         let who = (Arc::clone(client), word.instance);
-        if word.epoch == Some(self.epoch) && word.applied >= self.pos {
+        if word.enforces(self.epoch, self.pos) {
             if self.open.remove(&who).is_some() {
                 self.relayed += usize::from(word.relayed);
                 self.slowest = self.slowest.max(now.saturating_sub(self.begun));
@@ -61,6 +62,14 @@ impl Waiting {
             }
         } else if let Some(open) = self.open.get_mut(&who) {
             open.asked = true;
+        }
+    }
+
+    /// A verifier has gone: it is none of those who are waited for.
+    pub(super) fn left(&mut self, client: &Arc<str>, instance: Instance) {
+        if self.open.remove(&(Arc::clone(client), instance)).is_some() {
+            self.of -= 1;
+            self.changed.notify_one();
         }
     }
 }
@@ -178,12 +187,12 @@ impl Fleet {
         let mut waiting = Waiting { epoch, pos, begun: now, open, of, relayed, slowest, changed };
         for (client, known) in state.living(now, self.lease) {
             waiting.of += 1;
-            if known.word.epoch != Some(epoch) || known.word.applied < pos {
+            if known.word.enforces(epoch, pos) {
+                waiting.relayed += usize::from(known.word.relayed);
+            } else {
                 let until = known.asked_at.saturating_add(self.lease);
                 let who = (Arc::clone(client), known.word.instance);
                 waiting.open.insert(who, Open { until, asked: false });
-            } else {
-                waiting.relayed += usize::from(known.word.relayed);
             }
         }
         if !waiting.open.is_empty() {
