@@ -177,7 +177,7 @@ impl Actor {
     /// Shows it to all verifiers until each refuses it.
     async fn until_refused(&self, session: &Session) {
         let mut showing = JoinSet::new();
-        for verifier in 0..self.stage.realm.servers.len() {
+        for verifier in 0..self.stage.realm.verifiers() {
             let (realm, access) = (Arc::clone(&self.stage.realm), session.access.clone());
             showing.spawn(async move {
                 for _ in 0..100 {
