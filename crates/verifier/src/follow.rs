@@ -47,7 +47,7 @@ pub(crate) struct Follow<K = Core> {
     metadata_wanted: Notify,
     /// Whether the last head was answered.
     answered: AtomicBool,
-    /// Counts how often the authority came back: what the feed's reader waits for is asked for anew then.
+    /// Counts how often the authority came back: what is waited for is asked for anew then.
     back: watch::Sender<u32>,
 }
 
@@ -282,7 +282,9 @@ impl Follow {
         let metadata = self.clone();
         tasks.spawn(async move { feed.feed().await });
         tasks.spawn(async move { heads.heads().await });
-        tasks.spawn(async move { keys.core.keys.keep(|| keys.authority.jwks()).await });
+        tasks.spawn(async move {
+            keys.core.keys.keep(|| keys.authority.jwks(), keys.back.subscribe()).await
+        });
         tasks.spawn(async move { metadata.metadata().await });
         tasks.spawn(async move { prune.prune().await });
         tasks.join_next().await;
