@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const DEAD: usize = 400;
 const OVER: usize = 2_000;
 /// A verifier fetches keys once in a second, and more seldom if they change faster.
-const KEY_PAUSE: Duration = Duration::from_millis(2_700);
+const KEY_PAUSE: Duration = Duration::from_millis(1_600);
 
 /// What all share.
 pub struct Stage {
@@ -108,6 +108,8 @@ impl Actor {
         loop {
             for scope in [Scope::Client, Scope::Everything] {
                 sleep(rest).await;
+                // A connection that was idle for so long is closed.
+                self.admin = Admin::default();
                 for _ in 0..if scope == Scope::Client { times } else { 1 } {
                     self.act(scope).await;
                 }

@@ -5,7 +5,7 @@ mod wrong_start;
 
 use crate::acts::Stage;
 use crate::draw::Draw;
-use crate::proxy::State;
+use crate::proxy::{Link, Recorded, State};
 use crate::realm::Disk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,7 @@ enum AtServer {
     Slow,
     Scatter,
     Twice,
+    Replay,
     Clock,
 }
 
@@ -47,7 +48,7 @@ enum AtAuthority {
     LineDown,
 }
 
-const AT_SERVER: [AtServer; 15] = [
+const AT_SERVER: [AtServer; 16] = [
     AtServer::Slow,
     AtServer::Kill,
     AtServer::Freeze,
@@ -59,6 +60,7 @@ const AT_SERVER: [AtServer; 15] = [
     AtServer::Lag,
     AtServer::Scatter,
     AtServer::Twice,
+    AtServer::Replay,
     AtServer::Clock,
     AtServer::Kill,
     AtServer::Silent,
@@ -80,6 +82,8 @@ const AT_AUTHORITY: [AtAuthority; 12] = [
 ];
 
 const HOUR: i64 = 3_600_000_000;
+/// Between a verifier's attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Who breaks things.
 pub struct Faults {
@@ -87,6 +91,8 @@ pub struct Faults {
     seed: u64,
     busy: Vec<AtomicBool>,
     authority: Mutex<()>,
+    /// What the authority said when the round began.
+    recorded: std::sync::Mutex<Option<Arc<Recorded>>>,
     over: watch::Receiver<bool>,
 }
 
@@ -94,7 +100,8 @@ impl Faults {
     /// One that stops when `over` says so, and leaves nothing broken.
     pub fn new(stage: Arc<Stage>, seed: u64, over: watch::Receiver<bool>) -> Arc<Self> {
         let busy = stage.realm.servers.iter().map(|_| AtomicBool::new(false)).collect();
-        Arc::new(Self { stage, seed, busy, authority: Mutex::new(()), over })
+        let (authority, recorded) = (Mutex::new(()), std::sync::Mutex::new(None));
+        Arc::new(Self { stage, seed, busy, authority, recorded, over })
     }
 
     /// Breaks and mends until it is over. Each fault has chance of its own, so that the plan is the same however
@@ -106,6 +113,8 @@ impl Faults {
                 return;
             }
             let draw = |part: u64| Draw::new(self.seed, 1_000_000 + round * 100 + part);
+            let recorded = self.stage.realm.record().await.map(Arc::new);
+            *self.recorded.lock().unwrap() = recorded;
             self.wrong_start(draw(0)).await;
             let mut running = JoinSet::new();
             for (fault, part) in draw(1).shuffled(AT_SERVER.to_vec()).into_iter().zip(10..) {
@@ -183,6 +192,7 @@ impl Faults {
                 sleep(draw.span(2_000, 6_000)).await;
                 return realm.server(number, |process| process.skew(0));
             }
+            AtServer::Replay => return self.replay(link, draw).await,
             AtServer::Cut => return link.cut(),
             AtServer::Deaf => held(true, false, 1_000, 8_000),
             AtServer::Mute => held(false, true, 1_000, 8_000),
@@ -201,6 +211,18 @@ impl Faults {
         if draw.one_in(2) {
             link.cut();
         }
+    }
+
+    /// Somebody on the way says again what the authority said a while ago: that the log is gone, and an old snapshot.
+    async fn replay(&self, link: &Link, draw: &Draw) {
+        let recorded = self.recorded.lock().unwrap().clone();
+        link.replay(recorded);
+        link.cut();
+        sleep(draw.span(3_000, 6_000)).await;
+        link.replay(None);
+        link.cut();
+        // Whoever was told that often to begin anew may pause before he asks again.
+        sleep(LONGEST_PAUSE).await;
     }
 
     async fn at_authority(&self, fault: AtAuthority, draw: Draw) {
@@ -313,6 +335,7 @@ fn kind(fault: AtServer, relay: bool) -> &'static str {
         }
         AtServer::Scatter => ("verifier's requests out of order", "relay's requests out of order"),
         AtServer::Twice => ("verifier's requests arrive twice", "relay's requests arrive twice"),
+        AtServer::Replay => ("old frames told to a verifier", "old frames told to the relay"),
         AtServer::Clock => {
             ("verifier's wall clock off by an hour", "relay's wall clock off by an hour")
         }

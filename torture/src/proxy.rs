@@ -1,7 +1,8 @@
 //! The network in front of the authority: it delays, holds back and cuts what goes through, for each who
 //! connects by a link of its own. TCP hides loss and disorder from both ends, so that these show as what they
 //! become: delays, silence, broken connections, requests that overtake one another on several connections, and
-//! requests that arrive twice, as behind a proxy that tries again. Bytes are never changed.
+//! requests that arrive twice, as behind a proxy that tries again. It also lies as far as somebody can who has no key:
+//! it says again what the authority has said before.
 
 use crate::boot;
 use rescind_authority::clock::random;
@@ -30,10 +31,31 @@ pub struct State {
     pub mute: bool,
 }
 
+/// What an authority has said before, byte by byte: the answers to who asks for the feed and for a snapshot.
+#[derive(Debug)]
+pub struct Recorded {
+    /// To who asks for a log that is not there any more.
+    pub feed: Vec<u8>,
+    /// A snapshot.
+    pub snapshot: Vec<u8>,
+}
+
+impl Recorded {
+    fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let asks = |start: &str| request.starts_with(start.as_bytes());
+        match () {
+            () if asks("GET /v1/feed") => Some(self.feed.clone()),
+            () if asks("GET /v1/snapshot") => Some(self.snapshot.clone()),
+            () => None,
+        }
+    }
+}
+
 /// The way of one process to the authority, over all its connections.
 #[derive(Debug, Default)]
 pub struct Link {
     state: watch::Sender<State>,
+    replayed: watch::Sender<Option<Arc<Recorded>>>,
     cuts: watch::Sender<()>,
 }
 
@@ -41,6 +63,11 @@ impl Link {
     /// Makes it so; whether connections break is left to [`Link::cut`].
     pub fn set(&self, state: State) {
         self.state.send_replace(state);
+    }
+
+    /// From now on feed and snapshot are answered with this, whoever should answer; or no longer.
+    pub fn replay(&self, recorded: Option<Arc<Recorded>>) {
+        self.replayed.send_replace(recorded);
     }
 
     /// Breaks every connection that is open.
@@ -78,8 +105,17 @@ async fn connection(here: TcpStream, there: TcpStream, link: &Link) {
         (true, Ok(upstream)) => Twin::open(upstream).await,
         _ => None,
     };
-    let up = one_way(here_read, there_write, link.state.subscribe(), |state| state.deaf, twin);
-    let down = one_way(there_read, here_write, link.state.subscribe(), |state| state.mute, None);
+    let (answers, answered) = mpsc::channel(64);
+    let caught = Caught { twin, replayed: link.replayed.subscribe(), answers: answers.downgrade() };
+    let up = async {
+        let (asked, asks) = mpsc::channel(64);
+        let writing = write(asks, there_write, link.state.subscribe(), |s| s.deaf, Some(caught));
+        tokio::join!(read(here_read, asked), writing);
+    };
+    let down = async {
+        let writing = write(answered, here_write, link.state.subscribe(), |s| s.mute, None);
+        tokio::join!(read(there_read, answers), writing);
+    };
     tokio::select! {
         _ = async { tokio::join!(up, down) } => {}
         _ = cuts.changed() => {}
@@ -120,39 +156,62 @@ impl Twin {
     }
 }
 
-async fn one_way(
-    mut from: OwnedReadHalf,
+/// A part of what is said, and when it came.
+type Part = (u64, Vec<u8>);
+
+/// What is done with a request on its way.
+struct Caught {
+    twin: Option<Twin>,
+    replayed: watch::Receiver<Option<Arc<Recorded>>>,
+    answers: mpsc::WeakSender<Part>,
+}
+
+impl Caught {
+    /// Whether it is answered here already.
+    async fn takes(&mut self, request: &[u8]) -> bool {
+        let answer = self.replayed.borrow().as_ref().and_then(|said| said.answer(request));
+        if let (Some(answer), Some(answers)) = (answer, self.answers.upgrade()) {
+            return answers.send((boot(), answer)).await.is_ok();
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.hears(request).await;
+        }
+        false
+    }
+}
+
+async fn read(mut from: OwnedReadHalf, send: mpsc::Sender<Part>) {
+    loop {
+        let mut bytes = vec![0; 16 * 1024];
+        let Ok(length @ 1..) = from.read(&mut bytes).await else { return };
+        bytes.truncate(length);
+        if send.send((boot(), bytes)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(
+    mut parts: mpsc::Receiver<Part>,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<State>,
     held: fn(&State) -> bool,
-    mut twin: Option<Twin>,
+    mut caught: Option<Caught>,
 ) {
-    let (send, mut read) = mpsc::channel::<(u64, Vec<u8>)>(64);
-    let reading = async move {
-        loop {
-            let mut bytes = vec![0; 16 * 1024];
-            let Ok(length @ 1..) = from.read(&mut bytes).await else { return };
-            bytes.truncate(length);
-            if send.send((boot(), bytes)).await.is_err() {
-                return;
-            }
+    while let Some((at, bytes)) = parts.recv().await {
+        let Ok(now) = state.wait_for(|now| !held(now)).await.map(|now| *now) else { return };
+        let due = Duration::from_micros(at) + now.delay + by_chance(now.scatter);
+        sleep(due.saturating_sub(Duration::from_micros(boot()))).await;
+        if let Some(caught) = &mut caught
+            && caught.takes(&bytes).await
+        {
+            continue;
         }
-    };
-    let writing = async move {
-        while let Some((at, bytes)) = read.recv().await {
-            let Ok(now) = state.wait_for(|now| !held(now)).await.map(|now| *now) else { return };
-            let due = Duration::from_micros(at) + now.delay + by_chance(now.scatter);
-            sleep(due.saturating_sub(Duration::from_micros(boot()))).await;
-            if let Some(twin) = &mut twin {
-                twin.hears(&bytes).await;
-            }
-            if to.write_all(&bytes).await.is_err() {
-                return;
-            }
+        if to.write_all(&bytes).await.is_err() {
+            return;
         }
-        let _ = to.shutdown().await;
-    };
-    tokio::join!(reading, writing);
+    }
+    let _ = to.shutdown().await;
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! between some verifiers and the proxy: one more process with one more link.
 
 mod disk;
+mod record;
 mod servers;
 mod watch;
 

@@ -19,7 +19,8 @@ use tokio::time::sleep;
 pub const STALENESS: u64 = 3;
 /// Life of access tokens, in seconds: longer than any one fault, so that what is dead can be shown for a while.
 pub const LIFE: u64 = 60;
-/// How soon after trouble a verifier is fresh again, in seconds: XXX.
+/// How soon after trouble a verifier is fresh again at the latest, in seconds: it asks once a second, and asks again if
+/// there is no answer for another one. How soon it mostly is, is measured.
 pub const HEALED: u64 = 3;
 /// Nothing is broken any more for so long before the end, in seconds.
 const CALM: u64 = 10;
@@ -184,7 +185,7 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let draw = |part: u64| Draw::new(seed, 1_000 + part);
     for person in 0..PEOPLE {
-        let (account, pause) = (people[person % people.len()].clone(), Duration::from_millis(250));
+        let (account, pause) = (people[person % people.len()].clone(), Duration::from_millis(200));
         tasks.spawn(people::live(Arc::clone(stage), account, draw(person as u64), pause));
     }
     for (number, accounts) in actors.into_iter().enumerate() {
@@ -192,11 +193,11 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
         match number {
             ACTORS => tasks.spawn(actor.for_everybody(14, Duration::from_secs(12))),
             KEYS => tasks.spawn(actor.keys()),
-            _ => tasks.spawn(actor.one_by_one(Duration::from_millis(400))),
+            _ => tasks.spawn(actor.one_by_one(Duration::from_millis(250))),
         };
     }
     for ghost in 0..GHOSTS {
-        let pause = Duration::from_millis(25);
+        let pause = Duration::from_millis(35);
         tasks.spawn(ghosts::tokens(Arc::clone(stage), draw(20_000 + ghost), pause));
     }
     tasks.spawn(ghosts::sessions(Arc::clone(stage), draw(30_000), Duration::from_millis(100)));
