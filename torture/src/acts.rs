@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const DEAD: usize = 400;
 const OVER: usize = 2_000;
 /// A verifier fetches keys once in a second, and more seldom if they change faster.
-const KEY_PAUSE: Duration = Duration::from_millis(2_700);
+const KEY_PAUSE: Duration = Duration::from_millis(1_600);
 
 /// What all share.
 pub struct Stage {
@@ -108,6 +108,8 @@ impl Actor {
         loop {
             for scope in [Scope::Client, Scope::Everything] {
                 sleep(rest).await;
+                // A connection that was idle for so long is closed.
+                self.admin = Admin::default();
                 for _ in 0..if scope == Scope::Client { times } else { 1 } {
                     self.act(scope).await;
                 }
@@ -177,7 +179,7 @@ impl Actor {
     /// Shows it to all verifiers until each refuses it.
     async fn until_refused(&self, session: &Session) {
         let mut showing = JoinSet::new();
-        for verifier in 0..self.stage.realm.servers.len() {
+        for verifier in 0..self.stage.realm.verifiers() {
             let (realm, access) = (Arc::clone(&self.stage.realm), session.access.clone());
             showing.spawn(async move {
                 for _ in 0..100 {

@@ -3,7 +3,7 @@
 
 use crate::boot;
 use crate::draw::Draw;
-use crate::history::{Answer, Denial, Presentation, Revocation, Route, TokenId};
+use crate::history::{Answer, Denial, Failure, Presentation, Revocation, Route, TokenId};
 use crate::realm::{AUDIENCE, Realm};
 use http::Method;
 use rescind_server::admin::client::Door;
@@ -63,11 +63,30 @@ impl Admin {
     }
 }
 
+/// A problem of RFC 9457, or an error of RFC 6749.
+fn explained(reply: &Reply) -> bool {
+    let said = reply.json();
+    match reply.header("content-type") {
+        "application/problem+json" => {
+            said["title"].is_string() && said["status"] == reply.status.as_u16()
+        }
+        "application/json" => said["error"].is_string(),
+        _ => false,
+    }
+}
+
 impl Realm {
     async fn ask(&self, path: &str, headers: Headers<'_>, body: String) -> Option<Reply> {
         let headers = [headers, &[("host", self.host())]].concat();
         let asked = self.http.attempt(Method::POST, path, &headers, body);
-        timeout(PATIENCE, asked).await.ok().flatten()
+        let reply = timeout(PATIENCE, asked).await.ok().flatten()?;
+        if reply.status.is_server_error() {
+            let (path, status, ended) = (path.to_owned(), reply.status.as_u16(), boot());
+            let explained = explained(&reply);
+            let failure = Failure { path, status, explained, ended };
+            self.observer.history().failures.push(failure);
+        }
+        Some(reply)
     }
 
     /// Presents a token.

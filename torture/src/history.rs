@@ -121,13 +121,26 @@ pub struct Denial {
     pub ended: u64,
 }
 
+/// The authority could not do what it was asked for, and said so by a status from 500 on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What was asked for.
+    pub path: String,
+    /// The status.
+    pub status: u16,
+    /// Whether the body says what is wrong, in the form that this path promises.
+    pub explained: bool,
+    /// After the answer came.
+    pub ended: u64,
+}
+
 /// Something was broken on purpose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trouble {
     /// What.
     pub kind: &'static str,
-    /// At whom; nobody in particular is everybody.
-    pub verifier: Option<u8>,
+    /// The verifiers that it may keep from judging well.
+    pub at: Vec<u8>,
     /// Whether a wall clock was wrong.
     pub clock: bool,
     /// From.
@@ -147,6 +160,8 @@ pub struct History {
     pub revocations: Vec<Revocation>,
     /// In no order.
     pub denials: Vec<Denial>,
+    /// In no order.
+    pub failures: Vec<Failure>,
     /// In no order.
     pub troubles: Vec<Trouble>,
 }
@@ -172,10 +187,10 @@ impl Observer {
     }
 
     /// Trouble begins; gives its number.
-    pub fn trouble(&self, kind: &'static str, verifier: Option<u8>, clock: bool) -> usize {
+    pub fn trouble(&self, kind: &'static str, at: Vec<u8>, clock: bool) -> usize {
         let (begun, ended) = (boot(), u64::MAX);
         let mut history = self.history();
-        history.troubles.push(Trouble { kind, verifier, clock, begun, ended });
+        history.troubles.push(Trouble { kind, at, clock, begun, ended });
         history.troubles.len() - 1
     }
 

@@ -7,7 +7,7 @@
 
 mod index;
 
-use crate::history::{Answer, History, Presentation, Revocation, Route, Token, TokenId};
+use crate::history::{Answer, Failure, History, Presentation, Revocation, Route, Token, TokenId};
 use index::{Index, Troubles};
 use rescind_wire::revocation::Scope;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -53,6 +53,8 @@ pub enum Broken {
     GoodRefused(Presentation),
     /// A verifier that nothing has been wrong with for long enough does not judge.
     NotFresh(Presentation),
+    /// The authority failed without the words that are promised.
+    Unexplained(Failure),
 }
 
 /// What a scope came to.
@@ -82,6 +84,11 @@ pub struct Verdict {
     pub delays: Vec<u64>,
     /// How long after the return of a call its token was last accepted, where the bound counts.
     pub latest: u64,
+    /// From the end of trouble at a verifier to the last presentation that it did not judge, in order; one for each
+    /// trouble after which there was such a presentation.
+    pub healing: Vec<u64>,
+    /// How often the authority failed, and said so.
+    pub failures: u64,
 }
 
 /// Judges.
@@ -94,7 +101,25 @@ pub fn judge(history: &History, promise: &Promise) -> Verdict {
     presented(history, promise, (&index, &troubles, &dead), &mut verdict);
     sessions(history, &index, &mut verdict);
     counted(history, &troubles, promise, &mut verdict);
+    verdict.healing = healing(history, &troubles);
+    verdict.failures = history.failures.len() as u64;
+    let unexplained = history.failures.iter().filter(|failure| !failure.explained);
+    verdict.broken.extend(unexplained.cloned().map(Broken::Unexplained));
     verdict
+}
+
+/// How long each trouble was felt after it was over.
+fn healing(history: &History, troubles: &Troubles) -> Vec<u64> {
+    let mut last: HashMap<(u8, u64), u64> = HashMap::new();
+    let unjudged = |shown: &&Presentation| matches!(shown.answer, Answer::Stale | Answer::Nothing);
+    for shown in history.presentations.iter().filter(unjudged) {
+        let Some(over) = troubles.over(shown.verifier, shown.begun, shown.ended) else { continue };
+        let felt = last.entry((shown.verifier, over)).or_default();
+        *felt = shown.begun.saturating_sub(over).max(*felt);
+    }
+    let mut healing: Vec<u64> = last.into_values().collect();
+    healing.sort_unstable();
+    healing
 }
 
 type Known<'a> = (&'a Index, &'a Troubles, &'a [Option<u64>]);

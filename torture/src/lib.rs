@@ -3,11 +3,12 @@
 //!
 //! - [`history`]: what was seen · [`judge`]: whether the promise was broken, a pure function of it
 //! - [`realm`]: the processes and who they are · [`process`], [`skew`]: one of them, and its clock
-//! - [`proxy`]: the network between verifiers and authority · [`owner`]: whose connection it is
+//! - [`proxy`]: the network between verifiers and authority · [`owner`]: whose connection it is · [`network`]: one with a
+//!   line that can be down
 //! - [`doors`]: what may be asked of them · [`people`], [`acts`], [`ghosts`]: who asks · [`faults`]: what breaks
 //! - [`run`]: all of it together · [`report`]: what is said in the end
 //!
-//! Programs of their own are `torture-authority` and `torture-verifier`. Never shipped.
+//! The processes are this program again, told to be one of [`programs`]. Never shipped.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken rig must stop")]
 
 pub mod acts;
@@ -17,9 +18,11 @@ pub mod faults;
 pub mod ghosts;
 pub mod history;
 pub mod judge;
+pub mod network;
 pub mod owner;
 pub mod people;
 pub mod process;
+pub mod programs;
 pub mod proxy;
 pub mod realm;
 pub mod report;

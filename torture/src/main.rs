@@ -42,6 +42,11 @@ fn judged(outcome: &Outcome) -> (String, bool) {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let called = std::env::args().nth(1).unwrap_or_default();
+    if let Some(ended) = rescind_torture::programs::run(&called).await {
+        eprintln!("{ended:?}");
+        return ExitCode::FAILURE;
+    }
     let Some(orders) = orders() else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

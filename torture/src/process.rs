@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 /// A running process. Dropping it kills it.
 pub struct Running {
     child: Child,
-    skew: ChildStdin,
+    orders: ChildStdin,
 }
 
 impl Running {
@@ -18,8 +18,8 @@ impl Running {
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let mut child = command.spawn().expect("the program starts");
-        let skew = child.stdin.take().unwrap();
-        Self { child, skew }
+        let orders = child.stdin.take().unwrap();
+        Self { child, orders }
     }
 
     /// Its process id.
@@ -45,7 +45,12 @@ impl Running {
     /// Its wall clock is off by this from now on, in microseconds.
     pub fn skew(&mut self, by: i64) {
         // One that has ended by itself is found by its owner.
-        let _ = writeln!(self.skew, "{by}");
+        let _ = writeln!(self.orders, "{by}");
+    }
+
+    /// Each commit of an authority takes so many milliseconds longer.
+    pub fn slow_disk(&mut self, by: u64) {
+        let _ = writeln!(self.orders, "disk {by}");
     }
 
     /// Kills it (`SIGKILL`) and waits until it is gone.

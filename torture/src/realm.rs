@@ -1,14 +1,17 @@
 //! The processes and how they are connected. One authority stands behind the proxy, which has the issuer's
-//! address; each verifier reaches it by a link of its own, everybody else by the link of the crowd. A relay, once
-//! there is one, stands between some verifiers and the proxy: it is one more process with one more link.
+//! address; each verifier reaches it by a link of its own, everybody else by the link of the crowd. A relay stands
+//! between some verifiers and the proxy: one more process with one more link.
 
+mod disk;
+mod record;
+mod servers;
 mod watch;
 
-use crate::draw::Draw;
 use crate::history::Observer;
-use crate::owner;
+use crate::network::Network;
 use crate::process::Running;
 use crate::proxy::{Link, carry};
+pub use disk::Disk;
 use http::Method;
 use rescind_server::admin::client::Door;
 use rescind_testkit::http::Http;
@@ -19,9 +22,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -35,10 +37,14 @@ pub const SIDES: usize = 8;
 pub struct Plan {
     /// How many verifiers.
     pub verifiers: usize,
+    /// How many of them, the last ones, take the log from a relay. None: there is no relay.
+    pub behind: usize,
     /// S, in seconds.
     pub staleness: u64,
     /// Life of access tokens, in seconds.
     pub life: u64,
+    /// Whether the first verifier lives in a network of its own, if that can be made here.
+    pub apart: bool,
     /// The fail point of a planted defect.
     pub defect: Option<String>,
     /// Whether the folder of stores and logs stays when all is over.
@@ -48,7 +54,15 @@ pub struct Plan {
 impl Plan {
     /// One for tests of a few processes.
     pub fn small(verifiers: usize) -> Self {
-        Self { verifiers, staleness: 3, life: 300, defect: None, keep: false }
+        Self {
+            verifiers,
+            behind: 0,
+            apart: false,
+            staleness: 3,
+            life: 300,
+            defect: None,
+            keep: false,
+        }
     }
 
     fn folder(&self) -> TempDir {
@@ -59,7 +73,7 @@ impl Plan {
 /// A process that may be gone at the moment.
 type Slot = Mutex<Option<Running>>;
 
-/// An application's server.
+/// An application's server, or the relay.
 pub struct Server {
     /// Where tokens are presented.
     pub http: Http,
@@ -79,10 +93,19 @@ pub struct Realm {
     pub http: Http,
     /// The way there.
     pub crowd: Arc<Link>,
-    /// The application's servers.
+    /// The application's servers, and after them the relay, if there is one.
     pub servers: Arc<Vec<Server>>,
     /// The client secret of the servers.
     pub secret: String,
+    /// The authority's disk, if it has one of its own.
+    pub disk: Option<Disk>,
+    /// The network of the first verifier, if it has one of its own.
+    pub network: Option<Network>,
+    /// Where it reaches the authority.
+    via: Option<SocketAddr>,
+    relay_secret: String,
+    /// Where verifiers reach the relay.
+    relay: SocketAddr,
     issuer: String,
     address: SocketAddr,
     plan: Plan,
@@ -93,11 +116,15 @@ pub struct Realm {
     folder: TempDir,
 }
 
-/// A program of this package, beside the one that runs.
-pub fn program(name: &str) -> PathBuf {
+/// The program of this package, which every process is: the one that runs, or, for tests, the one beside it.
+pub fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
-    let beside = own.ancestors().skip(1).map(|folder| folder.join(name));
-    beside.take(2).find(|path| path.exists()).expect("the rig's programs are built")
+    let beside = own.ancestors().skip(1).map(|folder| folder.join("rescind-torture"));
+    beside.take(2).find(|path| path.exists()).expect("the rig's program is built")
+}
+
+fn at(host: &str) -> SocketAddr {
+    format!("{host}:{}", free_port()).parse().unwrap()
 }
 
 fn local(port: u16) -> SocketAddr {
@@ -109,25 +136,36 @@ impl Realm {
     pub async fn start(plan: Plan) -> Arc<Self> {
         let (folder, front) = (plan.folder(), local(free_port()));
         let issuer = format!("http://{front}");
+        let network = plan.apart.then(Network::make).flatten();
         let server = |number: usize| {
-            let address = local(free_port());
-            let log = folder.path().join(format!("verifier-{number}.log"));
+            let address = match &network {
+                Some(network) if number == 0 => at(&network.there()),
+                _ => local(free_port()),
+            };
+            let log = folder.path().join(format!("follower-{number}.log"));
             let http = Http::new(&format!("http://{address}"));
             let (link, process, pid) = Default::default();
             Server { http, link, address, process, pid, log }
         };
-        let servers = Arc::new((0..plan.verifiers).map(server).collect::<Vec<_>>());
+        let followers = plan.verifiers + usize::from(plan.behind > 0);
+        let servers = Arc::new((0..followers).map(server).collect::<Vec<_>>());
         let entrance = TcpListener::bind(local(free_port())).await.unwrap();
         let http = Http::new(&format!("http://{}", entrance.local_addr().unwrap()));
-        let (observer, crowd, authority, secret) = Default::default();
+        let (observer, crowd, authority, secret, relay_secret) = Default::default();
         let (memory, ended) = Default::default();
-        let address = local(free_port());
+        let (address, relay) = (local(free_port()), local(free_port()));
+        let disk = Disk::mount(folder.path().join("disk"));
         let mut realm = Self {
             observer,
             http,
             crowd,
             servers,
             secret,
+            disk,
+            via: network.as_ref().map(|network| at(&network.here())),
+            network,
+            relay_secret,
+            relay,
             issuer,
             address,
             plan,
@@ -136,9 +174,10 @@ impl Realm {
             ended,
             folder,
         };
-        realm.start_authority(0).await;
+        realm.start_authority(0, false).await;
         realm.connect(TcpListener::bind(front).await.unwrap(), entrance);
-        realm.secret = realm.clients().await;
+        realm.connect_others().await;
+        (realm.secret, realm.relay_secret) = realm.clients().await;
         (0..realm.servers.len()).for_each(|number| realm.start_server(number));
         Arc::new(realm)
     }
@@ -147,18 +186,24 @@ impl Realm {
     fn connect(&self, front: TcpListener, crowd: TcpListener) {
         let link = Arc::clone(&self.crowd);
         tokio::spawn(carry(crowd, self.address, move |_| Arc::clone(&link)));
-        let servers = Arc::clone(&self.servers);
-        let whose = move |port| -> Option<Arc<Link>> {
-            let pids: Vec<u32> = servers.iter().map(|s| s.pid.load(Ordering::SeqCst)).collect();
-            let pid = owner::of_port(port, &pids)?;
-            let number = pids.iter().position(|known| *known == pid)?;
-            Some(Arc::clone(&servers[number].link))
-        };
-        let whose = move |port| whose(port).unwrap_or_default();
-        tokio::spawn(carry(front, self.address, whose));
+        tokio::spawn(carry(front, self.address, self.whose()));
     }
 
-    async fn clients(&self) -> String {
+    /// Some come to the relay, and one from its own network.
+    async fn connect_others(&self) {
+        if self.plan.behind > 0 {
+            let front = TcpListener::bind(self.relay).await.unwrap();
+            tokio::spawn(carry(front, self.servers[self.verifiers()].address, self.whose()));
+        }
+        if let Some(via) = self.via {
+            let (front, link) = (TcpListener::bind(via).await.unwrap(), &self.servers[0].link);
+            let link = Arc::clone(link);
+            tokio::spawn(carry(front, self.address, move |_| Arc::clone(&link)));
+        }
+    }
+
+    /// The secrets of the servers and of the relay.
+    async fn clients(&self) -> (String, String) {
         let door = self.door().await.expect("the administrator's socket is there");
         let add = async |client: &str, audiences: Vec<String>, permissions: &[&str]| {
             let body =
@@ -167,7 +212,8 @@ impl Realm {
             made["client_secret"].as_str().unwrap().to_owned()
         };
         add("sides", (0..SIDES).map(side).collect(), &[]).await;
-        add(AUDIENCE, vec![AUDIENCE.to_owned()], &["feed", "revoke"]).await
+        let relay = add("relay", vec![], &["feed"]).await;
+        (add(AUDIENCE, vec![AUDIENCE.to_owned()], &["feed", "revoke"]).await, relay)
     }
 
     /// Makes accounts with the password of the tests.
@@ -200,7 +246,7 @@ impl Realm {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join("disk/data")
     }
 
     /// The file of one process' standard error.
@@ -212,14 +258,17 @@ impl Realm {
         self.plan.defect.as_ref().map(|point| ("FAILPOINTS", format!("{point}=return")))
     }
 
-    /// Starts the authority, its wall clock off by so many microseconds, and waits until it listens.
-    pub async fn start_authority(&self, wall: i64) {
-        let mut command = Command::new(program("torture-authority"));
+    /// Starts the authority, its wall clock off by so many microseconds, and waits until it listens. `accept`: also
+    /// if the clock is before what was forgotten, which is a new epoch.
+    pub async fn start_authority(&self, wall: i64, accept: bool) {
+        let mut command = Command::new(program());
+        command.arg("authority");
         command.args(["--issuer", &self.issuer, "--listen", &self.address.to_string()]);
         command.args(["--life", &self.plan.life.to_string()]);
         command.args(["--staleness", &self.plan.staleness.to_string()]);
         command.arg("--data").arg(self.data()).arg("--keys").arg(self.folder.path().join("keys"));
         command.args(["--wall", &wall.to_string()]).envs(self.defect());
+        command.args(["--accept-clock", if accept { "yes" } else { "no" }]);
         let started = Running::start(&mut command, &self.log("authority.log"));
         *slot(&self.authority) = Some(started);
         wait_for_port(self.address).await;
@@ -235,46 +284,12 @@ impl Realm {
         self.stop("the authority", &self.authority);
     }
 
-    /// Starts a verifier.
-    pub fn start_server(&self, number: usize) {
-        let server = &self.servers[number];
-        let mut command = Command::new(program("torture-verifier"));
-        command.args(["--issuer", &self.issuer, "--listen", &server.address.to_string()]);
-        command.args(["--audience", AUDIENCE, "--client", AUDIENCE]);
-        command.env("RESCIND_CLIENT_SECRET", &self.secret).envs(self.defect());
-        let started = Running::start(&mut command, &server.log);
-        server.pid.store(started.id(), Ordering::SeqCst);
-        *slot(&server.process) = Some(started);
-    }
-
-    /// Does something to a verifier's process, if it runs.
-    pub fn server(&self, number: usize, act: impl FnOnce(&mut Running)) {
-        slot(&self.servers[number].process).as_mut().map(act);
-    }
-
-    /// Kills a verifier.
-    pub fn kill_server(&self, number: usize) {
-        self.stop("a verifier", &self.servers[number].process);
-    }
-
     /// Kills it, and remembers if it had ended before.
     fn stop(&self, who: &str, slot: &Slot) {
         let process = self::slot(slot).take();
         if process.is_some_and(|mut process| process.has_ended()) {
             self.ended.lock().unwrap().push(format!("{who} has ended by itself"));
         }
-    }
-
-    /// A server's standing, from its route `/status`.
-    pub async fn is_ready(&self, number: usize) -> bool {
-        let asked = self.servers[number].http.attempt(Method::GET, "/status", &[], "");
-        let answer = tokio::time::timeout(Duration::from_secs(1), asked).await;
-        matches!(answer, Ok(Some(answer)) if answer.json()["ready"] == true)
-    }
-
-    /// One of the verifiers.
-    pub fn any_server(&self, draw: &Draw) -> usize {
-        draw.below(self.servers.len())
     }
 
     /// The folder of everything.

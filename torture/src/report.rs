@@ -1,5 +1,6 @@
 //! What is said in the end: the figures, what was broken, and whether it is good.
 
+use crate::history::Trouble;
 use crate::judge::{Broken, Verdict};
 use crate::run::{LIFE, Outcome, PROMISE, STALENESS};
 use rescind_wire::revocation::Scope;
@@ -12,8 +13,8 @@ const EACH_SCOPE: u64 = 500;
 const EVERYTHING: u64 = 20;
 const ACCEPTED: u64 = 1_000_000;
 const AFTER: u64 = 100_000;
-/// Most that memory may grow from the second quarter of a run to the last: a share, and so many bytes.
-const GROWTH: (f64, f64) = (1.25, 24e6);
+/// Most that memory may grow from the second third of a run to the last: a share, and so many bytes.
+const GROWTH: (f64, f64) = (1.10, 16e6);
 /// Runs of fewer samples are too short to tell.
 const SAMPLES: usize = 240;
 /// Most that is listed of what was broken.
@@ -23,9 +24,10 @@ const LISTED: usize = 20;
 pub const HEAD: &str = "\
 # Torture
 
-Written by `cargo xtask torture`; no figure by hand. Real processes on one machine: an authority, verifiers, and people
-and administrators who use them, while a plan from the seed kills, freezes and cuts off processes, delays and holds back
-what they say to one another, and puts their clocks wrong. An observer keeps every token given, every presentation and
+Written by `cargo xtask torture`; no figure by hand. Real processes on one machine: an authority, a relay, verifiers, two
+of them behind the relay, and people and administrators who use them, while a plan from the seed kills, freezes and cuts off
+processes, delays, holds back, reorders and repeats what they say to one another, puts their clocks wrong, and fills and slows
+the authority's disk. An observer keeps every token given, every presentation and
 every revocation, and judges in the end whether the promise was broken: a pure function of what it saw. The plan repeats
 with its seed; what happens between the processes meanwhile does not.
 
@@ -35,12 +37,13 @@ with its seed; what happens between the processes meanwhile does not.
 pub fn problems(outcome: &Outcome) -> Vec<String> {
     let mut problems: Vec<String> = outcome.failures.clone();
     let broken = &outcome.verdict.broken;
+    let described = |broken| format!("{}{}", described(broken), after(broken, &outcome.troubles));
     problems.extend(broken.iter().take(LISTED).map(described));
     if broken.len() > LISTED {
         problems.push(format!("and {} more like these", broken.len() - LISTED));
     }
     for (process, samples) in &outcome.memory {
-        if let Some((second, last)) = quarters(samples)
+        if let Some((second, last)) = thirds(samples)
             && last as f64 > second as f64 * GROWTH.0 + GROWTH.1
         {
             let (second, last) = (second >> 20, last >> 20);
@@ -71,13 +74,16 @@ fn too_little(verdict: &Verdict) -> Vec<String> {
     few.into_iter().filter_map(too_few).collect()
 }
 
-/// The most memory in the second and in the last quarter.
-fn quarters(samples: &[u64]) -> Option<(u64, u64)> {
-    let quarter = samples.len() / 4;
-    let most = |part: &[u64]| part.iter().copied().max();
-    let (second, last) = (&samples[quarter..2 * quarter], &samples[3 * quarter..]);
+/// The memory that was usual in the second and in the last third.
+fn thirds(samples: &[u64]) -> Option<(u64, u64)> {
     (samples.len() >= SAMPLES).then_some(())?;
-    Some((most(second)?, most(last)?))
+    let third = samples.len() / 3;
+    let usual = |part: &[u64]| {
+        let mut part: Vec<u64> = part.iter().copied().filter(|bytes| *bytes > 0).collect();
+        part.sort_unstable();
+        part.get(part.len() / 2).copied()
+    };
+    Some((usual(&samples[third..2 * third])?, usual(&samples[2 * third..])?))
 }
 
 fn described(broken: &Broken) -> String {
@@ -103,6 +109,28 @@ fn described(broken: &Broken) -> String {
             shown.route.path(),
             span(PROMISE.healed),
         ),
+        Broken::Unexplained(failure) => {
+            format!(
+                "{} answered {} without the problem that it promises",
+                failure.path, failure.status
+            )
+        }
+    }
+}
+
+/// What was wrong with the verifier before, for whoever looks for the cause.
+fn after(broken: &Broken, troubles: &[Trouble]) -> String {
+    let (Broken::AcceptedLate { presentation: shown, .. }
+    | Broken::GoodRefused(shown)
+    | Broken::NotFresh(shown)) = broken
+    else {
+        return String::new();
+    };
+    let met = troubles.iter().filter(|t| t.at.contains(&shown.verifier) && t.begun < shown.ended);
+    let Some(last) = met.max_by_key(|trouble| trouble.ended) else { return String::new() };
+    match shown.begun.checked_sub(last.ended) {
+        Some(since) => format!(" ({}, over for {})", last.kind, span(since)),
+        None => format!(" (while: {})", last.kind),
     }
 }
 
@@ -116,6 +144,14 @@ fn span(micros: u64) -> String {
 fn quantile(sorted: &[u64], share: f64) -> u64 {
     let at = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
     sorted.get(at).copied().unwrap_or_default()
+}
+
+/// The usual and the highest load.
+fn loads(samples: &[f64]) -> String {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let at = |at: usize| sorted.get(at).copied().unwrap_or_default();
+    format!("{:.1}, {:.1}", at(sorted.len() / 2), at(sorted.len().saturating_sub(1)))
 }
 
 /// The tables.
@@ -136,6 +172,7 @@ pub fn tables(outcome: &Outcome) -> String {
     let _ = writeln!(text, "| all | {} | {} |\n", sum.0, sum.1);
     text.push_str("| Seen | |\n|---|---:|\n");
     let delay = |share| span(quantile(&verdict.delays, share));
+    let healing = |share| span(quantile(&verdict.healing, share));
     for (what, value) in [
         ("Tokens given", outcome.tokens.to_string()),
         ("Acceptances", verdict.accepted.to_string()),
@@ -146,6 +183,16 @@ pub fn tables(outcome: &Outcome) -> String {
         ("p50", delay(0.5)),
         ("p99", delay(0.99)),
         ("longest", delay(1.0)),
+        (
+            "Troubles that a verifier still felt when they were over",
+            verdict.healing.len().to_string(),
+        ),
+        ("for so long: p50", healing(0.5)),
+        ("p99", healing(0.99)),
+        ("longest", healing(1.0)),
+        ("Answers of the authority from 500 on", verdict.failures.to_string()),
+        ("Load of the machine, two cores: usual, highest", loads(&outcome.loads)),
+        ("Longest that the rig itself was kept waiting", span(outcome.waited)),
     ] {
         let _ = writeln!(text, "| {what} | {value} |");
     }
@@ -154,10 +201,10 @@ pub fn tables(outcome: &Outcome) -> String {
         let _ = writeln!(text, "| {kind} | {times} |");
     }
     text.push_str(
-        "\n| Resident memory, most in | second quarter | last quarter |\n|---|---:|---:|\n",
+        "\n| Resident memory, usual in the | second third | last third |\n|---|---:|---:|\n",
     );
     for (process, samples) in &outcome.memory {
-        let said = match quarters(samples) {
+        let said = match thirds(samples) {
             Some((second, last)) => format!("{} MiB | {} MiB", second >> 20, last >> 20),
             None => "too short | to tell".into(),
         };

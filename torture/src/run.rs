@@ -3,6 +3,7 @@
 use crate::acts::{Actor, Stage};
 use crate::draw::Draw;
 use crate::faults::Faults;
+use crate::history::Trouble;
 use crate::judge::{Broken, Promise, Verdict, judge};
 use crate::realm::{Plan, Realm};
 use crate::{boot, ghosts, people};
@@ -18,13 +19,15 @@ use tokio::time::sleep;
 pub const STALENESS: u64 = 3;
 /// Life of access tokens, in seconds: longer than any one fault, so that what is dead can be shown for a while.
 pub const LIFE: u64 = 60;
-/// How soon after trouble a verifier is fresh again: the longest wait between its attempts, and a little.
-pub const HEALED: u64 = 18;
+/// How soon after trouble a verifier is fresh again at the latest, in seconds: it asks once a second, and asks again if
+/// there is no answer for another one. How soon it mostly is, is measured.
+pub const HEALED: u64 = 3;
 /// Nothing is broken any more for so long before the end, in seconds.
-const CALM: u64 = 22;
+const CALM: u64 = 10;
 
 /// How many of whom.
 const VERIFIERS: usize = 4;
+const BEHIND: usize = 2;
 const PEOPLE: usize = 240;
 const ACTORS: usize = 8;
 const KEYS: usize = ACTORS + 1;
@@ -45,7 +48,7 @@ pub const PROMISE: Promise = Promise {
 pub enum Defect {
     /// A beat extends a verifier's lease.
     Beat,
-    /// A snapshot replaces what a verifier holds.
+    /// A resync replaces what a verifier holds: it is thrown away, then a snapshot is fetched.
     Resync,
     /// Sessions are judged by the log's entries.
     Entries,
@@ -59,7 +62,7 @@ impl Defect {
     fn point(self) -> &'static str {
         match self {
             Self::Beat => "verifier::beat_extends_lease",
-            Self::Resync => "verifier::snapshot_replaces",
+            Self::Resync => "verifier::resync_replaces",
             Self::Entries => "store::sessions_by_entries",
         }
     }
@@ -95,8 +98,14 @@ pub struct Outcome {
     pub failures: Vec<String>,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// All of them.
+    pub troubles: Vec<Trouble>,
     /// Resident memory of each process, sampled every second.
     pub memory: BTreeMap<String, Vec<u64>>,
+    /// The machine's load, sampled every second.
+    pub loads: Vec<f64>,
+    /// How long the rig itself was kept waiting for a processor, at most, in microseconds.
+    pub waited: u64,
     /// How many tokens were given.
     pub tokens: usize,
     /// How long it took, in seconds.
@@ -109,7 +118,15 @@ pub struct Outcome {
 pub async fn run(orders: Orders) -> Outcome {
     let begun = boot();
     let defect = orders.defect.map(|defect| defect.point().to_owned());
-    let plan = Plan { verifiers: VERIFIERS, staleness: STALENESS, life: LIFE, defect, keep: true };
+    let plan = Plan {
+        verifiers: VERIFIERS,
+        behind: BEHIND,
+        apart: true,
+        staleness: STALENESS,
+        life: LIFE,
+        defect,
+        keep: true,
+    };
     let realm = Realm::start(plan).await;
     let stage = Stage::new(Arc::clone(&realm));
     let mut tasks = crowd(&stage, orders.seed).await;
@@ -118,8 +135,12 @@ pub async fn run(orders: Orders) -> Outcome {
     let mut faults = tokio::spawn(faults.rage(Duration::from_secs(HEALED + 6)));
     let end = begun + orders.minutes * 60_000_000;
     let storm = end - CALM * 1_000_000;
+    let (mut loads, mut waited) = (Vec::new(), 0);
     for second in 0_u64.. {
+        let due = boot() + 1_000_000;
         sleep(Duration::from_secs(1)).await;
+        waited = boot().saturating_sub(due).max(waited);
+        loads.extend(load());
         realm.sample_memory();
         if boot() >= storm && !*stop.borrow() {
             let _ = stop.send(true);
@@ -139,7 +160,13 @@ pub async fn run(orders: Orders) -> Outcome {
     }
     faults.abort();
     tasks.shutdown().await;
-    outcome(orders, &realm, begun)
+    Outcome { loads, waited, ..outcome(orders, &realm, begun) }
+}
+
+/// How many processes of this machine ran or wanted to, in the last minute.
+fn load() -> Option<f64> {
+    let said = std::fs::read_to_string("/proc/loadavg").ok()?;
+    said.split(' ').next()?.parse().ok()
 }
 
 /// Everybody who asks for something.
@@ -150,7 +177,7 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
         (0..ACTORS + 2).map(|actor| names(&format!("actor{actor}-"), ACCOUNTS_EACH)).collect();
     stage.realm.accounts(&people).await;
     stage.realm.accounts(&actors.concat()).await;
-    for number in 0..stage.realm.servers.len() {
+    for number in 0..stage.realm.verifiers() {
         while !stage.realm.is_ready(number).await {
             sleep(Duration::from_millis(20)).await;
         }
@@ -158,7 +185,7 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let draw = |part: u64| Draw::new(seed, 1_000 + part);
     for person in 0..PEOPLE {
-        let (account, pause) = (people[person % people.len()].clone(), Duration::from_millis(250));
+        let (account, pause) = (people[person % people.len()].clone(), Duration::from_millis(200));
         tasks.spawn(people::live(Arc::clone(stage), account, draw(person as u64), pause));
     }
     for (number, accounts) in actors.into_iter().enumerate() {
@@ -166,11 +193,11 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
         match number {
             ACTORS => tasks.spawn(actor.for_everybody(14, Duration::from_secs(12))),
             KEYS => tasks.spawn(actor.keys()),
-            _ => tasks.spawn(actor.one_by_one(Duration::from_millis(400))),
+            _ => tasks.spawn(actor.one_by_one(Duration::from_millis(250))),
         };
     }
     for ghost in 0..GHOSTS {
-        let pause = Duration::from_millis(25);
+        let pause = Duration::from_millis(35);
         tasks.spawn(ghosts::tokens(Arc::clone(stage), draw(20_000 + ghost), pause));
     }
     tasks.spawn(ghosts::sessions(Arc::clone(stage), draw(30_000), Duration::from_millis(100)));
@@ -207,7 +234,10 @@ fn outcome(orders: Orders, realm: &Realm, begun: u64) -> Outcome {
         verdict: judge(&history, &PROMISE),
         failures,
         faults,
+        troubles: history.troubles.clone(),
         memory: realm.memory.lock().map(|memory| memory.clone()).unwrap_or_default(),
+        loads: Vec::new(),
+        waited: 0,
         tokens: history.tokens.len(),
         seconds: (boot() - begun) / 1_000_000,
         logs,

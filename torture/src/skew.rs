@@ -1,6 +1,9 @@
 //! A wall clock that is off by what the rig says: a number of microseconds on a line of standard input. The boot
-//! clock is the machine's. A process whose rig is gone ends.
+//! clock is the machine's. A process whose rig is gone ends. By the same way an authority is told how slow its disk
+//! is.
 
+use rescind_authority::clock::Now;
+use rescind_server::clock::{SystemClock, machine};
 use std::io::BufRead as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,8 +19,11 @@ impl Skew {
         let told = Arc::clone(&skew);
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines() {
-                let Ok(by) = line.unwrap_or_default().trim().parse() else { continue };
-                told.0.store(by, Ordering::SeqCst);
+                let line = line.unwrap_or_default();
+                match line.trim().strip_prefix("disk ") {
+                    Some(slow) => slow_down(slow),
+                    None => told.0.store(line.trim().parse().unwrap_or(0), Ordering::SeqCst),
+                }
             }
             std::process::exit(0);
         });
@@ -28,4 +34,21 @@ impl Skew {
     pub fn wall(&self, wall: u64) -> u64 {
         wall.saturating_add_signed(self.0.load(Ordering::SeqCst))
     }
+}
+
+/// Each commit takes so many milliseconds longer.
+#[cfg(feature = "defects")]
+fn slow_down(by: &str) {
+    fail::cfg("store::before_commit", &format!("sleep({by})")).unwrap();
+}
+
+#[cfg(not(feature = "defects"))]
+fn slow_down(_: &str) {}
+
+/// The clock of an authority or a relay.
+pub fn clock(skew: Arc<Skew>) -> SystemClock {
+    SystemClock::reading(move || {
+        let now = machine();
+        Now { wall: skew.wall(now.wall), ..now }
+    })
 }

@@ -7,61 +7,17 @@ use rescind_testkit::http::Http;
 use rescind_testkit::process::free_port;
 use rescind_torture::boot;
 use rescind_torture::draw::Draw;
+use rescind_torture::network::Network;
 use rescind_torture::process::Running;
 use rescind_torture::proxy::carry;
 use rescind_torture::realm::{AUDIENCE, Plan, Realm, program};
 use rescind_wire::revocation::Scope;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 const STALENESS: u64 = 3_000_000;
-
-fn ip(words: &str) -> bool {
-    Command::new("ip").args(words.split(' ')).output().is_ok_and(|said| said.status.success())
-}
-
-/// A network with two lines to this one: by the first the authority is reached, by the second the verifier.
-struct Network {
-    name: String,
-    block: u32,
-}
-
-impl Network {
-    fn make() -> Option<Self> {
-        let id = std::process::id();
-        let network = Self { name: format!("rescind{id}"), block: id % 250 };
-        if !ip(&format!("netns add {}", network.name)) {
-            return None;
-        }
-        let Self { name, block } = &network;
-        assert!(ip(&format!("-n {name} link set lo up")));
-        for (line, net) in [("a", 98), ("b", 99)] {
-            let (here, there) = (format!("rsc{block}{line}"), format!("rsi{block}{line}"));
-            assert!(ip(&format!("link add {here} type veth peer name {there} netns {name}")));
-            assert!(ip(&format!("addr add 10.{net}.{block}.1/30 dev {here}")));
-            assert!(ip(&format!("-n {name} addr add 10.{net}.{block}.2/30 dev {there}")));
-            assert!(ip(&format!("link set {here} up")));
-            assert!(ip(&format!("-n {name} link set {there} up")));
-        }
-        Some(network)
-    }
-
-    fn line(&self, to: &str) {
-        assert!(ip(&format!("link set rsc{}a {to}", self.block)));
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        ip(&format!("netns del {}", self.name));
-        for line in ["a", "b"] {
-            ip(&format!("link del rsc{}{line}", self.block));
-        }
-    }
-}
 
 async fn status(http: &Http, route: &str, token: &str) -> u16 {
     let bearer = format!("Bearer {token}");
@@ -83,14 +39,13 @@ async fn until(http: &Http, route: &str, token: &str, expected: u16) -> u64 {
 }
 
 async fn verifier(realm: &Realm, network: &Network) -> (Running, Http) {
-    let block = network.block;
-    let (via, port) = (format!("10.98.{block}.1:{}", free_port()), free_port());
+    let (via, port) = (format!("{}:{}", network.here(), free_port()), free_port());
     let listener = TcpListener::bind(&via).await.unwrap();
     let link = Arc::default();
     tokio::spawn(carry(listener, realm.authority_address(), move |_| Arc::clone(&link)));
-    let listen = format!("10.99.{block}.2:{port}");
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", &network.name]).arg(program("torture-verifier"));
+    let listen = format!("{}:{port}", network.there());
+    let mut command = network.command();
+    command.arg(program()).arg("verifier");
     command.args(["--issuer", realm.issuer(), "--via", &via, "--listen", &listen]);
     command.args(["--audience", AUDIENCE, "--client", AUDIENCE]);
     command.env("RESCIND_CLIENT_SECRET", &realm.secret);
@@ -117,7 +72,7 @@ async fn one_that_is_cut_off_serves_until_the_bound_then_says_503_and_heals_with
         until(&http, "/online", token, 204).await;
     }
 
-    network.line("down");
+    network.line(false);
     let cut = boot();
     assert!(realm.take_back(&mut Default::default(), Scope::Subject, &gone, &draw).await);
     let revoked = boot();
@@ -132,7 +87,7 @@ async fn one_that_is_cut_off_serves_until_the_bound_then_says_503_and_heals_with
         sleep(Duration::from_millis(50)).await;
     }
 
-    network.line("up");
+    network.line(true);
     let fresh = until(&http, "/local", stays_token, 204).await;
     assert_eq!(status(&http, "/local", gone_token).await, 401, "nothing was missed");
     assert_eq!(status(&http, "/online", gone_token).await, 401);

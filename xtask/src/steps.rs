@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::libtest::Tests;
 use crate::summary::{Row, Summary};
-use crate::{bench, borders, checklist, deny, e2e, files, model, process, secrets, suite};
+use crate::{bench, borders, checklist, deny, e2e, files, model, process, secrets, suite, torture};
 
 /// What the person who started the command asked for.
 #[derive(Debug, Default)]
@@ -98,6 +98,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the models of the promise are searched whole; every mutant is caught",
         slow: true,
         run: model::step,
+    },
+    Step {
+        name: "torture",
+        about: "the promise holds under attack for a minute",
+        slow: true,
+        run: torture::step,
     },
     Step {
         name: "bench",

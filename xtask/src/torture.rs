@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::steps::{Findings, Run};
 use crate::{process, suite};
 
 /// The page that a long run writes.
@@ -52,6 +53,15 @@ pub(crate) fn run(root: &Path, plan: &Plan) -> Result<(), String> {
         arguments.extend(["--page".to_owned(), PAGE.to_owned()]);
     }
     tortured(root, &arguments)
+}
+
+/// A minute of it, always the same plan.
+pub(crate) fn step(run: &mut Run) -> Findings {
+    let plan = Plan { minutes: Some(1), seed: Some(1), defect: None };
+    match self::run(&run.root, &plan) {
+        Ok(()) => Findings { seen: "a minute, seed 1".into(), ..Findings::default() },
+        Err(problem) => Findings::problem(problem),
+    }
 }
 
 /// Builds the rig and runs it; an error if the promise was broken. Optimised, so that two cores are enough for

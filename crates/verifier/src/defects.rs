@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) fn plant(event: &Event, set: &RevocationSet, lease: &ArcSwapOption<Lease>, now: Now) {
     match event {
         Event::Beat(_) => beat_extends(lease, now),
-        Event::Snapshot { .. } => snapshot_replaces(set),
+        Event::Resync => resync_replaces(set),
         _ => {}
     }
 }
@@ -26,7 +26,7 @@ fn beat_extends(lease: &ArcSwapOption<Lease>, now: Now) {
     });
 }
 
-/// What a snapshot does not hold is forgotten.
-fn snapshot_replaces(set: &RevocationSet) {
-    fail::fail_point!("verifier::snapshot_replaces", |_| set.forget_all());
+/// Who is told to fetch a snapshot throws away what it holds.
+fn resync_replaces(set: &RevocationSet) {
+    fail::fail_point!("verifier::resync_replaces", |_| set.forget_all());
 }

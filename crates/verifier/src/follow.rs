@@ -15,7 +15,7 @@ use rescind_wire::b64;
 use rescind_wire::frame::{BadFrame, Frame, KeysMark, Position};
 use rescind_wire::id::Instance;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -46,6 +46,10 @@ pub(crate) struct Follow<K = Core> {
     /// Version of the keys for which the metadata was last read; the feed's keys are in it.
     described: AtomicU64,
     metadata_wanted: Notify,
+    /// Whether the last head was answered.
+    answered: AtomicBool,
+    /// Counts how often the authority came back: what is waited for is asked for anew then.
+    back: watch::Sender<u32>,
 }
 
 impl<K: Keeper> Follow<K> {
@@ -59,6 +63,8 @@ impl<K: Keeper> Follow<K> {
             refreshed: AtomicU64::new(0),
             described: AtomicU64::new(0),
             metadata_wanted: Notify::new(),
+            answered: AtomicBool::new(true),
+            back: watch::Sender::new(0),
         }
     }
 
@@ -79,10 +85,15 @@ impl<K: Keeper> Follow<K> {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(%error, attempt, "the authority is not ready for this verifier");
+                    // One that is not there is not burdened by questions.
+                    let wait = match error {
+                        FetchError::Transport(_) => entropy::spread(HEAD_EVERY),
+                        _ => entropy::backoff(attempt),
+                    };
                     self.trouble.send_replace(Some(Arc::new(error)));
+                    sleep(wait).await;
                 }
             }
-            sleep(entropy::backoff(attempt)).await;
         }
     }
 
@@ -120,7 +131,9 @@ impl<K: Keeper> Follow<K> {
     /// Keeps one feed open; a snapshot first whenever one is due.
     async fn feed(&self) {
         let (mut attempt, mut pace) = (0, Pace::default());
+        let mut back = self.back.subscribe();
         loop {
+            back.mark_unchanged();
             let wait = match self.feed_once(&mut attempt, &mut pace).await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -130,7 +143,31 @@ impl<K: Keeper> Follow<K> {
                 }
             };
             attempt += 1;
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                _ = back.changed() => attempt = 0,
+            }
+        }
+    }
+
+    /// A head was answered, or not. Who answers again has perhaps lost the connection of the feed without a word,
+    /// and need not be spared: a feed is asked for at once.
+    pub(crate) fn heard(&self, answered: bool) {
+        let before = self.answered.swap(answered, Ordering::SeqCst);
+        if answered && !before {
+            self.back.send_modify(|times| *times = times.wrapping_add(1));
+        }
+    }
+
+    /// What comes of a request, unless the authority comes back meanwhile.
+    async fn unless_back<T>(
+        &self,
+        asked: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
+        let mut back = self.back.subscribe();
+        tokio::select! {
+            came = asked => came,
+            _ = back.changed() => Err(FetchError::Timeout),
         }
     }
 
@@ -150,12 +187,12 @@ impl<K: Keeper> Follow<K> {
         };
         self.core.step(Event::FeedAsked);
         let (epoch, from) = (position.epoch, position.pos);
-        let mut feed = self.authority.feed(epoch, from, self.instance).await?;
+        let mut feed = self.unless_back(self.authority.feed(epoch, from, self.instance)).await?;
         let opened = self.core.clock().now().boot_us;
         tracing::info!(%epoch, from, "feed up");
         loop {
             let (frame, sealed) = tokio::select! {
-                frame = feed.next(&self.authority) => frame?,
+                frame = self.unless_back(feed.next(&self.authority)) => frame?,
                 () = self.core.following().wake.notified() => {
                     // What is lacking was asked for only just now: it may be on its way.
                     let open_for = self.core.clock().now().boot_us.saturating_sub(opened);
@@ -251,7 +288,9 @@ impl Follow {
         let metadata = self.clone();
         tasks.spawn(async move { feed.feed().await });
         tasks.spawn(async move { heads.heads().await });
-        tasks.spawn(async move { keys.core.keys.keep(|| keys.authority.jwks()).await });
+        tasks.spawn(async move {
+            keys.core.keys.keep(|| keys.authority.jwks(), keys.back.subscribe()).await
+        });
         tasks.spawn(async move { metadata.metadata().await });
         tasks.spawn(async move { prune.prune().await });
         tasks.join_next().await;
@@ -272,6 +311,7 @@ impl Follow {
             if result.is_err() {
                 result = self.head().await;
             }
+            self.heard(result.is_ok());
             let gap = match result {
                 Ok(()) => {
                     self.core.online.ask_again_if_needed();

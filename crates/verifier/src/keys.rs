@@ -151,9 +151,13 @@ impl KeyRing {
     }
 
     /// Fetches whenever the set is outdated; for ever. The only place that fetches after the start: so
-    /// there is never more than one fetch under way.
-    pub(crate) async fn keep<F, E>(&self, mut fetch: impl FnMut() -> F)
-    where
+    /// there is never more than one fetch under way. `back` changes when the authority answers again: then what
+    /// was asked for in vain is asked for anew, at once.
+    pub(crate) async fn keep<F, E>(
+        &self,
+        mut fetch: impl FnMut() -> F,
+        mut back: watch::Receiver<u32>,
+    ) where
         F: Future<Output = Result<bytes::Bytes, E>>,
         E: std::fmt::Display,
     {
@@ -163,7 +167,11 @@ impl KeyRing {
                 pause = Duration::from_secs(1);
                 self.wanted.notified().await;
             }
-            match fetch().await {
+            let fetched = tokio::select! {
+                fetched = fetch() => fetched,
+                _ = back.changed() => continue,
+            };
+            match fetched {
                 Ok(document) => match self.install(&document) {
                     Ok(()) => tracing::info!(keys = self.load().set.len(), "key set loaded"),
                     Err(reason) => {
@@ -180,9 +188,10 @@ impl KeyRing {
             if helped {
                 pause = Duration::from_secs(1);
             }
-            tokio::time::sleep(pause).await;
-            if !helped {
-                pause = (pause * 2).min(Duration::from_secs(30));
+            let longer = if helped { pause } else { (pause * 2).min(Duration::from_secs(30)) };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = longer,
+                _ = back.changed() => pause = Duration::from_secs(1),
             }
         }
     }
@@ -236,14 +245,40 @@ mod tests {
         ring.install(old.as_bytes()).unwrap();
         ring.announce(mark(&new, 2), true, 7);
         let fetches = AtomicU32::new(0);
-        let keep = ring.keep(|| {
+        let back = watch::Sender::new(0);
+        let fetch = || {
             fetches.fetch_add(1, Ordering::Relaxed);
             let old = old.clone();
             async { Ok::<_, Infallible>(old.into()) }
-        });
+        };
+        let keep = ring.keep(fetch, back.subscribe());
         let _ = tokio::time::timeout(Duration::from_secs(60), keep).await;
         let fetches = fetches.load(Ordering::Relaxed);
         assert!((2..=7).contains(&fetches), "{fetches} fetches in a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_in_vain_is_repeated_as_soon_as_the_authority_is_back() {
+        let ring = KeyRing::new(vec![Alg::Es256]);
+        let (old, new) = (jwks(signing_key().public()), jwks(signing_key().public()));
+        ring.install(old.as_bytes()).unwrap();
+        ring.announce(mark(&new, 2), true, 7);
+        let (fetches, back) = (AtomicU32::new(0), watch::Sender::new(0));
+        let fetch = || {
+            fetches.fetch_add(1, Ordering::Relaxed);
+            async { Err::<bytes::Bytes, _>("nobody is there") }
+        };
+        let comes_back = async {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            let before = fetches.load(Ordering::Relaxed);
+            back.send_replace(1);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(fetches.load(Ordering::Relaxed), before + 1);
+        };
+        tokio::select! {
+            () = ring.keep(fetch, back.subscribe()) => unreachable!("it keeps for ever"),
+            () = comes_back => {}
+        }
     }
 
     // K08

@@ -72,6 +72,7 @@ impl Upstream {
         nonces: &[[u8; 16]],
     ) -> Result<Vec<Bytes>, FetchError> {
         let answered = self.follow.authority.heads(questions, nonces).await;
+        self.follow.heard(answered.is_ok());
         if let Err(error) = &answered {
             self.follow.recover(error).await;
         }

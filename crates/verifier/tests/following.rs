@@ -11,7 +11,7 @@ use rescind_wire::token::{Claims, InvalidToken, sign};
 use rescind_wire::{b64, sha256};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use support::{Authority, Fault, key, soon, until};
+use support::{Authority, Fault, key, soon, until, within};
 
 const STALE: Refusal = Refusal::Stale { retry_after: Duration::from_secs(1) };
 const SOON: Duration = Duration::from_millis(700);
@@ -69,6 +69,65 @@ async fn cut_off_from_the_authority_a_verifier_turns_stale_and_comes_back() {
     assert!(!status.ready && status.staleness.unwrap() >= Duration::from_secs(11));
     authority.fault("/head", None);
     until("freshness", || verifier.check(&token).is_ok()).await;
+}
+
+// P07: the more often a feed is asked for in vain, the longer the pause: whoever the authority answers again has
+// nothing to wait for.
+#[tokio::test]
+async fn who_is_answered_again_asks_for_the_feed_at_once() {
+    let authority = Authority::serve().await;
+    let mut verifiers = Vec::new();
+    for _ in 0..8 {
+        verifiers.push(authority.verifier().await);
+    }
+    until("the feeds", || authority.feeds.load(Ordering::SeqCst) == 8).await;
+    for path in ["/feed", "/head"] {
+        authority.fault(path, Fault::Down);
+    }
+    let asked = authority.asked("/feed");
+    // Each is told again that the log is another one, and asks anew.
+    authority.restore();
+    until("many feeds in vain", || authority.asked("/feed") >= asked + 8 * 5).await;
+    authority.fault("/feed", None);
+    authority.fault("/head", None);
+    within(Duration::from_millis(2_500), "the feeds", || {
+        authority.feeds.load(Ordering::SeqCst) == 8
+    })
+    .await;
+    authority.revoke(&Target::Session(authority.claims(1).sid));
+    let token = authority.token(1);
+    for verifier in verifiers {
+        soon("the news", || verifier.check(&token).is_err_and(|e| e == Refusal::Revoked)).await;
+    }
+}
+
+// P07: a connection that fell silent during an outage is not waited for.
+#[tokio::test]
+async fn a_feed_from_before_an_outage_is_asked_for_anew() {
+    let authority = Authority::serve().await;
+    let _verifier = authority.verifier().await;
+    until("the feed", || authority.feeds.load(Ordering::SeqCst) == 1).await;
+    let (feeds, heads) = (authority.asked("/feed"), authority.asked("/head"));
+    authority.fault("/head", Fault::Down);
+    until("a failed head", || authority.asked("/head") > heads + 1).await;
+    assert_eq!(authority.asked("/feed"), feeds, "it may still speak");
+    authority.fault("/head", None);
+    within(Duration::from_millis(2_500), "another", || authority.asked("/feed") == feeds + 1).await;
+}
+
+// P07
+#[tokio::test]
+async fn who_starts_before_the_authority_is_ready_soon_after_it() {
+    let (authority, listener) = Authority::bind().await;
+    let verifiers: Vec<_> = (0..8).map(|_| authority.builder().start().unwrap()).collect();
+    for _ in 0..8 * 6 {
+        drop(listener.accept().await.unwrap());
+    }
+    authority.answer_on(listener);
+    within(Duration::from_millis(2_500), "all of them", || {
+        verifiers.iter().all(|verifier| verifier.status().ready)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use crate::boot;
 use crate::doors::Admin;
 use crate::draw::Draw;
 use crate::history::Route;
-use crate::proxy::State;
 use http::Method;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// How wrong the clock is that the authority starts with: beyond the life of every entry, and short of what
@@ -16,42 +17,58 @@ const WRONG: i64 = 180_000_000;
 
 impl Faults {
     /// The authority starts with a clock that is wrong, forgets by it what it need not tell any more, and starts
-    /// again with the right one. A verifier that was cut off meanwhile fetches a snapshot of that time: what it
-    /// held before must not go. Nothing is taken back meanwhile: that such an authority forgets what nobody else
-    /// knows yet is no fault of the verifiers.
+    /// again with the right one, which the administrator confirms: the log begins anew. Every verifier fetches a
+    /// snapshot, while what is dead is shown to all of them: what they held before must not go. Nothing is taken
+    /// back meanwhile: that such an authority forgets what nobody else knows yet is no fault of the verifiers.
     pub(super) async fn wrong_start(&self, draw: Draw) {
         let _alone = self.authority.lock().await;
         let _quiet = self.stage.running.write().await;
         let (realm, quiet) = (&self.stage.realm, boot());
-        for number in 0..realm.servers.len() {
-            if !self.knows_all(number, quiet).await {
-                return;
-            }
+        if !self.all_know(quiet).await {
+            return;
         }
-        let (kind, number) = ("authority started with a wrong clock", realm.any_server(&draw));
-        let trouble = realm.observer.trouble(kind, None, true);
-        let link = &realm.servers[number].link;
-        link.set(State { deaf: true, mute: true, ..State::default() });
+        let kind = "authority started with a wrong clock";
+        let trouble = realm.observer.trouble(kind, self.everybody(), true);
         realm.fill_log(&mut Admin::default(), &draw).await;
         realm.kill_authority();
-        realm.start_authority(WRONG).await;
-        let wrong = boot();
+        realm.start_authority(WRONG, false).await;
         sleep(Duration::from_millis(1_500)).await;
-        link.set(State::default());
-        link.cut();
-        self.knows_all(number, wrong).await;
         realm.kill_authority();
-        realm.start_authority(0).await;
+        let showing = self.show_the_dead();
+        realm.start_authority(0, true).await;
+        self.all_know(boot()).await;
+        drop(showing);
         realm.observer.over(trouble);
-        self.knows_all(number, boot()).await;
+    }
+
+    /// Shows what is dead to every verifier, until it is dropped.
+    fn show_the_dead(&self) -> JoinSet<()> {
         let dead = self.stage.dead.lock().unwrap().clone();
-        for token in &dead {
-            realm.present(token, number, Route::Local).await;
+        let mut showing = JoinSet::new();
+        for number in 0..self.stage.realm.verifiers() {
+            let (realm, dead) = (Arc::clone(&self.stage.realm), dead.clone());
+            showing.spawn(async move {
+                for token in dead.iter().cycle() {
+                    realm.present(token, number, Route::Local).await;
+                    sleep(Duration::from_millis(5)).await;
+                }
+            });
         }
+        showing
+    }
+
+    /// Waits until what every verifier knows is newer than this.
+    async fn all_know(&self, since: u64) -> bool {
+        for number in 0..self.stage.realm.verifiers() {
+            if !self.knows(number, since).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Waits until what a verifier knows is newer than this.
-    async fn knows_all(&self, number: usize, since: u64) -> bool {
+    async fn knows(&self, number: usize, since: u64) -> bool {
         let http = &self.stage.realm.servers[number].http;
         let known = async {
             loop {

@@ -123,8 +123,15 @@ impl Troubles {
 
     /// Whether nothing was wrong with this verifier from `span` before `from` until `to`.
     pub(super) fn calm(&self, verifier: u8, from: u64, span: u64, to: u64) -> bool {
-        let meets = |trouble: &&Trouble| trouble.verifier.is_none_or(|v| v == verifier);
+        let meets = |trouble: &&Trouble| trouble.at.contains(&verifier);
         !self.between(from.saturating_sub(span), to).any(|trouble| meets(&trouble))
+    }
+
+    /// When the last trouble at this verifier was over, if none lasted or began in this time.
+    pub(super) fn over(&self, verifier: u8, from: u64, to: u64) -> Option<u64> {
+        let begun = self.0.partition_point(|trouble| trouble.begun <= to);
+        let met = self.0[..begun].iter().filter(|trouble| trouble.at.contains(&verifier));
+        met.map(|trouble| trouble.ended).max().filter(|over| *over < from)
     }
 
     /// Whether no wall clock was wrong in that time.

@@ -125,13 +125,12 @@ fn a_good_token_may_be_refused_only_where_something_was_wrong() {
     assert_eq!(with(&|_| {}), 1);
     assert_eq!(with(&|h| h.tokens[0].expires = 9_005), 0, "expired");
     assert_eq!(with(&|h| h.tokens[0].ended = 8_900), 0, "its key is new");
-    let trouble =
-        |verifier, clock, begun, ended| Trouble { kind: "", verifier, clock, begun, ended };
-    assert_eq!(with(&|h| h.troubles = vec![trouble(Some(1), false, 8_000, 8_600)]), 0);
-    assert_eq!(with(&|h| h.troubles = vec![trouble(None, false, 8_000, u64::MAX)]), 0);
-    assert_eq!(with(&|h| h.troubles = vec![trouble(Some(2), false, 8_000, 8_600)]), 1);
-    assert_eq!(with(&|h| h.troubles = vec![trouble(Some(1), false, 8_000, 8_400)]), 1);
-    assert_eq!(with(&|h| h.troubles = vec![trouble(Some(2), true, 150, 300)]), 0, "clock");
+    let trouble = |at, clock, begun, ended| Trouble { kind: "", at, clock, begun, ended };
+    assert_eq!(with(&|h| h.troubles = vec![trouble(vec![1], false, 8_000, 8_600)]), 0);
+    assert_eq!(with(&|h| h.troubles = vec![trouble(vec![0, 1], false, 8_000, u64::MAX)]), 0);
+    assert_eq!(with(&|h| h.troubles = vec![trouble(vec![2], false, 8_000, 8_600)]), 1);
+    assert_eq!(with(&|h| h.troubles = vec![trouble(vec![1], false, 8_000, 8_400)]), 1);
+    assert_eq!(with(&|h| h.troubles = vec![trouble(vec![2], true, 150, 300)]), 0, "clock");
 }
 
 #[test]
@@ -139,11 +138,33 @@ fn a_verifier_that_nothing_is_wrong_with_judges() {
     for answer in [Answer::Stale, Answer::Nothing] {
         let mut history = history(&[], &[shown(Route::Local, answer, 9_000)]);
         assert_eq!(broken(&history), [Broken::NotFresh(history.presentations[0])]);
-        let (kind, verifier, clock, begun, ended) = ("cut", Some(1), false, 1_000, 8_501);
-        history.troubles = vec![Trouble { kind, verifier, clock, begun, ended }];
+        let (kind, at, clock, begun, ended) = ("cut", vec![1], false, 1_000, 8_501);
+        history.troubles = vec![Trouble { kind, at, clock, begun, ended }];
         assert_eq!(broken(&history), []);
         assert_eq!(judge(&history, &PROMISE).unanswered, 1);
     }
+}
+
+#[test]
+fn trouble_is_felt_until_the_last_presentation_that_was_not_judged() {
+    let stale = |begun| shown(Route::Local, Answer::Stale, begun);
+    let mut history = history(&[], &[stale(8_900), stale(9_100), stale(9_300)]);
+    let trouble = |at, ended| Trouble { kind: "", at, clock: false, begun: 8_000, ended };
+    history.troubles = vec![trouble(vec![1], 9_000), trouble(vec![2], 9_200)];
+    assert_eq!(judge(&history, &PROMISE).healing, [300]);
+}
+
+#[test]
+fn an_authority_that_fails_says_so_as_promised() {
+    let failure = |explained| {
+        let (path, status, ended) = ("/login".into(), 500, 1_000);
+        crate::history::Failure { path, status, explained, ended }
+    };
+    let mut history = history(&[], &[]);
+    history.failures = vec![failure(true)];
+    assert_eq!((broken(&history), judge(&history, &PROMISE).failures), (vec![], 1));
+    history.failures.push(failure(false));
+    assert_eq!(broken(&history), [Broken::Unexplained(failure(false))]);
 }
 
 #[test]

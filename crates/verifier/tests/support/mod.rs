@@ -270,7 +270,8 @@ pub(crate) async fn soon(what: &str, holds: impl FnMut() -> bool) {
     within(Duration::from_secs(10), what, holds).await;
 }
 
-async fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+/// The same, within a limit that is a part of the claim.
+pub(crate) async fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let wait = async {
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         while !holds() {

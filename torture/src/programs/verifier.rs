@@ -4,18 +4,16 @@
 //! In a network namespace of its own it also stands in for the authority's address there: with `--via` it
 //! carries what goes to the issuer's port to another address.
 
+use super::{Outcome, needed};
+use crate::argument;
+use crate::skew::Skew;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
-use rescind_torture::argument;
-use rescind_torture::skew::Skew;
 use rescind_verifier::{ClientSecret, Clock, Now, SystemClock, Verifier};
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 struct Skewed(Arc<Skew>);
 
@@ -24,10 +22,6 @@ impl Clock for Skewed {
         let now = SystemClock.now();
         Now { wall_us: self.0.wall(now.wall_us), ..now }
     }
-}
-
-fn needed(name: &str) -> Outcome<String> {
-    argument(name).ok_or_else(|| format!("{name} is missing").into())
 }
 
 async fn accepted() -> StatusCode {
@@ -61,10 +55,7 @@ async fn stand_in(issuer: &str, address: String) -> Outcome {
     Ok(())
 }
 
-#[tokio::main]
-async fn main() -> Outcome {
-    #[cfg(feature = "defects")]
-    let _planted = fail::FailScenario::setup();
+pub(super) async fn run() -> Outcome {
     tracing_subscriber::fmt().with_env_filter("info").with_writer(std::io::stderr).json().init();
     let skew = Skew::told(0);
     let issuer = needed("--issuer")?;
@@ -72,10 +63,13 @@ async fn main() -> Outcome {
         stand_in(&issuer, address).await?;
     }
     let secret = ClientSecret::from_env("RESCIND_CLIENT_SECRET")?;
-    let verifier = Verifier::builder(issuer, needed("--audience")?)
+    let mut builder = Verifier::builder(issuer, needed("--audience")?)
         .client(needed("--client")?, secret)
-        .clock(Arc::new(Skewed(skew)))
-        .start()?;
+        .clock(Arc::new(Skewed(skew)));
+    if let Some(relay) = argument("--relay") {
+        builder = builder.feed_from(relay);
+    }
+    let verifier = builder.start()?;
     let listener = TcpListener::bind(needed("--listen")?).await?;
     Ok(axum::serve(listener, router(verifier)).await?)
 }

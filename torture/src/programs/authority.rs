@@ -2,24 +2,18 @@
 //! hashes of passwords are cheap, one address may be refused as often as it likes, and what has passed is
 //! removed every second, so that what must not depend on it is found to.
 
+use super::{Outcome, needed};
+use crate::argument;
+use crate::skew::{self, Skew};
 use rescind_authority::Settings;
 use rescind_authority::settings::{Limit, Rate};
-use rescind_server::clock::{SystemClock, SystemEntropy, machine};
-use rescind_server::run::{Config, World, open, run};
+use rescind_server::clock::SystemEntropy;
+use rescind_server::run::{self, Config, World, open};
 use rescind_server::telemetry;
 use rescind_testkit::accounts::CHEAP;
-use rescind_torture::argument;
-use rescind_torture::skew::Skew;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
-
-fn needed(name: &str) -> Outcome<String> {
-    argument(name).ok_or_else(|| format!("{name} is missing").into())
-}
 
 fn seconds(name: &str) -> Outcome<Duration> {
     Ok(Duration::from_secs(needed(name)?.parse()?))
@@ -41,18 +35,12 @@ fn settings() -> Outcome<Settings> {
     Ok(settings)
 }
 
-#[tokio::main]
-async fn main() -> Outcome {
-    #[cfg(feature = "defects")]
-    let _planted = fail::FailScenario::setup();
+pub(super) async fn run() -> Outcome {
     telemetry::start("warn", rescind_server::config::Format::Json)?;
     let skew = Skew::told(argument("--wall").unwrap_or_default().parse().unwrap_or(0));
-    let clock = SystemClock::reading(move || {
-        let now = machine();
-        rescind_authority::clock::Now { wall: skew.wall(now.wall), ..now }
-    });
-    let world = World { clock: Arc::new(clock), entropy: Arc::new(SystemEntropy) };
-    let config = Config::new(settings()?, needed("--data")?.into(), needed("--keys")?.into());
+    let world = World { clock: Arc::new(skew::clock(skew)), entropy: Arc::new(SystemEntropy) };
+    let mut config = Config::new(settings()?, needed("--data")?.into(), needed("--keys")?.into());
+    config.accept_clock = argument("--accept-clock").is_some_and(|said| said == "yes");
     let app = open(&config, &world).await?;
     let authority = Arc::clone(&app.authority);
     tokio::spawn(async move {
@@ -64,5 +52,5 @@ async fn main() -> Outcome {
     });
     let listener = TcpListener::bind(needed("--listen")?).await?;
     let (_stop, stopped) = tokio::sync::watch::channel(false);
-    Ok(run(&config, app, listener, stopped).await?)
+    Ok(run::run(&config, app, listener, stopped).await?)
 }
