@@ -274,4 +274,18 @@ mod tests {
         there.write_all(b"2").await.unwrap();
         assert_eq!(here.read_u8().await.unwrap(), b'2');
     }
+
+    #[tokio::test]
+    async fn old_frames_are_told_in_the_place_of_new_ones() {
+        let (link, mut here, mut there) = pair().await;
+        let recorded = Recorded { feed: b"old".to_vec(), snapshot: Vec::new() };
+        link.replay(Some(Arc::new(recorded)));
+        here.write_all(b"GET /v1/feed").await.unwrap();
+        let mut said = [0; 3];
+        here.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"old");
+        link.replay(None);
+        here.write_all(b"get").await.unwrap();
+        assert_eq!(there.read_u8().await.unwrap(), b'g', "and nothing before");
+    }
 }

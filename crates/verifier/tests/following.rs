@@ -71,8 +71,8 @@ async fn cut_off_from_the_authority_a_verifier_turns_stale_and_comes_back() {
     until("freshness", || verifier.check(&token).is_ok()).await;
 }
 
-// P07: the more often a feed is asked for in vain, the longer the pause: whoever the authority answers again has
-// nothing to wait for.
+// The more often a feed is asked for in vain, the longer the pause: whoever the authority answers again has nothing to
+// wait for.
 #[tokio::test]
 async fn who_is_answered_again_asks_for_the_feed_at_once() {
     let authority = Authority::serve().await;
@@ -101,7 +101,7 @@ async fn who_is_answered_again_asks_for_the_feed_at_once() {
     }
 }
 
-// P07: a connection that fell silent during an outage is not waited for.
+// A connection that fell silent during an outage is not waited for.
 #[tokio::test]
 async fn a_feed_from_before_an_outage_is_asked_for_anew() {
     let authority = Authority::serve().await;
@@ -115,7 +115,6 @@ async fn a_feed_from_before_an_outage_is_asked_for_anew() {
     within(Duration::from_millis(2_500), "another", || authority.asked("/feed") == feeds + 1).await;
 }
 
-// P07
 #[tokio::test]
 async fn who_starts_before_the_authority_is_ready_soon_after_it() {
     let (authority, listener) = Authority::bind().await;

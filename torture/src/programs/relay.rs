@@ -22,6 +22,7 @@ pub(super) async fn run() -> Outcome {
         limits: Limits::default(),
         tls: None,
         trusted_proxies: Vec::new(),
+        hosts: Vec::new(),
     };
     let relay =
         Relay::open(&config, World { clock: Arc::new(clock), entropy: Arc::new(SystemEntropy) })?;
