@@ -9,8 +9,8 @@
 //! first snapshot or the last; beats of the open feed; answers to heads, each twice. A relay is trusted only to be
 //! prompt: it serves what it has, and its heads are the authority's, read after the question came, so
 //! that the way through it is only longer. The rule of the acknowledged revocation ("answered when every
-//! verifier has acknowledged, or its lease has run out; who was restarted waits out S") stands here,
-//! since the product does not have it yet. A lost message is one that never comes; a suspended verifier
+//! verifier has acknowledged, has said goodbye, or its lease has run out; who was restarted waits out S") stands
+//! here anew: the server's is woven into its waiting. A lost message is one that never comes; a suspended verifier
 //! one that nothing reaches. A request that passed its look-up before a revocation was answered and is
 //! judged after it is not counted: no protocol can take it back.
 //!

@@ -134,8 +134,14 @@ impl Joint {
             actions.extend([Beat(i, reach), Resync(i)].map(Action::Deliver));
         }
         actions.extend((0..state.lost.len()).map(|which| Action::Lost(i, which)));
-        if member.sent < HEADS && member.asked.len() < 3 && !member.verifier.follower.left() {
-            actions.extend([Ask(i), Leave(i)].map(Action::Deliver));
+        let left = member.verifier.follower.left();
+        if member.sent < HEADS && member.asked.len() < 3 && !left {
+            actions.push(Action::Deliver(Ask(i)));
+        }
+        // Where it matters: it could accept, and somebody waits for it. Else most walks would go on alone.
+        let waits = state.delivery.returned < state.delivery.durable as u64;
+        if member.verifier.lease.is_some() && waits && !left {
+            actions.push(Action::Deliver(Leave(i)));
         }
         for (which, asked) in member.asked.iter().enumerate() {
             let step = if asked.answer.is_some() { Head(i, which) } else { Answer(i, which) };
