@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask bench` builds and runs this. The page goes to standard output, progress to standard error. `--quick`
 //! does everything for a moment only, to see that it works. `revoke PICTURE` measures only the delay of a revocation,
-//! with many verifiers ([`delay`]). One file for each measurement; [`bench`] is what they
+//! with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for which it runs itself with
+//! `fill`. One file for each measurement; [`bench`] is what they
 //! share, [`report`] what is made of their figures. No figure is ever judged here.
 
 mod bench;
@@ -15,7 +16,9 @@ mod refresh;
 mod report;
 mod revoke;
 mod route;
+mod set;
 mod stopwatch;
+mod stream;
 mod verify;
 mod whoami;
 
@@ -43,8 +46,10 @@ fn main() -> ExitCode {
     let page = match words[..] {
         [] => all(quick),
         ["revoke", picture] => revoke(quick, Path::new(picture)),
+        ["set"] => Bench::new(quick).and_then(|bench| set::page(&bench)),
+        ["fill", side, count] => set::fill::alone(side, count),
         _ => {
-            eprintln!("Usage: rescind-bench [revoke PICTURE] [--quick]");
+            eprintln!("Usage: rescind-bench [revoke PICTURE | set] [--quick]");
             return ExitCode::from(2);
         }
     };

@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::bench::Bench;
+use crate::stopwatch::Stopwatch;
 use rescind_authority::Settings;
 use rescind_authority::clients::Permission;
 use rescind_authority::clock::random;
@@ -99,8 +100,8 @@ impl Realm {
         Ok(verify_own(token, keyring.verifying(), self.issuer())?.claims)
     }
 
-    /// Takes back so many tokens that nobody holds.
-    pub(crate) fn take_back(&self, bench: &Bench, count: usize) -> Outcome {
+    /// Takes back so many tokens that nobody holds. Gives the moment of the last commit.
+    pub(crate) fn take_back(&self, bench: &Bench, count: usize) -> Outcome<Stopwatch> {
         let authority = self.app.authority.clone();
         bench.on_servers(async move {
             let mut left = count;
@@ -111,7 +112,7 @@ impl Realm {
                 authority.store().transact(Load::default(), rule).await?;
                 left -= part;
             }
-            Ok(())
+            Ok(Stopwatch::start())
         })
     }
 }

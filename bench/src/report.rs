@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     Millis,
     /// Per second.
     Requests,
+    /// Of each entry.
+    Bytes,
 }
 
 impl Unit {
@@ -22,6 +24,7 @@ impl Unit {
             Self::Micros => format!("{:.1} µs", value * 1e6),
             Self::Millis => format!("{:.2} ms", value * 1e3),
             Self::Requests => format!("{value:.0}/s"),
+            Self::Bytes => format!("{value:.1} B"),
         }
     }
 }
@@ -47,16 +50,22 @@ impl Series {
         self.rounds.push((floor, ours));
     }
 
+    /// How many times the floor's time each round took, in the middle.
+    pub(crate) fn ratio(&self) -> f64 {
+        quantile(&mut self.ratios(), 0.5)
+    }
+
     /// How many times the floor's time each round took.
     fn ratios(&self) -> Vec<f64> {
         let ratio = |&(floor, ours): &(f64, f64)| match self.unit {
             Unit::Requests => floor / ours,
-            Unit::Nanos | Unit::Micros | Unit::Millis => ours / floor,
+            Unit::Nanos | Unit::Micros | Unit::Millis | Unit::Bytes => ours / floor,
         };
         self.rounds.iter().map(ratio).collect()
     }
 
-    fn row(&self) -> String {
+    /// The medians of floor and figure, and of the ratio with its least and most.
+    pub(crate) fn row(&self) -> String {
         let (mut floors, mut ours): (Vec<f64>, Vec<f64>) = self.rounds.iter().copied().unzip();
         let mut ratios = self.ratios();
         let (least, most) = (quantile(&mut ratios, 0.0), quantile(&mut ratios, 1.0));

@@ -12,17 +12,24 @@ use crate::{debian, process, suite};
 pub(crate) struct Page {
     /// The file.
     file: &'static str,
+    /// What the program is told to measure; everything if nothing.
+    only: Option<&'static str>,
     /// Drawn with it.
     picture: Option<&'static str>,
 }
 
 /// All measurements.
-pub(crate) const ALL: Page = Page { file: "docs/generated/benchmarks.md", picture: None };
+pub(crate) const ALL: Page =
+    Page { file: "docs/generated/benchmarks.md", only: None, picture: None };
 /// The delay of a revocation, by the number of verifiers.
 pub(crate) const DELAY: Page = Page {
     file: "docs/generated/revocation-delay.md",
+    only: Some("revoke"),
     picture: Some("docs/generated/revocation-delay.svg"),
 };
+/// The set of revocations with up to ten million of them.
+pub(crate) const SET: Page =
+    Page { file: "docs/generated/revocation-set.md", only: Some("set"), picture: None };
 
 /// The command. A quick run prints its page and writes nothing that stays.
 pub(crate) fn run(root: &Path, page: &Page, quick: bool) -> Result<(), String> {
@@ -61,10 +68,11 @@ fn measured(root: &Path, page: &Page, quick: bool) -> Result<String, String> {
     process::passes(&mut build)?;
     let built = suite::target(root)?.join("release");
     let mut bench = Command::new(built.join("rescind-bench"));
+    bench.args(page.only);
     if let Some(picture) = page.picture {
         let picture = root.join(picture);
         let drawn = if quick { built.join("quick.svg") } else { picture };
-        bench.arg("revoke").arg(drawn);
+        bench.arg(drawn);
     }
     if quick {
         bench.arg("--quick");

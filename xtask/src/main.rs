@@ -57,7 +57,9 @@ fn main() -> ExitCode {
                 ["--quick"] => exit(bench::quick(&root).map(|text| println!("{text}"))),
                 ["revoke"] => exit(bench::run(&root, &bench::DELAY, false)),
                 ["revoke", "--quick"] => exit(bench::run(&root, &bench::DELAY, true)),
-                _ => ask_for_help("bench takes revoke and --quick, and nothing else"),
+                ["set"] => exit(bench::run(&root, &bench::SET, false)),
+                ["set", "--quick"] => exit(bench::run(&root, &bench::SET, true)),
+                _ => ask_for_help("bench takes revoke or set, and --quick, and nothing else"),
             }
         }
         Some((command, rest)) if command == "model" => exit(model::run(&root, rest)),
@@ -107,12 +109,13 @@ fn ask_for_help(problem: &str) -> ExitCode {
 fn help() -> String {
     let mut text = String::from(
         "Usage: cargo xtask test [--quick] [--only STEP]...
-       cargo xtask bench [revoke] [--quick]
+       cargo xtask bench [revoke | set] [--quick]
 
 bench measures what Rescind costs and writes docs/generated/benchmarks.md; it wants a quiet machine for
 five minutes. With revoke it measures how long a revocation takes with 1, 100 and 1,000 verifiers, and writes
-docs/generated/revocation-delay.md and its picture. With --quick it does all of it for a moment and writes
-nothing.
+docs/generated/revocation-delay.md and its picture. With set it measures the set of revocations with up to ten
+million of them, and writes docs/generated/revocation-set.md. With --quick it does all of it for a moment and
+writes nothing.
 
 test runs everything that must hold before a change is merged, to the end even if a step fails.
 The exit code is 0 only if every step that ran is ok.

@@ -21,7 +21,8 @@ pub fn start(filter: &str, format: Format) -> Result<(), String> {
         Format::Json => false,
         Format::Text => true,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // No colours, whatever features another package of the build asks for.
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
     let lines = match text {
         true => lines.compact().boxed(),
         false => lines.json().flatten_event(true).boxed(),

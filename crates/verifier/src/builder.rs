@@ -4,7 +4,7 @@ use crate::answer;
 use crate::clock::{Clock, SystemClock};
 use crate::endpoint::{self, BadAddress};
 use crate::entropy;
-use crate::fetch::{Authority, NoRoots};
+use crate::fetch::{Authority, MAX_SNAPSHOT, NoRoots};
 use crate::follow::Follow;
 use crate::keys::KeyRing;
 use crate::secret::ClientSecret;
@@ -102,7 +102,7 @@ impl Builder {
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
-                max_snapshot: 128 * 1024 * 1024,
+                max_snapshot: MAX_SNAPSHOT,
                 monitor: false,
             },
             algorithms: None,
@@ -165,7 +165,7 @@ impl Builder {
         self
     }
 
-    /// Longest snapshot that is taken, in bytes; 128 MiB unless named, which are 3 million revocations that live. It
+    /// Longest snapshot that is taken, in bytes; 512 MiB unless named, which are 13 million revocations that live. It
     /// has one signature, so whoever is asked for it (a relay, too) can have twice as much held until that is
     /// judged.
     pub fn max_snapshot(mut self, bytes: usize) -> Self {

@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 const FRAME_TYPE: &str = "application/vnd.rescind.frame";
 /// Longest snapshot, unless told less.
-const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
+pub(crate) const MAX_SNAPSHOT: usize = 512 * 1024 * 1024;
 /// For an answer to begin, and for a small one to end.
 const ANSWER: Duration = Duration::from_secs(5);
 const SNAPSHOT: Duration = Duration::from_secs(60);

@@ -396,7 +396,9 @@ impl Follow {
         let mut tick = interval(PRUNE_EVERY);
         loop {
             tick.tick().await;
-            self.core.prune();
+            for () in self.core.prune() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

@@ -148,11 +148,10 @@ impl Core {
         self.waiters.close();
     }
 
-    /// Forgets entries whose tokens have all expired, by the earlier of wall and feed.
-    pub(crate) fn prune(&self) {
-        if let Some(lease) = World::lease(self) {
-            self.set.prune(lease.earlier_s(self.clock.now()));
-        }
+    /// Forgets entries whose tokens have all expired, by the earlier of wall and feed; a part with each step.
+    pub(crate) fn prune(&self) -> impl Iterator<Item = ()> {
+        let lease = World::lease(self);
+        lease.into_iter().flat_map(|lease| self.set.pruning(lease.earlier_s(self.clock.now())))
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -206,6 +206,12 @@ impl TokenKeys {
     }
 }
 
+impl FromIterator<(Scope, RevocationKey)> for TokenKeys {
+    fn from_iter<T: IntoIterator<Item = (Scope, RevocationKey)>>(keys: T) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
 /// The `until` of an entry that never expires.
 pub const NEVER: u64 = u64::MAX;
 
