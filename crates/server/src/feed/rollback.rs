@@ -35,7 +35,9 @@ impl FeedHub {
             let Some(seen) = self.signed_here(seen).filter(|seen| !looked_at.contains(seen)) else {
                 continue;
             };
-            if self.has_lost(&head, &seen).await? {
+            let lost;
+            (head, lost) = self.compared(head, &seen).await?;
+            if lost {
                 head = self.open_epoch_after(&seen).await?;
             }
             looked_at.push(seen);
@@ -66,20 +68,25 @@ impl FeedHub {
         }
     }
 
-    /// Whether a position that was signed once is not in the store's log any more.
-    async fn has_lost(&self, held: &LogHead, seen: &Position) -> Result<bool, StoreError> {
-        let entries = match rollback::is_inside(held, seen) {
-            true => self.store().log(seen.pos - 1, 1 + rollback::COMPARED).await?.entries,
-            false => None,
-        };
-        Ok(rollback::has_lost(held, seen, entries.as_deref()))
+    /// Whether a position that was signed once is not in the store's log any more; with the head that this was
+    /// judged by, which is newer if the log had to be read: meanwhile another epoch may have begun.
+    async fn compared(
+        &self,
+        head: LogHead,
+        seen: &Position,
+    ) -> Result<(LogHead, bool), StoreError> {
+        if !rollback::is_inside(&head, seen) {
+            return Ok((head, rollback::has_lost(&head, seen, None)));
+        }
+        let part = self.store().log(seen.pos - 1, 1 + rollback::COMPARED).await?;
+        Ok((part.head, rollback::has_lost(&part.head, seen, part.entries.as_deref())))
     }
 
     /// Begins an epoch after a rollback, unless another request with the same proof already has.
     async fn open_epoch_after(&self, seen: &Position) -> Result<LogHead, StoreError> {
         let _alone = self.opening.lock().await;
-        let head = self.store().head().await?;
-        if !self.has_lost(&head, seen).await? {
+        let (head, lost) = self.compared(self.store().head().await?, seen).await?;
+        if !lost {
             return Ok(head);
         }
         tracing::error!(
