@@ -30,7 +30,7 @@ const MANY: usize = 256;
 /// A segment grows when more of a hundred slots would be filled,
 const FULL: usize = 88;
 /// to have this share of them filled,
-const NEW: usize = 80;
+const NEW: usize = 82;
 /// and shrinks when less is.
 const SPARSE: usize = 50;
 
