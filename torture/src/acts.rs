@@ -16,8 +16,8 @@ use tokio::time::sleep;
 /// Most that is remembered of what is dead.
 const DEAD: usize = 400;
 const OVER: usize = 2_000;
-/// A verifier fetches keys once in a second, and more seldom if they change faster.
-const KEY_PAUSE: Duration = Duration::from_millis(1_600);
+/// A verifier fetches keys once in a second.
+const KEY_PAUSE: Duration = Duration::from_millis(1_100);
 
 /// What all share.
 pub struct Stage {

@@ -276,7 +276,7 @@ impl Faults {
             }
             AtAuthority::FullDisk => {
                 realm.disk.iter().for_each(Disk::fill);
-                sleep(draw.span(2_000, 6_000)).await;
+                sleep(draw.span(1_000, 3_000)).await;
                 return realm.disk.iter().for_each(Disk::free);
             }
             AtAuthority::SlowDisk => {

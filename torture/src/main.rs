@@ -1,7 +1,7 @@
 //! `cargo xtask torture`: the promise under attack for some minutes, and what came of it.
 
 use rescind_torture::argument;
-use rescind_torture::report::{HEAD, problems, tables};
+use rescind_torture::report::{HEAD, problems, tables, too_little};
 use rescind_torture::run::{Defect, Orders, Outcome, run};
 use std::process::ExitCode;
 
@@ -26,11 +26,16 @@ fn orders() -> Option<Orders> {
 
 /// What is said, and whether it is as it should be: good, or, with a planted defect, found out.
 fn judged(outcome: &Outcome) -> (String, bool) {
-    let problems = problems(outcome);
-    let listed: String = problems.iter().map(|problem| format!("- {problem}\n")).collect();
+    let (problems, few) = (problems(outcome), too_little(outcome));
+    let list =
+        |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
+    let listed = list(&problems);
     let broken = &outcome.verdict.broken;
     let (verdict, good) = match outcome.orders.defect {
-        None if problems.is_empty() => ("The promise held.".to_owned(), true),
+        None if problems.is_empty() && few.is_empty() => ("The promise held.".to_owned(), true),
+        None if problems.is_empty() => {
+            (format!("Nothing was broken, but too little was shown:\n\n{}", list(&few)), false)
+        }
         None => (format!("The promise was broken:\n\n{listed}"), false),
         Some(defect) if broken.iter().any(|broken| defect.shows_as(broken)) => {
             (format!("The planted defect was found after {} s:\n\n{listed}", outcome.seconds), true)

@@ -1,7 +1,7 @@
 //! What is said in the end: the figures, what was broken, and whether it is good.
 
 use crate::history::Trouble;
-use crate::judge::{Broken, Verdict};
+use crate::judge::Broken;
 use crate::run::{LIFE, Outcome, PROMISE, STALENESS};
 use rescind_wire::revocation::Scope;
 use std::fmt::Write as _;
@@ -50,13 +50,15 @@ pub fn problems(outcome: &Outcome) -> Vec<String> {
             problems.push(format!("{process} grew from {second} MiB to {last} MiB"));
         }
     }
-    if outcome.orders.minutes >= LONG {
-        problems.extend(too_little(&outcome.verdict));
-    }
     problems
 }
 
-fn too_little(verdict: &Verdict) -> Vec<String> {
+/// What a long run was to show, and has shown too seldom.
+pub fn too_little(outcome: &Outcome) -> Vec<String> {
+    if outcome.orders.minutes < LONG {
+        return Vec::new();
+    }
+    let verdict = &outcome.verdict;
     let shown = |scope: &Scope| verdict.scopes.get(scope).map_or(0, |count| count.shown);
     let all: u64 = Scope::ALL.iter().map(shown).sum();
     let mut few = vec![
