@@ -26,8 +26,8 @@ pub const HEAD: &str = "\
 
 Written by `cargo xtask torture`; no figure by hand. Real processes on one machine: an authority, a relay, verifiers, two
 of them behind the relay, and people and administrators who use them, while a plan from the seed kills, freezes and cuts off
-processes, delays, holds back, reorders and repeats what they say to one another, puts their clocks wrong, and fills and slows
-the authority's disk. An observer keeps every token given, every presentation and
+processes, delays, holds back, reorders and repeats what they say to one another, tells them signed frames of before, takes a
+network's line down, puts their clocks wrong, and fills and slows the authority's disk. An observer keeps every token given, every presentation and
 every revocation, and judges in the end whether the promise was broken: a pure function of what it saw. The plan repeats
 with its seed; what happens between the processes meanwhile does not.
 
