@@ -132,6 +132,13 @@ fn local(port: u16) -> SocketAddr {
 }
 
 impl Realm {
+    /// What the machine did not let it make.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let network = self.network.is_none().then_some("a network of its own for a verifier");
+        let disk = self.disk.is_none().then_some("a small disk for the authority");
+        network.into_iter().chain(disk).collect()
+    }
+
     /// Starts everything; accounts are made by [`Realm::accounts`].
     pub async fn start(plan: Plan) -> Arc<Self> {
         let (folder, front) = (plan.folder(), local(free_port()));

@@ -198,6 +198,9 @@ pub fn tables(outcome: &Outcome) -> String {
     ] {
         let _ = writeln!(text, "| {what} | {value} |");
     }
+    for lacking in &outcome.lacking {
+        let _ = writeln!(text, "| **Not done**, for lack of rights or tools | {lacking} |");
+    }
     text.push_str("\n| Fault | Times |\n|---|---:|\n");
     for (kind, times) in &outcome.faults {
         let _ = writeln!(text, "| {kind} | {times} |");

@@ -108,6 +108,8 @@ pub struct Outcome {
     pub waited: u64,
     /// How many tokens were given.
     pub tokens: usize,
+    /// What the machine did not let it do.
+    pub lacking: Vec<&'static str>,
     /// How long it took, in seconds.
     pub seconds: u64,
     /// The folder of the processes; it is kept until somebody removes it.
@@ -239,6 +241,7 @@ fn outcome(orders: Orders, realm: &Realm, begun: u64) -> Outcome {
         loads: Vec::new(),
         waited: 0,
         tokens: history.tokens.len(),
+        lacking: realm.lacking(),
         seconds: (boot() - begun) / 1_000_000,
         logs,
     }

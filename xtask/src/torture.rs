@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::steps::{Findings, Run};
-use crate::{process, suite};
+use crate::{debian, process, suite};
 
 /// The page that a long run writes.
 const PAGE: &str = "docs/generated/torture.md";
@@ -67,6 +67,7 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 /// Builds the rig and runs it; an error if the promise was broken. Optimised, so that two cores are enough for
 /// everybody.
 fn tortured(root: &Path, arguments: &[String]) -> Result<(), String> {
+    debian::install(&[("ip", "iproute2")], &[])?;
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "-p", "rescind-torture", "--features", "defects"]);
     process::passes(build.current_dir(root))?;
