@@ -173,11 +173,14 @@ impl<K: Keeper> Follow<K> {
     async fn feed_once(&self, attempt: &mut u32, pace: &mut Pace) -> Result<Duration, FetchError> {
         if self.core.following().snapshot_is_wished() {
             let now = || self.core.clock().now().boot_us;
-            if let Some(attempt) = pace.attempt(now()) {
-                sleep(entropy::backoff(attempt)).await;
+            let mut back = self.back.subscribe();
+            tokio::select! {
+                () = sleep(pace.wait(now())) => {}
+                _ = back.changed() => {}
             }
+            let from = now();
             self.snapshot().await?;
-            pace.fetched(now());
+            pace.fetched(from, now());
         }
         let Some(position) = self.core.following().applied() else {
             self.core.following().wish_snapshot();

@@ -1,6 +1,7 @@
 //! How soon after one snapshot the feed's reader fetches the next. A snapshot is by far the most that a verifier
 //! asks for, and whoever stands between can have it asked for again and again: by an old Resync, or by what it
-//! leaves out. Good frames in between prove nothing about that, so only time makes it forget.
+//! leaves out. Good frames in between prove nothing about that. So beyond the first few, no more than a tenth of the
+//! time goes to snapshots: small ones are fetched again soon, for a relay that is behind catches up at any moment.
 
 use std::time::Duration;
 
@@ -8,27 +9,37 @@ use std::time::Duration;
 const FREE: u32 = 3;
 /// After so long without one all is forgotten; well above the longest wait.
 const CALM: Duration = Duration::from_secs(60);
+/// So many times what the last one took is waited,
+const SHARE: u32 = 9;
+/// and no longer than this.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// The snapshots of late.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     recent: u32,
-    /// Boot time of the last one, in microseconds.
+    /// Boot time at which the last one was there, in microseconds.
     last: u64,
+    /// What it took.
+    took: Duration,
 }
 
 impl Pace {
-    /// Which try the next one is, for the time that is waited before it; `None` if nothing is.
-    pub(crate) fn attempt(&mut self, now: u64) -> Option<u32> {
+    /// How long to wait before the next one.
+    pub(crate) fn wait(&mut self, now: u64) -> Duration {
         if now.saturating_sub(self.last) > CALM.as_micros() as u64 {
             self.recent = 0;
         }
-        self.recent.checked_sub(FREE)
+        match self.recent < FREE {
+            true => Duration::ZERO,
+            false => (self.took * SHARE).min(LONGEST),
+        }
     }
 
-    /// One was fetched.
-    pub(crate) fn fetched(&mut self, now: u64) {
-        (self.recent, self.last) = (self.recent.saturating_add(1), now);
+    /// One was fetched, from one moment of the boot clock to another.
+    pub(crate) fn fetched(&mut self, from: u64, to: u64) {
+        self.recent = self.recent.saturating_add(1);
+        (self.last, self.took) = (to, Duration::from_micros(to.saturating_sub(from)));
     }
 }
 
@@ -40,20 +51,20 @@ mod tests {
 
     // P09
     #[test]
-    fn snapshots_are_further_and_further_apart_until_there_was_none_for_a_while() {
+    fn snapshots_take_a_tenth_of_the_time_until_there_was_none_for_a_while() {
         let (mut pace, mut now) = (Pace::default(), 100 * SECOND);
-        for expected in [None, None, None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
-            assert_eq!(pace.attempt(now), expected);
-            pace.fetched(now);
-            now += 15 * SECOND;
+        for (took, waits) in [(1, 0), (1, 0), (1, 0), (1, 9), (0, 9), (5, 0), (1, 15), (1, 9)] {
+            assert_eq!(pace.wait(now), Duration::from_secs(waits));
+            pace.fetched(now, now + took * SECOND);
+            now += took * SECOND + 15 * SECOND;
         }
         now += 46 * SECOND;
-        assert_eq!(pace.attempt(now), None);
+        assert_eq!(pace.wait(now), Duration::ZERO);
     }
 
     #[test]
     fn one_that_could_not_be_had_counts_for_nothing() {
         let mut pace = Pace::default();
-        assert!((0..10).all(|n| pace.attempt(n * SECOND).is_none()));
+        assert!((0..10).all(|n| pace.wait(n * SECOND).is_zero()));
     }
 }
