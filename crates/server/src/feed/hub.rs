@@ -232,7 +232,11 @@ impl<S: Source> Hub<S> {
         let place = self.followers.take(client_id)?;
         let tip = self.tip.subscribe();
         // The last beat was for those who were here: it may name a position before `from`.
-        let (beat, keys) = (tip.borrow().beat.clone(), tip.borrow().keys.clone());
+        let (beat, keys) = {
+            // Borrowed once: with somebody waiting to write in between, a second time waits for ever.
+            let newest = tip.borrow();
+            (newest.beat.clone(), newest.keys.clone())
+        };
         let follower = Follower {
             hub: Arc::clone(self),
             reader,

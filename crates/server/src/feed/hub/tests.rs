@@ -2,6 +2,7 @@ use super::*;
 use futures_util::{FutureExt as _, StreamExt as _};
 use rescind_wire::revocation::Digest;
 use std::pin::pin;
+use std::time::Duration;
 
 const EPOCH: Epoch = Epoch::from_bytes([1; 16]);
 const BOUNDS: Bounds = Bounds { followers: (10, 10), frames: 4 };
@@ -72,4 +73,27 @@ async fn closing_ends_every_stream() {
     hub.close(Some(Bytes::from_static(b"go away")));
     assert_eq!(with.next().await.unwrap().unwrap(), "go away");
     assert!(with.next().await.is_none());
+}
+
+// P09
+#[test]
+fn who_begins_to_follow_and_who_tells_something_never_wait_for_one_another() {
+    let hub = Hub::new(Open, at(0), &BOUNDS);
+    let (done, ends) = std::sync::mpsc::channel();
+    for told in [true, false] {
+        let (hub, done) = (Arc::clone(&hub), done.clone());
+        // One that waits for ever is left behind.
+        std::thread::spawn(move || {
+            for n in 0..50_000 {
+                match told {
+                    true => hub.keys(frame(n)),
+                    false => assert!(hub.follow("a", (), (EPOCH, 0)).is_some()),
+                }
+            }
+            done.send(())
+        });
+    }
+    for _ in 0..2 {
+        assert!(ends.recv_timeout(Duration::from_secs(60)).is_ok(), "one of them hangs");
+    }
 }
