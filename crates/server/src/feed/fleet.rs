@@ -170,7 +170,8 @@ impl Fleet {
             since: known.since,
         };
         let mut all: Vec<Seen> = living.map(seen).collect();
-        all.sort_by(|a, b| (&a.client_id, a.since).cmp(&(&b.client_id, b.since)));
+        let order = |seen: &Seen| (Arc::clone(&seen.client_id), seen.since, seen.instance);
+        all.sort_by_key(order);
         all
     }
 
