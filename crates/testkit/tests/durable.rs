@@ -94,20 +94,50 @@ async fn a_revocation_that_cannot_be_made_durable_answers_503_with_retry_after_a
     scenario.teardown();
 }
 
-// V06, P10
-#[tokio::test(flavor = "multi_thread")]
-async fn success_is_answered_and_the_entry_sent_only_after_the_commit() {
-    let scenario = FailScenario::setup();
-    let world = World::start().await;
+/// Stops whoever comes to this point, until what it gives is dropped; says when somebody has come.
+fn hold(point: &str) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (say, reached) = mpsc::channel();
     let (open, opened) = mpsc::channel::<()>();
     let ends = Mutex::new((say, opened));
-    fail::cfg_callback(BEFORE_COMMIT, move || {
+    fail::cfg_callback(point, move || {
         let ends = ends.lock().unwrap();
         let _ = ends.0.send(());
         let _ = ends.1.recv();
     })
     .unwrap();
+    (reached, open)
+}
+
+// P07: what was signed before is inside of the log then, which is told from memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_asked_for_after_a_commit_counts_it_although_nobody_was_told_yet() {
+    let scenario = FailScenario::setup();
+    let world = World::start().await;
+    world.http.sign_in("alice", PASSWORD).await;
+    let everybody_else = world.send(Method::DELETE, "/sessions").await;
+    assert!(everybody_else.status.is_success(), "{}", everybody_else.text());
+    until("the first entry", || world.verifier.status().applied == 1).await;
+    assert!(world.verifier.check_online(&world.access).await.is_ok());
+    let (reached, open) = hold("store::after_commit");
+    let (http, refresh) = (world.http.clone(), world.refresh.clone());
+    let logout = tokio::spawn(async move { http.send_as(Method::POST, "/logout", &refresh).await });
+    until("the commit", || reached.try_recv().is_ok()).await;
+    let judged = world.verifier.check_online(&world.access).await;
+    assert!(matches!(judged, Err(Refusal::Stale { .. })), "{judged:?}");
+    fail::remove("store::after_commit");
+    drop(open);
+    assert_eq!(logout.await.unwrap().status, 204);
+    let judged = world.verifier.check_online(&world.access).await;
+    assert!(matches!(judged, Err(Refusal::Revoked)), "{judged:?}");
+    scenario.teardown();
+}
+
+// V06, P10
+#[tokio::test(flavor = "multi_thread")]
+async fn success_is_answered_and_the_entry_sent_only_after_the_commit() {
+    let scenario = FailScenario::setup();
+    let world = World::start().await;
+    let (reached, open) = hold(BEFORE_COMMIT);
     let (http, refresh) = (world.http.clone(), world.refresh.clone());
     let logout = tokio::spawn(async move { http.send_as(Method::POST, "/logout", &refresh).await });
     until("the commit", || reached.try_recv().is_ok()).await;

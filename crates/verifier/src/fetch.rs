@@ -315,7 +315,7 @@ async fn read(body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
 async fn read_frame(mut body: Incoming, limit: usize) -> Result<Bytes, FetchError> {
     let mut buffer = BytesMut::new();
     while let Some(part) = body.frame().await {
-        let part = part.map_err(|e| FetchError::of(&e))?;
+        let part = part.map_err(|_| FetchError::Body)?;
         if let Ok(data) = part.into_data() {
             buffer.extend_from_slice(&data);
         }

@@ -78,12 +78,15 @@ impl<K: Keeper> Follow<K> {
 
     /// Metadata, keys and the first snapshot, as often as it takes.
     async fn start(&self) {
+        let mut described = false;
         for attempt in 0.. {
-            match self.start_once().await {
+            match self.start_once(&mut described).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(%error, attempt, "the authority is not ready for this verifier");
-                    // One that is not there is not burdened by questions.
+                    // One that is not there is not burdened by questions; while a relay is not, its authority is
+                    // asked for nothing again.
+                    described &= matches!(error, FetchError::Transport(_));
                     let wait = match error {
                         FetchError::Transport(_) => entropy::spread(HEAD_EVERY),
                         _ => entropy::backoff(attempt),
@@ -95,9 +98,12 @@ impl<K: Keeper> Follow<K> {
         }
     }
 
-    async fn start_once(&self) -> Result<(), FetchError> {
-        self.describe().await?;
-        self.core.prepare(&self.authority).await?;
+    async fn start_once(&self, described: &mut bool) -> Result<(), FetchError> {
+        if !*described {
+            self.describe().await?;
+            self.core.prepare(&self.authority).await?;
+            *described = true;
+        }
         match self.core.following().snapshot_is_wished() {
             true => self.snapshot().await,
             false => self.core.renew(&self.authority).await,
@@ -173,14 +179,13 @@ impl<K: Keeper> Follow<K> {
     async fn feed_once(&self, attempt: &mut u32, pace: &mut Pace) -> Result<Duration, FetchError> {
         if self.core.following().snapshot_is_wished() {
             let now = || self.core.clock().now().boot_us;
-            let mut back = self.back.subscribe();
-            tokio::select! {
-                () = sleep(pace.wait(now())) => {}
-                _ = back.changed() => {}
-            }
+            sleep(pace.wait(now())).await;
             let from = now();
-            self.snapshot().await?;
-            pace.fetched(from, now());
+            let fetched = self.snapshot().await;
+            if fetched.as_ref().map_or_else(FetchError::brought_bytes, |()| true) {
+                pace.fetched(from, now());
+            }
+            fetched?;
         }
         let Some(position) = self.core.following().applied() else {
             self.core.following().wish_snapshot();

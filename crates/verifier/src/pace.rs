@@ -36,7 +36,7 @@ impl Pace {
         }
     }
 
-    /// One was fetched, from one moment of the boot clock to another.
+    /// One was fetched, or what came in its place, from one moment of the boot clock to another.
     pub(crate) fn fetched(&mut self, from: u64, to: u64) {
         self.recent = self.recent.saturating_add(1);
         (self.last, self.took) = (to, Duration::from_micros(to.saturating_sub(from)));

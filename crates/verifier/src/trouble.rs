@@ -133,6 +133,11 @@ impl FetchError {
             None => FetchError::Transport(causes(error)),
         }
     }
+
+    /// Whether an answer came, or part of it, that was read as what was asked for.
+    pub(crate) fn brought_bytes(&self) -> bool {
+        matches!(self, Self::Body | Self::Snapshot(_) | Self::Frame(_) | Self::OtherFrame)
+    }
 }
 
 /// What is wrong with a certificate, if that is the cause. An `io::Error` hides what it holds from

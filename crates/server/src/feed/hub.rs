@@ -96,8 +96,7 @@ struct Tip {
     beat: Bytes,
     beat_pos: u64,
     /// The last wish for acknowledgements, and the position that is wanted.
-    ask: Bytes,
-    ask_pos: u64,
+    ask: Option<(Bytes, u64)>,
     closing: bool,
 }
 
@@ -114,8 +113,8 @@ impl<S: Source> Hub<S> {
     /// An empty ring at a position.
     pub(crate) fn new(source: S, position: Position, bounds: &Bounds) -> Arc<Self> {
         let (all, each) = bounds.followers;
-        let [keys, beat, ask] = [const { Bytes::new() }; 3];
-        let tip = Tip { keys, beat, beat_pos: 0, ask, ask_pos: 0, closing: false };
+        let [keys, beat] = [const { Bytes::new() }; 2];
+        let tip = Tip { keys, beat, beat_pos: 0, ask: None, closing: false };
         let ring = Ring { position, frames: VecDeque::new(), bytes: 0, most: bounds.frames };
         Arc::new(Self {
             source,
@@ -175,7 +174,7 @@ impl<S: Source> Hub<S> {
         self.look();
     }
 
-    /// Begins anew at a position, without any frame.
+    /// Begins anew at a position, without any frame: the key that has signed them may be in force no more.
     pub(crate) fn restart(&self, position: Position) {
         {
             let mut ring = self.ring();
@@ -183,7 +182,7 @@ impl<S: Source> Hub<S> {
             ring.frames.clear();
             ring.bytes = 0;
         }
-        self.look();
+        self.tip.send_modify(|tip| tip.ask = None);
     }
 
     /// Every follower looks anew at what there is for it, and whether it may still have it.
@@ -198,7 +197,7 @@ impl<S: Source> Hub<S> {
 
     /// Whoever has applied the entry at `pos` is asked to say so at once.
     pub(crate) fn ask(&self, frame: Bytes, pos: u64) {
-        self.tip.send_modify(|tip| (tip.ask, tip.ask_pos) = (frame, pos));
+        self.tip.send_modify(|tip| tip.ask = Some((frame, pos)));
     }
 
     /// Another key set is in force.
@@ -246,7 +245,7 @@ impl<S: Source> Hub<S> {
             beat,
             keys,
             // Also who comes late is asked: it may have read the entry in the log.
-            ask: Bytes::new(),
+            asked: Bytes::new(),
             over: false,
             _place: place,
         };
@@ -283,7 +282,7 @@ struct Follower<S: Source> {
     from: u64,
     beat: Bytes,
     keys: Bytes,
-    ask: Bytes,
+    asked: Bytes,
     over: bool,
     _place: Place,
 }
@@ -320,9 +319,12 @@ impl<S: Source> Follower<S> {
                 return Some((Ok(tip.keys), self));
             }
             // Right behind the entry that it is about.
-            if tip.ask != self.ask && tip.ask_pos <= self.from {
-                self.ask = tip.ask.clone();
-                return Some((Ok(tip.ask), self));
+            if let Some((ask, pos)) = tip.ask
+                && ask != self.asked
+                && pos <= self.from
+            {
+                self.asked = ask.clone();
+                return Some((Ok(ask), self));
             }
             if tip.beat != self.beat {
                 self.beat = tip.beat.clone();

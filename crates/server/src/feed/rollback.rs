@@ -68,8 +68,9 @@ impl FeedHub {
         }
     }
 
-    /// Whether a position that was signed once is not in the store's log any more; with the head that this was
-    /// judged by, which is newer if the log had to be read: meanwhile another epoch may have begun.
+    /// Whether a position that was signed once is not in the store's log any more; with the later of the head and
+    /// that of the log: when this is read another epoch may have begun, and what tells it may not have been told
+    /// yet of what the head already counts.
     async fn compared(
         &self,
         head: LogHead,
@@ -79,7 +80,8 @@ impl FeedHub {
             return Ok((head, rollback::has_lost(&head, seen, None)));
         }
         let part = self.store().log(seen.pos - 1, 1 + rollback::COMPARED).await?;
-        Ok((part.head, rollback::has_lost(&part.head, seen, part.entries.as_deref())))
+        let lost = rollback::has_lost(&part.head, seen, part.entries.as_deref());
+        Ok((if part.head.ts < head.ts { head } else { part.head }, lost))
     }
 
     /// Begins an epoch after a rollback, unless another request with the same proof already has.

@@ -16,9 +16,9 @@ use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rescind_authority::clients::{Client, Permission};
-use rescind_wire::b64;
 use rescind_wire::id::{Epoch, Instance};
 use rescind_wire::problem::ProblemCode;
+use rescind_wire::{b64, sha256};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 
@@ -114,7 +114,7 @@ pub(super) async fn feed(
 }
 
 /// One who asks where the log stands.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
     nonce: String,
@@ -149,6 +149,15 @@ impl Ask {
             decoded(seen).ok_or_else(refused)
         });
         Ok(Question { nonce, seen: seen.transpose()? })
+    }
+
+    /// The same as a relay passes it on. To the authority all who are behind a relay are one client: the instance is
+    /// bound to theirs, so that none can say anything in another's place.
+    pub(crate) fn of(&self, client_id: &str) -> Self {
+        let hash = sha256(&[client_id.as_bytes(), self.instance.as_bytes()]);
+        let mut bound = [0; 16];
+        bound.copy_from_slice(&hash[..16]);
+        Self { instance: Instance::from_bytes(bound), ..self.clone() }
     }
 
     fn word(&self, relayed: bool) -> Word {

@@ -14,7 +14,6 @@ use http::{HeaderMap, Method, StatusCode};
 use rescind_authority::line::Carrier;
 use rescind_authority::secret::Secret;
 use rescind_authority::store::{Head, Load};
-use rescind_wire::id::Sub;
 use serde_json::json;
 
 /// Ends the presented session. Without a credential, or with one that is over: 204 all the same.
@@ -39,12 +38,15 @@ pub(super) async fn logout(
     Ok(response)
 }
 
-/// Whose session a credential names. Grants nothing.
-async fn person(app: &App, credential: Option<&Credential>) -> Result<Option<Sub>, Failure> {
+/// Whose session a credential names. Grants nothing. Whoever has one of a session that is over is counted apart
+/// from the person whose it was: it may be a thief's, and must not keep the owner waiting.
+async fn person(app: &App, credential: Option<&Credential>) -> Result<Option<String>, Failure> {
     let Some((carrier, secret)) = credential.map(carried) else { return Ok(None) };
     let Some(sid) = app.authority.session_of(carrier, secret) else { return Ok(None) };
     let loaded = app.authority.store().read(Load::session(sid)).await?;
-    Ok(loaded.account.map(|account| account.sub))
+    let lives = loaded.alive(app.authority.clock().now().wall).is_some();
+    let named = |sub| if lives { format!("{sub}") } else { format!("once {sub}") };
+    Ok(loaded.account.map(|account| named(account.sub)))
 }
 
 fn carried(credential: &Credential) -> (Carrier, &Secret) {

@@ -7,8 +7,8 @@ use crate::http::problem::Failure;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use rescind_authority::store::Head;
-use rescind_wire::id::Sub;
 use serde_json::Value;
+use std::fmt::Display;
 
 /// Whether a call is to wait for the fleet.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl Wait {
 
     /// By this person. To be called before anything is done: refused if too many wait, or too many calls of this
     /// person.
-    pub(crate) fn by(self, app: &App, person: Sub) -> Result<Waiting, Failure> {
+    pub(crate) fn by(self, app: &App, person: impl Display) -> Result<Waiting, Failure> {
         let _place = match self.0 {
             true => {
                 Some(app.feed.fleet().place(&person.to_string()).ok_or(Failure::unavailable(1))?)

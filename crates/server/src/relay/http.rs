@@ -171,6 +171,9 @@ async fn heads(
         Ok(reader) => reader,
         Err(refused) => return refused,
     };
+    let Some(_place) = parts.heads.batch_of(&reader.client_id) else {
+        return Failure::unavailable(1).into_response();
+    };
     match strict_array::<Ask>(request, parts.limits.body, MOST_ASKED).await {
         Ok(asks) => answer(&parts, &reader, &asks).await.into_response(),
         Err(failure) => failure.into_response(),

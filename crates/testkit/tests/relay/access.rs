@@ -181,3 +181,32 @@ async fn how_a_relay_stands_is_told_under_its_own_names_only() {
         }
     }
 }
+
+// to the authority both are the relay.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_behind_a_relay_speaks_in_anothers_place() {
+    let authority = quick().await;
+    let permissions = vec![Permission::Feed];
+    let evil = authority.app.authority.add_client("evil", vec![], permissions, &operator()).await;
+    let evil = evil.unwrap();
+    let relay = TestRelay::start(&authority).await;
+    ready(&relay).await;
+    let epoch = authority.app.authority.store().head().await.unwrap().epoch;
+    for (client, secret, applied) in
+        [("posts-api", authority.secret.as_str(), 0), ("evil", evil.expose(), 9)]
+    {
+        let body = json!({
+            "nonce": b64::encode([7; 16]), "instance": INSTANCE, "epoch": epoch, "applied": applied
+        });
+        let credentials = basic(client, secret);
+        let headers =
+            [("authorization", credentials.as_str()), ("content-type", "application/json")];
+        let http = Http::new(&relay.url());
+        let answer = http.send(Method::POST, "/v1/head", &headers, body.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let seen = authority.app.feed.fleet().seen(authority.app.feed.position());
+    let mut applied: Vec<_> = seen.iter().map(|verifier| verifier.applied).collect();
+    applied.sort_unstable();
+    assert_eq!(applied, [0, 9], "{seen:?}");
+}

@@ -75,6 +75,21 @@ async fn closing_ends_every_stream() {
     assert!(with.next().await.is_none());
 }
 
+// K06: it is signed by the key of before.
+#[tokio::test]
+async fn after_a_new_beginning_nobody_is_told_a_wish_of_before() {
+    let hub = Hub::new(Open, at(0), &BOUNDS);
+    hub.ask(frame(0), 0);
+    let mut before = pin!(hub.follow("a", (), (EPOCH, 0)).unwrap());
+    assert_eq!(before.next().await.unwrap().unwrap(), frame(0));
+    hub.restart(at(0));
+    let mut after = pin!(hub.follow("a", (), (EPOCH, 0)).unwrap());
+    assert!(before.next().now_or_never().is_none() && after.next().now_or_never().is_none());
+    hub.ask(frame(1), 0);
+    assert_eq!(before.next().await.unwrap().unwrap(), frame(1));
+    assert_eq!(after.next().await.unwrap().unwrap(), frame(1));
+}
+
 // P09
 #[test]
 fn who_begins_to_follow_and_who_tells_something_never_wait_for_one_another() {

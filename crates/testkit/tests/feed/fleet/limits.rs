@@ -62,3 +62,27 @@ async fn one_person_does_not_take_all_places_of_those_who_wait() {
     // Nobody is known any more, and the places are free again.
     assert_eq!(end_others(&alice.refresh).await.unwrap().status, 200);
 }
+
+// R-57 H08
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_token_of_a_session_that_is_over_takes_no_place_of_its_owner() {
+    let (authority, proxy) = settled().await;
+    let _verifier = authority.verifier().await;
+    let [over, alice] = [Device::sign_in(&authority).await, Device::sign_in(&authority).await];
+    known(&authority, 1).await;
+    cut_off(&proxy);
+    assert_eq!(over.http.send_as(Method::POST, "/logout", &over.refresh).await.status, 204);
+    let call = |path: &'static str, refresh: &str| {
+        let (http, refresh) = (authority.http(), refresh.to_owned());
+        tokio::spawn(async move { http.send_as(Method::POST, path, &refresh).await })
+    };
+    let waiting = || authority.app.feed.fleet().waiting();
+    let mut calls: Vec<_> = (0..8).map(|_| call("/logout?wait=fleet", &over.refresh)).collect();
+    until("eight calls wait", || waiting() == 8).await;
+    calls.push(call("/logout/everywhere?wait=fleet", &alice.refresh));
+    until("the owner's waits, too", || waiting() == 9).await;
+    authority.clock.advance(S + SECOND);
+    for call in calls {
+        assert_eq!(call.await.unwrap().status, 200);
+    }
+}
