@@ -9,7 +9,7 @@ use std::time::Duration;
 const FREE: u32 = 3;
 /// After so long without one all is forgotten; well above the longest wait.
 const CALM: Duration = Duration::from_secs(60);
-/// So many times what the last one took is waited,
+/// So many times what the last one took passes before the next,
 const SHARE: u32 = 9;
 /// and no longer than this.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -27,12 +27,13 @@ pub(crate) struct Pace {
 impl Pace {
     /// How long to wait before the next one.
     pub(crate) fn wait(&mut self, now: u64) -> Duration {
-        if now.saturating_sub(self.last) > CALM.as_micros() as u64 {
+        let since = Duration::from_micros(now.saturating_sub(self.last));
+        if since > CALM {
             self.recent = 0;
         }
         match self.recent < FREE {
             true => Duration::ZERO,
-            false => (self.took * SHARE).min(LONGEST),
+            false => (self.took * SHARE).min(LONGEST).saturating_sub(since),
         }
     }
 
@@ -55,11 +56,15 @@ mod tests {
         let (mut pace, mut now) = (Pace::default(), 100 * SECOND);
         for (took, waits) in [(1, 0), (1, 0), (1, 0), (1, 9), (0, 9), (5, 0), (1, 15), (1, 9)] {
             assert_eq!(pace.wait(now), Duration::from_secs(waits));
+            now += waits * SECOND;
             pace.fetched(now, now + took * SECOND);
-            now += took * SECOND + 15 * SECOND;
+            now += took * SECOND;
         }
-        now += 46 * SECOND;
-        assert_eq!(pace.wait(now), Duration::ZERO);
+        assert_eq!(pace.wait(now + 4 * SECOND), Duration::from_secs(5), "what has passed counts");
+        assert_eq!(pace.wait(now + 9 * SECOND), Duration::ZERO);
+        assert_eq!(pace.wait(now + 8 * SECOND), Duration::from_secs(1));
+        assert_eq!(pace.wait(now + 61 * SECOND), Duration::ZERO);
+        assert_eq!(pace.wait(now), Duration::ZERO, "all is forgotten");
     }
 
     #[test]
