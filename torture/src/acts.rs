@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const DEAD: usize = 400;
 const OVER: usize = 2_000;
 /// A verifier fetches keys once in a second.
-const KEY_PAUSE: Duration = Duration::from_millis(1_100);
+const KEY_PAUSE: Duration = Duration::from_millis(800);
 
 /// What all share.
 pub struct Stage {

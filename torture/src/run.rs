@@ -193,7 +193,7 @@ async fn crowd(stage: &Arc<Stage>, seed: u64) -> JoinSet<()> {
     for (number, accounts) in actors.into_iter().enumerate() {
         let actor = Actor::new(Arc::clone(stage), number, accounts, draw(10_000 + number as u64));
         match number {
-            ACTORS => tasks.spawn(actor.for_everybody(32, Duration::from_secs(12))),
+            ACTORS => tasks.spawn(actor.for_everybody(48, Duration::from_secs(12))),
             KEYS => tasks.spawn(actor.keys()),
             _ => tasks.spawn(actor.one_by_one(Duration::from_millis(150))),
         };
