@@ -1,24 +1,32 @@
 //! What a refresh over HTTP costs, against the one durable transaction that it needs.
+//!
+//! The floor is the transaction of a refresh without the rest of it: it loads the session, its account, its
+//! cut-offs and the clients, and moves the line, from as many tasks on the same side of the machine.
 
 use crate::Outcome;
 use crate::bench::{Bench, SPAN, say};
 use crate::load::CONNECTIONS;
-use crate::realm::{Realm, text};
+use crate::realm::Realm;
 use crate::report::{Series, Unit};
 use crate::stopwatch::Stopwatch;
 use rescind_authority::Authority;
 use rescind_authority::store::{Load, Loaded, Write};
-use rescind_testkit::http::Http;
 use rescind_wire::id::Sid;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// The measurement: as many clients on either side, each with a session of its own.
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     let realm = Realm::start(bench)?;
-    let (mut sids, mut tokens) = (Vec::new(), Vec::new());
+    let address: SocketAddr = realm.http().address().parse()?;
+    let (mut sids, mut lines) = (Vec::new(), Vec::new());
     for _ in 0..CONNECTIONS {
-        tokens.push(bench.clients.block_on(realm.sign_in())?.1);
+        let (_, token) = bench.clients.block_on(realm.sign_in())?;
+        lines.push(bench.clients.block_on(Line::open(address, &token))?);
         let (other, _) = bench.clients.block_on(realm.sign_in())?;
         sids.push(realm.claims(&other)?.sid);
     }
@@ -27,38 +35,90 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
         say(&format!("refresh: round {round} of {}", bench.rounds));
         let authority = Arc::clone(&realm.app.authority);
         let floor = bench.on_servers(transactions(authority, sids.clone()))?;
-        let (rate, next) = bench.clients.block_on(refreshes(realm.http(), tokens))?;
-        tokens = next;
+        let (rate, next) = bench.clients.block_on(refreshes(lines))?;
+        lines = next;
         series.add(floor, rate);
     }
     Ok(vec![series])
 }
 
-/// Refreshes per second, with the tokens that came last. Each client follows its own line.
-async fn refreshes(http: Http, tokens: Vec<String>) -> Outcome<(f64, Vec<String>)> {
+/// Refreshes per second. Each client follows its own line.
+async fn refreshes(lines: Vec<Line>) -> Outcome<(f64, Vec<Line>)> {
     let watch = Stopwatch::start();
     let mut clients = JoinSet::new();
-    for mut token in tokens {
-        let http = http.clone();
+    for mut line in lines {
         clients.spawn(async move {
             let mut done = 0;
             while watch.elapsed() < SPAN {
-                token = text(&http.refresh(&token, None).await.json(), "refresh_token")?;
+                line.refresh().await?;
                 done += 1;
             }
-            Outcome::Ok((done, token))
+            Outcome::Ok((done, line))
         });
     }
     let (mut all, mut next) = (0, Vec::new());
     for client in clients.join_all().await {
-        let (done, token) = client?;
+        let (done, line) = client?;
         all += done;
-        next.push(token);
+        next.push(line);
     }
     Ok((1.0 / watch.each(all), next))
 }
 
-/// Transactions per second that load a session and move its line, and nothing else.
+/// A client that holds one refresh token, with a connection that it keeps. Its request is written once; then
+/// only the token in it changes, so that it costs the machine little beside what it measures.
+struct Line {
+    stream: TcpStream,
+    request: Vec<u8>,
+    token: Range<usize>,
+    answer: Vec<u8>,
+}
+
+impl Line {
+    async fn open(address: SocketAddr, token: &str) -> Outcome<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let form = format!("grant_type=refresh_token&refresh_token={token}");
+        let request = format!(
+            "POST /token HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        let token = request.len() - token.len()..request.len();
+        Ok(Self { stream, request: request.into_bytes(), token, answer: Vec::new() })
+    }
+
+    /// Sends the token and takes its successor; fails if the answer has none.
+    async fn refresh(&mut self) -> Outcome {
+        self.stream.write_all(&self.request).await?;
+        self.answer.clear();
+        while !is_whole(&self.answer)? {
+            if self.stream.read_buf(&mut self.answer).await? == 0 {
+                return Err("the authority has closed the connection".into());
+            }
+        }
+        let text = std::str::from_utf8(&self.answer)?;
+        let next = text.split_once("\"refresh_token\":\"").and_then(|(_, rest)| rest.split_once('"'));
+        match next {
+            Some((next, _)) if next.len() == self.token.len() => {
+                self.request[self.token.clone()].copy_from_slice(next.as_bytes());
+                Ok(())
+            }
+            _ => Err(format!("no refresh: {text}").into()),
+        }
+    }
+}
+
+/// Whether an answer is there with as many bytes as it has announced.
+fn is_whole(answer: &[u8]) -> Outcome<bool> {
+    let text = std::str::from_utf8(answer)?;
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return Ok(false) };
+    let announced = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = announced.ok_or("the answer announces no length")?.parse()?;
+    Ok(body.len() == length)
+}
+
+/// Transactions per second that load what a refresh loads and move the line, and nothing else.
 async fn transactions(authority: Arc<Authority>, sids: Vec<Sid>) -> Outcome<f64> {
     let watch = Stopwatch::start();
     let mut clients = JoinSet::new();
@@ -73,7 +133,8 @@ async fn transactions(authority: Arc<Authority>, sids: Vec<Sid>) -> Outcome<f64>
                     let step = |from| Write::MoveLine { sid, from, at, move_key: None };
                     from.map(step).into_iter().collect()
                 });
-                authority.store().transact(Load::session(sid), rule).await?;
+                let load = Load { clients: true, ..Load::session(sid) };
+                authority.store().transact(load, rule).await?;
                 done += 1;
             }
             Outcome::Ok(done)
