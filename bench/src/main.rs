@@ -8,16 +8,21 @@
 
 mod bench;
 mod delay;
+mod flood;
 mod load;
+mod login;
 mod machine;
+mod program;
 mod promise;
 mod push;
+mod raw;
 mod realm;
 mod refresh;
 mod report;
 mod revoke;
 mod route;
 mod set;
+mod small;
 mod stopwatch;
 mod stream;
 mod verify;
@@ -45,6 +50,9 @@ const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "route", method: route::METHOD, run: route::measure },
     Measurement { name: "whoami", method: whoami::METHOD, run: whoami::measure },
     Measurement { name: "refresh", method: refresh::METHOD, run: refresh::measure },
+    Measurement { name: "login", method: login::METHOD, run: login::measure },
+    Measurement { name: "flood", method: flood::METHOD, run: flood::measure },
+    Measurement { name: "small", method: small::METHOD, run: small::measure },
     Measurement { name: "revocation", method: revoke::METHOD, run: revoke::measure },
 ];
 

@@ -7,6 +7,7 @@ use crate::Outcome;
 use crate::bench::{Bench, SPAN, say};
 use crate::load::CONNECTIONS;
 use crate::promise::Row;
+use crate::raw::{Raw, post};
 use crate::realm::Realm;
 use crate::report::{Series, Unit};
 use crate::stopwatch::Stopwatch;
@@ -16,8 +17,6 @@ use rescind_wire::id::Sid;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 /// What is measured, for the page.
@@ -74,57 +73,29 @@ async fn refreshes(lines: Vec<Line>) -> Outcome<(f64, Vec<Line>)> {
     Ok((1.0 / watch.each(all), next))
 }
 
-/// A client that holds one refresh token, with a connection that it keeps. Its request is written once; then
-/// only the token in it changes, so that it costs the machine little beside what it measures.
+/// A client that holds one refresh token. Its request is written once; then only the token in it changes.
 struct Line {
-    stream: TcpStream,
+    connection: Raw,
     request: Vec<u8>,
     token: Range<usize>,
-    answer: Vec<u8>,
 }
 
 impl Line {
     async fn open(address: SocketAddr, token: &str) -> Outcome<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
         let form = format!("grant_type=refresh_token&refresh_token={token}");
-        let request = format!(
-            "POST /token HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{form}",
-            form.len()
-        );
+        let request = post(address, "/token", "application/x-www-form-urlencoded", &form);
         let token = request.len() - token.len()..request.len();
-        Ok(Self { stream, request: request.into_bytes(), token, answer: Vec::new() })
+        Ok(Self { connection: Raw::open(address).await?, request: request.into_bytes(), token })
     }
 
     /// Sends the token and takes its successor; fails if the answer has none.
     async fn refresh(&mut self) -> Outcome {
-        self.stream.write_all(&self.request).await?;
-        self.answer.clear();
-        while !is_whole(&self.answer)? {
-            if self.stream.read_buf(&mut self.answer).await? == 0 {
-                return Err("the authority has closed the connection".into());
-            }
-        }
-        let text = std::str::from_utf8(&self.answer)?;
-        let next = text.split_once("\"refresh_token\":\"").and_then(|(_, rest)| rest.split_once('"'));
-        match next {
-            Some((next, _)) if next.len() == self.token.len() => {
-                self.request[self.token.clone()].copy_from_slice(next.as_bytes());
-                Ok(())
-            }
-            _ => Err(format!("no refresh: {text}").into()),
-        }
+        let answer = self.connection.ask(&self.request).await?;
+        let (_, rest) = answer.split_once("\"refresh_token\":\"").ok_or("no refresh")?;
+        let next = rest.get(..self.token.len()).ok_or("no whole token")?;
+        self.request[self.token.clone()].copy_from_slice(next.as_bytes());
+        Ok(())
     }
-}
-
-/// Whether an answer is there with as many bytes as it has announced.
-fn is_whole(answer: &[u8]) -> Outcome<bool> {
-    let text = std::str::from_utf8(answer)?;
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return Ok(false) };
-    let announced = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = announced.ok_or("the answer announces no length")?.parse()?;
-    Ok(body.len() == length)
 }
 
 /// Transactions per second that load what a refresh loads and move the line, and nothing else.
