@@ -3,10 +3,11 @@
 //! One thread writes (`writer`), with one commit for all jobs that wait; a few read-only connections
 //! read (`reader`); the newest entries of the log stay in memory (`tail`). A lock file beside the
 //! database keeps a second process out. The rules stand in `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
-//! (tables, migrations), `rows` (values); and beside the running store `backup`, `restore`, `peek`.
+//! (tables, migrations), `rows` and `columns` (values); and beside the running store `backup`, `restore`, `peek`.
 
 mod apply;
 pub mod backup;
+mod columns;
 pub mod peek;
 mod reader;
 pub mod restore;
