@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::bench::{Bench, say};
 use crate::load::{CONNECTIONS, Requests};
+use crate::promise::Row;
 use crate::realm::Realm;
 use crate::report::{Series, Unit};
 use crate::route::serve;
@@ -10,6 +11,12 @@ use axum::Router;
 use axum::routing::get;
 use http::header::{CONTENT_LENGTH, DATE};
 use rescind_testkit::server::PASSWORD;
+
+/// What is measured, for the page.
+pub(crate) const METHOD: &str = "\
+- **`GET /whoami`**: asked by `wrk` with the cookies of 64 sessions in turn. Floor: a handler of axum that gives a fixed
+  answer with the same headers and as long a body.
+";
 
 /// The measurement.
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
@@ -29,11 +36,12 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     let hello = move || async move { (headers, body) };
     let hello = serve(bench, Router::new().route("/whoami", get(hello)))?;
     requests.alike(bench, [realm.issuer(), &hello])?;
-    let mut series = Series::new("`GET /whoami` by cookie", Unit::Requests);
+    let mut series =
+        Series::new("`GET /whoami` by cookie", Unit::Requests).at_least(Row::Whoami, 0.80);
     for round in 1..=bench.rounds {
         say(&format!("whoami: round {round} of {}", bench.rounds));
-        let floor = requests.rate(&hello)?;
-        series.add(floor, requests.rate(realm.issuer())?);
+        let floor = requests.load(&hello, &[])?;
+        series.add_loads(floor, requests.load(realm.issuer(), &[])?);
     }
     Ok(vec![series])
 }

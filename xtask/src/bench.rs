@@ -2,7 +2,7 @@
 //!
 //! Builds and runs `rescind-bench` and keeps what it prints. No figure is judged.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{Findings, Run};
@@ -44,6 +44,14 @@ pub(crate) fn run(root: &Path, page: &Page, quick: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// One measurement of the page of all, printed.
+pub(crate) fn only(root: &Path, name: &str, quick: bool) -> Result<(), String> {
+    let mut bench = Command::new(built(root)?.join("rescind-bench"));
+    bench.args(["only", name]).args(quick.then_some("--quick"));
+    println!("{}", process::captured(&mut bench)?);
+    Ok(())
+}
+
 /// Everything for a moment.
 pub(crate) fn quick(root: &Path) -> Result<String, String> {
     [&ALL, &DELAY, &SET].into_iter().map(|page| measured(root, page, true)).collect()
@@ -62,11 +70,7 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 }
 
 fn measured(root: &Path, page: &Page, quick: bool) -> Result<String, String> {
-    debian::install(&[("wrk", "wrk")], &[])?;
-    let mut build = Command::new("cargo");
-    build.args(["build", "--release", "-p", "rescind-bench"]).current_dir(root);
-    process::passes(&mut build)?;
-    let built = suite::target(root)?.join("release");
+    let built = built(root)?;
     let mut bench = Command::new(built.join("rescind-bench"));
     bench.args(page.only);
     if let Some(picture) = page.picture {
@@ -78,4 +82,16 @@ fn measured(root: &Path, page: &Page, quick: bool) -> Result<String, String> {
         bench.arg("--quick");
     }
     process::captured(&mut bench)
+}
+
+/// The folder of the program, with all that it needs.
+fn built(root: &Path) -> Result<PathBuf, String> {
+    debian::install(&[("wrk", "wrk")], &[])?;
+    // One after the other: together, the program would be built with what only tests may use.
+    for package in ["rescind-server", "rescind-bench"] {
+        let mut build = Command::new("cargo");
+        build.args(["build", "--release", "-p", package]).current_dir(root);
+        process::passes(&mut build)?;
+    }
+    Ok(suite::target(root)?.join("release"))
 }

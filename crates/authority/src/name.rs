@@ -2,6 +2,7 @@
 
 use precis_profiles::UsernameCaseMapped;
 use precis_profiles::precis_core::profile::Profile as _;
+use std::borrow::Cow;
 
 /// Longest name, in bytes of its canonical form.
 pub const MAX_NAME: usize = 255;
@@ -22,11 +23,15 @@ impl Name {
         if typed.is_empty() || typed.len() > 4 * MAX_NAME {
             return Err(BadName);
         }
-        let canonical = UsernameCaseMapped::new().enforce(typed).map_err(|_| BadName)?;
+        let canonical = match typed.bytes().all(|b| b.is_ascii_graphic()) {
+            // What the profile makes of it, without its tables: a name is read with each request.
+            true => typed.to_ascii_lowercase(),
+            false => profile(typed)?,
+        };
         if canonical.is_empty() || canonical.len() > MAX_NAME {
             return Err(BadName);
         }
-        Ok(Self(canonical.into_owned()))
+        Ok(Self(canonical))
     }
 
     /// The canonical text.
@@ -35,9 +40,23 @@ impl Name {
     }
 }
 
+/// The form by the profile of RFC 8265.
+fn profile(typed: &str) -> Result<String, BadName> {
+    UsernameCaseMapped::new().enforce(typed).map(Cow::into_owned).map_err(|_| BadName)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        // L12
+        #[test]
+        fn a_name_of_visible_ascii_is_what_the_profile_makes_of_it(typed in "[!-~]{1,40}") {
+            prop_assert_eq!(Name::new(&typed).map(|name| name.0), profile(&typed));
+        }
+    }
 
     // L12
     #[test]

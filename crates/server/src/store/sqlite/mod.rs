@@ -3,10 +3,11 @@
 //! One thread writes (`writer`), with one commit for all jobs that wait; a few read-only connections
 //! read (`reader`); the newest entries of the log stay in memory (`tail`). A lock file beside the
 //! database keeps a second process out. The rules stand in `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
-//! (tables, migrations), `rows` (values); and beside the running store `backup`, `restore`, `peek`.
+//! (tables, migrations), `rows` and `columns` (values); and beside the running store `backup`, `restore`, `peek`.
 
 mod apply;
 pub mod backup;
+mod columns;
 pub mod peek;
 mod reader;
 pub mod restore;
@@ -28,6 +29,7 @@ use rescind_authority::store::{
 };
 use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
+use rusqlite::Connection;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -189,6 +191,7 @@ impl SqliteStore {
             clock,
             ratchet: head.ts,
             appended: Vec::new(),
+            clients: None,
             tail: Arc::clone(&tail),
             committed: Arc::clone(&committed),
             failing: Arc::clone(&failing),
@@ -291,7 +294,9 @@ impl Store for SqliteStore {
 
     async fn read(&self, load: Load) -> Result<Loaded, StoreError> {
         let issuer = Arc::clone(&self.issuer);
-        self.readers.read(move |conn| reader::load(conn, &issuer, &load)).await
+        let read =
+            move |conn: &Connection| reader::load(conn, &issuer, &load, reader::head(conn)?, &mut None);
+        self.readers.read(read).await
     }
 
     async fn transact(&self, load: Load, decide: Decide) -> Result<Head, StoreError> {

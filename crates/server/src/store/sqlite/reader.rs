@@ -2,7 +2,8 @@
 //! first, so that all of it is one snapshot. The same [`load`] serves the writer, inside its own
 //! transaction.
 
-use super::rows::{self, Answer, all, clamped, failed, number, one};
+use super::columns::number;
+use super::rows::{self, Answer, account_columns, all, clamped, failed, one, session_columns};
 use super::schema;
 use rescind_authority::account::Account;
 use rescind_authority::audit::{Order, Record, Search};
@@ -82,13 +83,19 @@ pub(super) fn head(conn: &Connection) -> Answer<Head> {
 
 fn head_and_floor(conn: &Connection) -> Answer<(Head, u64)> {
     let sql = "SELECT epoch, pos, ts, digest, longest_life, iat_limit, floor FROM realm";
-    let found = one(conn, sql, [], |row| Ok((rows::head(row)?, number(row, "floor")?)))?;
+    let found = one(conn, sql, [], rows::head_and_floor)?;
     found.ok_or_else(|| StoreError::Failed("the database holds no realm".into()))
 }
 
-/// One view, the head first.
-pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loaded> {
-    let head = head(conn)?;
+/// One view, the head first: it was read in this transaction. `known` are the clients, where somebody keeps
+/// them; otherwise they are read.
+pub(super) fn load(
+    conn: &Connection,
+    issuer: &str,
+    load: &Load,
+    head: Head,
+    known: &mut Option<Arc<[Client]>>,
+) -> Answer<Loaded> {
     let session = load.session.map(|sid| session(conn, sid)).transpose()?.flatten();
     let account = match (&load.account, &session) {
         (Some(AccountRef::Sub(sub)), _) => account(conn, "sub", sub.as_bytes())?,
@@ -99,8 +106,11 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
     let siblings = match (load.siblings, &account) {
         (true, Some(account)) => all(
             conn,
-            "SELECT * FROM session WHERE sub = ?1 AND state = 'live' \
-             ORDER BY created_at DESC, sid LIMIT ?2",
+            concat!(
+                "SELECT ",
+                session_columns!(),
+                " FROM session WHERE sub = ?1 AND state = 'live' ORDER BY created_at DESC, sid LIMIT ?2"
+            ),
             params![account.sub.as_bytes(), MOST_SIBLINGS as i64],
             rows::session,
         )?,
@@ -113,7 +123,7 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
         session: session.map(judge).transpose()?,
         siblings: siblings.into_iter().map(judge).collect::<Answer<_>>()?,
         keys: if load.keys { keys(conn)? } else { StoredKeys::default() },
-        clients: if load.clients { clients(conn)? } else { Vec::new() },
+        clients: if load.clients { known_clients(conn, known)? } else { Arc::default() },
         revocations: revocations(conn, &load.revocations)?,
     })
 }
@@ -175,14 +185,18 @@ pub(super) fn sessions(
     most: usize,
 ) -> Answer<Vec<Judged>> {
     let after = after.map(|sid| *sid.as_bytes());
-    let sql = "SELECT * FROM session WHERE state = 'live' AND (?1 IS NULL OR sid > ?1) \
-               ORDER BY sid LIMIT ?2";
+    let sql = concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM session WHERE state = 'live' AND (?1 IS NULL OR sid > ?1) ORDER BY sid LIMIT ?2"
+    );
     let found = all(conn, sql, params![after, clamped(most as u64)], rows::session)?;
     found.into_iter().map(|session| judged(conn, issuer, session)).collect()
 }
 
 fn session(conn: &Connection, sid: Sid) -> Answer<Option<Session>> {
-    one(conn, "SELECT * FROM session WHERE sid = ?1", [sid.as_bytes()], rows::session)
+    let sql = concat!("SELECT ", session_columns!(), " FROM session WHERE sid = ?1");
+    one(conn, sql, [sid.as_bytes()], rows::session)
 }
 
 fn account(
@@ -191,8 +205,8 @@ fn account(
     key: impl rusqlite::ToSql,
 ) -> Answer<Option<Account>> {
     let sql = match column {
-        "name" => "SELECT * FROM account WHERE name = ?1",
-        _ => "SELECT * FROM account WHERE sub = ?1",
+        "name" => concat!("SELECT ", account_columns!(), " FROM account WHERE name = ?1"),
+        _ => concat!("SELECT ", account_columns!(), " FROM account WHERE sub = ?1"),
     };
     one(conn, sql, [key], rows::account)
 }
@@ -239,18 +253,27 @@ pub(super) fn snapshot(conn: &Connection) -> Answer<(Head, Vec<Entry>)> {
 
 /// All accounts, by name.
 pub(super) fn accounts(conn: &Connection) -> Answer<Vec<Account>> {
-    all(conn, "SELECT * FROM account ORDER BY name", [], rows::account)
+    let sql = concat!("SELECT ", account_columns!(), " FROM account ORDER BY name");
+    all(conn, sql, [], rows::account)
 }
 
-/// How much there is, by indexes alone.
+/// How much there is, as it is kept with every change.
 pub(super) fn counts(conn: &Connection) -> Answer<Counts> {
-    let sql = "SELECT (SELECT count(*) FROM account) AS accounts, \
-               (SELECT count(*) FROM session WHERE state = 'live') AS sessions";
+    let sql = "SELECT accounts, sessions FROM amount";
     let read = |row: &Row<'_>| {
         Ok(Counts { accounts: number(row, "accounts")?, sessions: number(row, "sessions")? })
     };
     let counted = one(conn, sql, [], read)?;
     counted.ok_or_else(|| StoreError::Failed("the database counts nothing".into()))
+}
+
+fn known_clients(conn: &Connection, known: &mut Option<Arc<[Client]>>) -> Answer<Arc<[Client]>> {
+    if let Some(clients) = known {
+        return Ok(Arc::clone(clients));
+    }
+    let clients: Arc<[Client]> = clients(conn)?.into();
+    *known = Some(Arc::clone(&clients));
+    Ok(clients)
 }
 
 /// All clients, by id.

@@ -2,6 +2,7 @@
 //! never a guess. Error texts name columns and never carry values. Who asks for rows: `reader`; who
 //! changes them: `apply`.
 
+use super::columns::{Columns, InOrder, bytes, list, number, number_or_null, small, value};
 use rescind_authority::account::{Account, AccountState};
 use rescind_authority::audit::{Action, Record};
 use rescind_authority::clients::{Client, Permission};
@@ -13,7 +14,6 @@ use rescind_authority::store::{Head, StoreError};
 use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Digest, Entry, NEVER, RevocationKey, Scope};
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, Error, Params, Row};
 
 /// A step inside a transaction.
@@ -57,7 +57,8 @@ fn damaged_text(column: &str) -> String {
     format!("the database is damaged: column {column} holds what was never written")
 }
 
-fn damaged(column: &str) -> StoreError {
+/// A column that holds what no rule writes.
+pub(super) fn damaged(column: &str) -> StoreError {
     StoreError::Failed(damaged_text(column))
 }
 
@@ -120,49 +121,23 @@ pub(super) fn all<T>(
     Ok(found)
 }
 
-fn value<T: FromSql>(row: &Row<'_>, column: &'static str) -> Answer<T> {
-    row.get(column).map_err(failed)
-}
-
-/// A number that is never negative.
-pub(super) fn number(row: &Row<'_>, column: &'static str) -> Answer<u64> {
-    u64::try_from(value::<i64>(row, column)?).map_err(|_| damaged(column))
-}
-
-fn small(row: &Row<'_>, column: &'static str) -> Answer<u32> {
-    u32::try_from(value::<i64>(row, column)?).map_err(|_| damaged(column))
-}
-
-fn number_or_null(row: &Row<'_>, column: &'static str) -> Answer<Option<u64>> {
-    let found: Option<i64> = value(row, column)?;
-    found.map(|n| u64::try_from(n).map_err(|_| damaged(column))).transpose()
-}
-
-/// Exactly `N` bytes.
-pub(super) fn bytes<const N: usize>(row: &Row<'_>, column: &'static str) -> Answer<[u8; N]> {
-    value(row, column)
-}
-
-fn list(row: &Row<'_>, column: &'static str) -> Answer<Vec<String>> {
-    let text: String = value(row, column)?;
-    serde_json::from_str(&text).map_err(|_| damaged(column))
-}
-
 fn scope(row: &Row<'_>) -> Answer<Scope> {
     let n = u8::try_from(value::<i64>(row, "scope")?).map_err(|_| damaged("scope"))?;
     Scope::from_u8(n).ok_or_else(|| damaged("scope"))
 }
 
-/// The head, from the row of the realm.
-pub(super) fn head(row: &Row<'_>) -> Answer<Head> {
-    Ok(Head {
+/// The head and the floor, from the row of the realm, in this order.
+pub(super) fn head_and_floor(row: &Row<'_>) -> Answer<(Head, u64)> {
+    let row = &InOrder::of(row);
+    let head = Head {
         epoch: Epoch::from_bytes(bytes(row, "epoch")?),
         pos: number(row, "pos")?,
         ts: number(row, "ts")?,
         digest: Digest(bytes(row, "digest")?),
         longest_life: number(row, "longest_life")?,
         iat_limit: number(row, "iat_limit")?,
-    })
+    };
+    Ok((head, number(row, "floor")?))
 }
 
 /// An entry of the log.
@@ -190,18 +165,30 @@ pub(super) fn account_state(state: AccountState) -> (&'static str, bool) {
     }
 }
 
-/// An account.
-pub(super) fn account(row: &Row<'_>) -> Answer<Account> {
+/// The columns of [`account`].
+macro_rules! account_columns {
+    () => {
+        "sub, name, password_hash, password_version, roles, state, banned, created_at"
+    };
+}
+pub(super) use account_columns;
+
+fn name(row: &impl Columns) -> Answer<Name> {
     let text: String = value(row, "name")?;
     let name = Name::new(&text).ok().filter(|name| name.as_str() == text);
-    let state: String = value(row, "state")?;
+    name.ok_or_else(|| damaged("name"))
+}
+
+/// An account.
+pub(super) fn account(row: &Row<'_>) -> Answer<Account> {
+    let row = &InOrder::of(row);
     Ok(Account {
         sub: Sub::from_bytes(bytes(row, "sub")?),
-        name: name.ok_or_else(|| damaged("name"))?,
+        name: name(row)?,
         password_hash: value(row, "password_hash")?,
         password_version: small(row, "password_version")?,
         roles: list(row, "roles")?,
-        state: match (state.as_str(), value(row, "banned")?) {
+        state: match (value::<String>(row, "state")?.as_str(), value(row, "banned")?) {
             ("active", false) => AccountState::Active,
             ("suspended", false) => AccountState::Suspended,
             ("suspended", true) => AccountState::Banned,
@@ -219,7 +206,7 @@ pub(super) fn carrier_name(carrier: Carrier) -> &'static str {
     }
 }
 
-fn carrier(row: &Row<'_>) -> Answer<Carrier> {
+fn carrier(row: &impl Columns) -> Answer<Carrier> {
     let name: String = value(row, "carrier")?;
     [Carrier::Cookie, Carrier::Token]
         .into_iter()
@@ -258,25 +245,37 @@ impl StateColumns {
     }
 }
 
-fn session_state(row: &Row<'_>) -> Answer<SessionState> {
+fn session_state(row: &impl Columns) -> Answer<SessionState> {
     let state: String = value(row, "state")?;
-    match state.as_str() {
-        "live" => Ok(SessionState::Live),
-        "replaced" => Ok(SessionState::Replaced {
-            by: Sid::from_bytes(bytes(row, "replaced_by")?),
-            at: number(row, "over_at")?,
-        }),
-        "ended" => {
-            let why: String = value(row, "why")?;
+    let over_at = number_or_null(row, "over_at")?;
+    let by: Option<[u8; 16]> = value(row, "replaced_by")?;
+    let why: Option<String> = value(row, "why")?;
+    match (state.as_str(), over_at, by, why) {
+        ("live", None, None, None) => Ok(SessionState::Live),
+        ("replaced", Some(at), Some(by), None) => {
+            Ok(SessionState::Replaced { by: Sid::from_bytes(by), at })
+        }
+        ("ended", Some(at), None, Some(why)) => {
             let why = Why::from_name(&why).ok_or_else(|| damaged("why"))?;
-            Ok(SessionState::Ended { at: number(row, "over_at")?, why })
+            Ok(SessionState::Ended { at, why })
         }
         _ => Err(damaged("state")),
     }
 }
 
+/// The columns of [`session`].
+macro_rules! session_columns {
+    () => {
+        "sid, sub, client_id, audiences, carrier, rv, created_at, auth_time, amr, idle, expires_at, \
+         last_seen_at, generation, reached_at, seen_at, move_key, state, over_at, replaced_by, why, \
+         device, user_agent, address, remembered"
+    };
+}
+pub(super) use session_columns;
+
 /// A session.
 pub(super) fn session(row: &Row<'_>) -> Answer<Session> {
+    let row = &InOrder::of(row);
     Ok(Session {
         sid: Sid::from_bytes(bytes(row, "sid")?),
         sub: Sub::from_bytes(bytes(row, "sub")?),

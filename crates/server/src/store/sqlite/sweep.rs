@@ -1,7 +1,8 @@
 //! What has passed goes, in slices, so that no sign-in waits for a large sweep. A cut-off goes only when
 //! the transaction that deletes it finds no session left that it judges.
 
-use super::rows::{self, Answer, all, bytes, clamped, int, one, run};
+use super::columns::{bytes, number};
+use super::rows::{Answer, all, clamped, int, one, run};
 use rescind_authority::session::KEPT_WHEN_OVER;
 use rusqlite::{Connection, params};
 
@@ -56,7 +57,7 @@ fn entries(conn: &Connection, now: u64) -> Answer<Part> {
         "DELETE FROM log WHERE pos IN \
          (SELECT pos FROM log WHERE until <= ?1 ORDER BY until LIMIT ?2) RETURNING pos, until",
         [clamped(now), clamped(SLICE)],
-        |row| Ok((rows::number(row, "pos")?, rows::number(row, "until")?)),
+        |row| Ok((number(row, "pos")?, number(row, "until")?)),
     )?;
     let newest = gone.iter().map(|(pos, _)| pos).max();
     let latest = gone.iter().map(|(_, until)| until).max();
@@ -99,7 +100,7 @@ fn cutoffs(conn: &Connection, after: Option<[u8; 16]>) -> Answer<Part> {
     let slice = "SELECT max(key) AS last, count(*) AS rows FROM \
                  (SELECT key FROM cutoff WHERE key > ?1 ORDER BY key LIMIT ?2)";
     let found =
-        one(conn, slice, params![after, clamped(SLICE)], |row| match rows::number(row, "rows")? {
+        one(conn, slice, params![after, clamped(SLICE)], |row| match number(row, "rows")? {
             0 => Ok(None),
             n => Ok(Some((bytes::<16>(row, "last")?, n))),
         })?;
