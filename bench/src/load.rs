@@ -56,13 +56,15 @@ impl Requests {
         header: &'static str,
         values: Vec<String>,
     ) -> Outcome<Self> {
-        let script = bench.folder().join(format!("{header}.lua"));
+        let script = tempfile::Builder::new().suffix(".lua").tempfile_in(bench.folder())?;
         let listed: String = values.iter().map(|value| format!("  {value:?},\n")).collect();
         let text = format!(
             "local values = {{\n{listed}}}\nlocal path, header, steps = {path:?}, {header:?}, {STEPS}\n{}",
             include_str!("load.lua")
         );
         std::fs::write(&script, text)?;
+        // Goes with the folder.
+        let script = script.into_temp_path().keep()?;
         Ok(Self { path, header, values, script })
     }
 
