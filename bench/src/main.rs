@@ -9,8 +9,10 @@
 
 mod bench;
 mod delay;
+mod flood;
 mod growth;
 mod load;
+mod login;
 mod machine;
 mod peer;
 mod peers;
@@ -26,6 +28,7 @@ mod revoke;
 mod route;
 mod seed;
 mod set;
+mod small;
 mod stopwatch;
 mod stream;
 mod verify;
@@ -54,6 +57,9 @@ const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "whoami", method: whoami::METHOD, run: whoami::measure },
     Measurement { name: "peers", method: peers::METHOD, run: peers::measure },
     Measurement { name: "refresh", method: refresh::METHOD, run: refresh::measure },
+    Measurement { name: "login", method: login::METHOD, run: login::measure },
+    Measurement { name: "flood", method: flood::METHOD, run: flood::measure },
+    Measurement { name: "small", method: small::METHOD, run: small::measure },
     Measurement { name: "revocation", method: revoke::METHOD, run: revoke::measure },
     Measurement { name: "growth", method: growth::METHOD, run: growth::measure },
 ];

@@ -56,14 +56,18 @@ impl People {
             "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; \
              PRAGMA cache_size = -500000;",
         )?;
-        let indexes = drop_indexes(&conn)?;
+        let dropped = drop_beside(&conn)?;
         let transaction = conn.transaction()?;
         self.accounts(&transaction)?;
         self.sessions(&transaction)?;
         transaction.commit()?;
-        for index in indexes {
-            conn.execute_batch(&index)?;
+        for made in dropped {
+            conn.execute_batch(&made)?;
         }
+        conn.execute_batch(
+            "UPDATE amount SET accounts = (SELECT count(*) FROM account), \
+             sessions = (SELECT count(*) FROM session)",
+        )?;
         conn.close().map_err(|(_, error)| error)?;
         // What is measured afterwards does not wait for the disk to take all this.
         File::open(path)?.sync_all()?;
@@ -116,17 +120,17 @@ fn name(account: usize) -> String {
     format!("user{account:08}")
 }
 
-/// Drops what the schema has made by name, and gives the statements that make it again.
-fn drop_indexes(conn: &Connection) -> Outcome<Vec<String>> {
+/// Drops the indexes and triggers of both tables, and gives the statements that make them again.
+fn drop_beside(conn: &Connection) -> Outcome<Vec<String>> {
     let mut find = conn.prepare(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL \
-         AND tbl_name IN ('account', 'session')",
+        "SELECT type || ' ' || name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') \
+         AND sql IS NOT NULL AND tbl_name IN ('account', 'session')",
     )?;
     let found = find.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    let (names, made): (Vec<String>, Vec<String>) =
+    let (dropped, made): (Vec<String>, Vec<String>) =
         found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-    for name in names {
-        conn.execute_batch(&format!("DROP INDEX {name}"))?;
+    for name in dropped {
+        conn.execute_batch(&format!("DROP {name}"))?;
     }
     Ok(made)
 }

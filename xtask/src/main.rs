@@ -16,6 +16,7 @@ mod fuzz;
 mod libtest;
 mod links;
 mod model;
+mod peers;
 mod process;
 mod secrets;
 mod steps;
