@@ -10,6 +10,7 @@
 mod bench;
 mod delay;
 mod flood;
+mod fresh;
 mod growth;
 mod load;
 mod login;
@@ -54,6 +55,7 @@ struct Measurement {
 const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "verify", method: verify::METHOD, run: verify::measure },
     Measurement { name: "route", method: route::METHOD, run: route::measure },
+    Measurement { name: "fresh", method: fresh::METHOD, run: fresh::measure },
     Measurement { name: "whoami", method: whoami::METHOD, run: whoami::measure },
     Measurement { name: "peers", method: peers::METHOD, run: peers::measure },
     Measurement { name: "refresh", method: refresh::METHOD, run: refresh::measure },

@@ -68,6 +68,10 @@ impl Peer {
         self
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// One measurement with its own requests.
     pub(crate) fn load(&self) -> Outcome<Load> {
         self.load_of(self.requests.as_ref().ok_or("it has no requests of its own")?)

@@ -41,7 +41,8 @@ pub(crate) const METHOD: &str = "\
 /// Live revocations.
 const REVOCATIONS: usize = 1_000_000;
 
-async fn hello(_: Principal) -> Json<Value> {
+/// A route that tells nothing but lets in only who is known.
+pub(crate) async fn hello(_: Principal) -> Json<Value> {
     Json(json!({ "hello": "world" }))
 }
 
