@@ -56,7 +56,10 @@ impl Peer {
         peer.url = format!("http://127.0.0.1:{}", told["port"]);
         if let Some((path, header)) = asked {
             let requests = Requests::new(bench, path, header, values.collect())?;
-            bench.clients.block_on(requests.answer(&peer.url))?;
+            let answer = bench.clients.block_on(requests.answer(&peer.url))?;
+            if answer.text() == "null" {
+                return Err(format!("{name} knows nobody").into());
+            }
             peer.requests = Some(requests);
         }
         Ok(peer)

@@ -54,7 +54,7 @@ pub(crate) fn run(root: &Path, page: &Page, quick: bool) -> Result<(), String> {
 /// One measurement of the page of all, printed.
 pub(crate) fn only(root: &Path, name: &str, quick: bool) -> Result<(), String> {
     let built = built(root)?;
-    peers::prepare(root, &suite::target(root)?)?;
+    peers::prepare(root, &suite::target(root)?, quick)?;
     let mut bench = Command::new(built.join("rescind-bench"));
     bench.args(["only", name]).args(quick.then_some("--quick"));
     println!("{}", process::captured(&mut bench)?);
@@ -81,7 +81,7 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 fn measured(root: &Path, page: &Page, quick: bool) -> Result<String, String> {
     let (built, target) = (built(root)?, suite::target(root)?);
     if page.peers {
-        peers::prepare(root, &target)?;
+        peers::prepare(root, &target, quick)?;
     }
     let mut bench = Command::new(built.join("rescind-bench"));
     bench.arg(page.measured);
