@@ -1,21 +1,24 @@
-//! `cargo xtask bench revoke`: the delay of a revocation with 1, 100 and 1,000 verifiers, as a table and as a
+//! `cargo xtask bench revoke`: the delay of a revocation with 1 to 10,000 verifiers, as a table and as a
 //! picture.
 
 use crate::Outcome;
 use crate::bench::{Bench, say};
 use crate::machine;
+use crate::picture::{Axes, Curve, curves};
 use crate::realm::Realm;
 use crate::report::quantile;
 use crate::revoke::{Delays, Fleet, commits};
-use plotters::prelude::*;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 
 /// Verifiers, and how many sessions are revoked in each of the rounds.
-const FLEETS: [(usize, usize); 3] = [(1, 300), (100, 40), (1000, 10)];
+const FLEETS: [(usize, usize); 4] = [(1, 300), (100, 40), (1000, 10), (10_000, 1)];
 /// The same, to see that it works.
 const QUICK: [(usize, usize); 2] = [(1, 2), (10, 2)];
 /// Shares of all delays that the table shows.
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+/// Open files of the largest fleet, and some.
+const FILES: u64 = 45_000;
 /// Durable commits that are timed.
 const COMMITS: usize = 2000;
 /// What is promised: this many times the push, and one commit.
@@ -23,6 +26,7 @@ const TIMES: f64 = 3.0;
 
 /// Measures; draws the picture into a file and gives the page.
 pub(crate) fn page(bench: &Bench, picture: &Path) -> Outcome<String> {
+    allow_files()?;
     let mut fleets = Vec::new();
     for &(count, revocations) in bench.choose(&FLEETS[..], &QUICK[..]) {
         fleets.push((count, fleet(bench, count, revocations)?));
@@ -57,6 +61,17 @@ One durable commit of one row, by SQLite alone: p50 {}, p99 {}.
         millis(quantile(&mut commits, 0.5)),
         millis(commit),
     ))
+}
+
+/// Each verifier takes four: two connections with two ends. Fails where the machine does not let this program have them.
+fn allow_files() -> Outcome {
+    let most = getrlimit(Resource::Nofile);
+    if most.current.is_none_or(|current| current >= FILES) {
+        return Ok(());
+    }
+    let wanted = Rlimit { current: Some(FILES), maximum: most.maximum.map(|most| most.max(FILES)) };
+    let refused = |error| format!("{FILES} open files are needed, and not allowed: {error}");
+    Ok(setrlimit(Resource::Nofile, wanted).map_err(refused)?)
 }
 
 /// Rounds with one fleet, which is new.
@@ -104,33 +119,15 @@ fn millis(seconds: f64) -> String {
 
 /// The share of refusals by time, one curve for each fleet and its push.
 fn draw(file: &Path, fleets: &mut [(usize, Delays)]) -> Outcome {
-    let all = fleets.iter().flat_map(|(_, delays)| delays.push.iter().chain(&delays.ours));
-    let (least, most) = all.fold((f64::MAX, 0.0_f64), |(a, b), s| (a.min(*s), b.max(*s)));
-    let area = SVGBackend::new(file, (800, 420)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .margin(15)
-        .x_label_area_size(45)
-        .y_label_area_size(55)
-        .build_cartesian_2d((least * 1e3..most * 1e3).log_scale(), 0.0..1.0)?;
-    chart.configure_mesh().x_desc("ms since the call").y_desc("share that refuses").draw()?;
-    for (at, (count, delays)) in fleets.iter_mut().enumerate() {
-        let colour = Palette99::pick(at).to_rgba();
-        let curve = |values: &mut [f64]| -> Vec<(f64, f64)> {
-            let point = |n| f64::from(n) / 1000.0;
-            (0..=1000).map(|n| (quantile(values, point(n)) * 1e3, point(n))).collect()
-        };
-        let (push, ours) = (curve(&mut delays.push), curve(&mut delays.ours));
-        chart
-            .draw_series(LineSeries::new(ours, colour.stroke_width(2)))?
-            .label(format!("{count}: revocation"))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
-        chart
-            .draw_series(DashedLineSeries::new(push, 4, 4, colour.into()))?
-            .label(format!("{count}: bare push (dashed)"))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+    let curve = |name: String, dashed, values: &mut [f64]| {
+        let point = |n| f64::from(n) / 1000.0;
+        let points = (0..=1000).map(|n| (quantile(values, point(n)) * 1e3, point(n))).collect();
+        Curve { name, dashed, points }
+    };
+    let mut all = Vec::new();
+    for (count, delays) in fleets {
+        all.push(curve(format!("{count}: revocation"), false, &mut delays.ours));
+        all.push(curve(format!("{count}: bare push (dashed)"), true, &mut delays.push));
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw()?;
-    area.present()?;
-    Ok(())
+    curves(file, &Axes { x: "ms since the call", y: "share that refuses" }, &all)
 }

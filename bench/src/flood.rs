@@ -9,7 +9,6 @@ use crate::promise::Row;
 use crate::raw::{Raw, header, status};
 use crate::report::{Series, Unit, quantile};
 use crate::stopwatch::Stopwatch;
-use rescind_authority::Settings;
 use rescind_testkit::http::Http;
 use rescind_testkit::server::PASSWORD;
 use std::net::SocketAddr;
@@ -46,11 +45,12 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     let requests = Requests::new(bench, "/whoami", "cookie", cookies.clone())?;
     let peak = requests.load(&place.issuer(), &[program.id()])?.rate;
     let fits = crate::login::capacity(bench, &place)?;
-    let mut p99 = Series::new("`/whoami` at half its peak, p99: during a flood ÷ without", Unit::Millis)
-        .at_most_or(Row::Flood, 3.0, 5e-3);
+    let mut p99 =
+        Series::new("`/whoami` at half its peak, p99: during a flood ÷ without", Unit::Millis)
+            .at_most_or(Row::Flood, 3.0, 5e-3);
     let mut p50 = Series::new("The same, p50", Unit::Millis);
-    let mut refused = Series::new("A refused sign-in's answer, p99", Unit::Millis)
-        .ours_at_most(Row::Flood, 0.1);
+    let mut refused =
+        Series::new("A refused sign-in's answer, p99", Unit::Millis).ours_at_most(Row::Flood, 0.1);
     let mut served = Series::new("Sign-ins during the flood ÷ what fits", Unit::Requests);
     let (address, rate) = (place.address, peak / 2.0);
     let before = program.memory("VmHWM:")?;
@@ -92,7 +92,8 @@ async fn whoami(address: SocketAddr, cookies: &[String], rate: f64) -> Outcome<V
     let mut clients = JoinSet::new();
     let apart = Duration::from_secs_f64(cookies.len() as f64 / rate);
     for (n, cookie) in cookies.iter().enumerate() {
-        let request = format!("GET /whoami HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\r\n");
+        let request =
+            format!("GET /whoami HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\r\n");
         let first = Duration::from_secs_f64(n as f64 / rate);
         clients.spawn(async move {
             let (mut connection, mut due) = (Raw::open(address).await?, first);
@@ -140,7 +141,9 @@ async fn flood(address: SocketAddr, rate: f64) -> Outcome<Fate> {
             match (status(answer)?, header(answer, "retry-after")) {
                 (200, _) => lock(&fate)?.served += 1,
                 (429 | 503, Some(_)) => lock(&fate)?.refused.push(asked.elapsed().as_secs_f64()),
-                _ => return Err(format!("neither served nor refused as it should: {answer}").into()),
+                _ => {
+                    return Err(format!("neither served nor refused as it should: {answer}").into());
+                }
             }
             lock(&idle)?.push(connection);
             Outcome::Ok(())

@@ -16,6 +16,8 @@ const STEPS: usize = 1000;
 pub(crate) struct Load {
     /// Answered in a second.
     pub(crate) rate: f64,
+    /// Answered in all.
+    pub(crate) answered: f64,
     /// Of the server's processor, for each request.
     pub(crate) cpu: f64,
     /// Latencies, from the least to the most, at equal steps of their share.
@@ -56,13 +58,15 @@ impl Requests {
         header: &'static str,
         values: Vec<String>,
     ) -> Outcome<Self> {
-        let script = bench.folder().join(format!("{header}.lua"));
+        let script = tempfile::Builder::new().suffix(".lua").tempfile_in(bench.folder())?;
         let listed: String = values.iter().map(|value| format!("  {value:?},\n")).collect();
         let text = format!(
             "local values = {{\n{listed}}}\nlocal path, header, steps = {path:?}, {header:?}, {STEPS}\n{}",
             include_str!("load.lua")
         );
         std::fs::write(&script, text)?;
+        // Goes with the folder.
+        let script = script.into_temp_path().keep()?;
         Ok(Self { path, header, values, script })
     }
 
@@ -86,7 +90,8 @@ impl Requests {
         let latency = (0..=STEPS).map(latency).collect();
         match (number("Requests/sec:"), number("answered:"), latency) {
             (Some(rate), Some(answered), Some(latency)) if output.status.success() && !failed => {
-                Ok(Load { rate, cpu: spent / answered, latency, memory: peak(processes)? })
+                let (cpu, memory) = (spent / answered, peak(processes)?);
+                Ok(Load { rate, answered, cpu, latency, memory })
             }
             _ => Err(format!("wrk: {text}{}", String::from_utf8_lossy(&output.stderr)).into()),
         }

@@ -1,7 +1,8 @@
 //! What Rescind costs, each figure beside its floor or beside what others cost, measured in turns in one run.
 //!
 //! `cargo xtask bench` builds and runs this. The page goes to standard output, progress to standard error. `--quick`
-//! does everything for a moment only, to see that it works. `only NAME` measures one thing; `revoke PICTURE` only the
+//! does everything for a moment only, to see that it works. `all PICTURES` draws its pictures into that folder; `only NAME`
+//! measures one thing; `revoke PICTURE` only the
 //! delay of a revocation, with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for
 //! which it runs itself with `fill`. One file for each measurement; [`bench`] is what they share, [`report`] what is
 //! made of their figures, [`promise`] what they must be. A figure that falls short is said, and fails nothing.
@@ -9,9 +10,14 @@
 mod bench;
 mod delay;
 mod flood;
+mod fresh;
+mod growth;
 mod load;
 mod login;
 mod machine;
+mod peer;
+mod peers;
+mod picture;
 mod program;
 mod promise;
 mod push;
@@ -21,6 +27,7 @@ mod refresh;
 mod report;
 mod revoke;
 mod route;
+mod seed;
 mod set;
 mod small;
 mod stopwatch;
@@ -30,7 +37,7 @@ mod whoami;
 
 use bench::Bench;
 use report::Series;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What a measurement gives, or why there is none.
@@ -48,12 +55,15 @@ struct Measurement {
 const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "verify", method: verify::METHOD, run: verify::measure },
     Measurement { name: "route", method: route::METHOD, run: route::measure },
+    Measurement { name: "fresh", method: fresh::METHOD, run: fresh::measure },
     Measurement { name: "whoami", method: whoami::METHOD, run: whoami::measure },
+    Measurement { name: "peers", method: peers::METHOD, run: peers::measure },
     Measurement { name: "refresh", method: refresh::METHOD, run: refresh::measure },
     Measurement { name: "login", method: login::METHOD, run: login::measure },
     Measurement { name: "flood", method: flood::METHOD, run: flood::measure },
     Measurement { name: "small", method: small::METHOD, run: small::measure },
     Measurement { name: "revocation", method: revoke::METHOD, run: revoke::measure },
+    Measurement { name: "growth", method: growth::METHOD, run: growth::measure },
 ];
 
 fn main() -> ExitCode {
@@ -64,9 +74,9 @@ fn main() -> ExitCode {
         words.pop();
     }
     let page = match words[..] {
-        [] => page(quick, "", MEASUREMENTS.iter().collect()),
+        ["all", pictures] => page(quick, "", MEASUREMENTS.iter().collect(), Some(pictures)),
         ["only", name] => match MEASUREMENTS.iter().find(|one| one.name == name) {
-            Some(one) => page(quick, &format!(" {name}"), vec![one]),
+            Some(one) => page(quick, &format!(" {name}"), vec![one], None),
             None => return usage(),
         },
         ["revoke", picture] => {
@@ -91,14 +101,20 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     let names: Vec<&str> = MEASUREMENTS.iter().map(|one| one.name).collect();
     eprintln!(
-        "Usage: rescind-bench [only NAME | revoke PICTURE | set] [--quick]\nNAME is one of {}",
+        "Usage: rescind-bench (all PICTURES | only NAME | revoke PICTURE | set) [--quick]\nNAME is one of {}",
         names.join(", ")
     );
     ExitCode::from(2)
 }
 
-fn page(quick: bool, asked: &str, measurements: Vec<&Measurement>) -> Outcome<String> {
-    let bench = Bench::new(quick)?;
+fn page(
+    quick: bool,
+    asked: &str,
+    measurements: Vec<&Measurement>,
+    pictures: Option<&str>,
+) -> Outcome<String> {
+    let mut bench = Bench::new(quick)?;
+    bench.pictures = pictures.map(PathBuf::from);
     let (mut all, mut methods) = (Vec::new(), String::new());
     for measurement in measurements {
         methods.push_str(measurement.method);

@@ -14,8 +14,10 @@ use rescind_authority::password::Password;
 use rescind_authority::store::{Load, Write};
 use rescind_server::clock::SystemEntropy;
 use rescind_server::run::{Config, World, open};
+use rescind_server::store::sqlite::FILE_NAME;
 use rescind_testkit::server::{AUDIENCE, PASSWORD, operator};
 use rescind_wire::id::Sub;
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -41,7 +43,8 @@ impl Place {
     /// One with an audience and so many accounts, which share one hash of the default cost.
     pub(crate) fn with_accounts(bench: &Bench, count: usize) -> Outcome<Self> {
         let place = Self::new(bench)?;
-        let config = Config::new(Settings::new(place.issuer()), place.part("data"), place.part("keys"));
+        let config =
+            Config::new(Settings::new(place.issuer()), place.part("data"), place.part("keys"));
         bench.on_servers(async move {
             let app = open(&config, &World::system()).await?;
             let authority = &app.authority;
@@ -60,8 +63,15 @@ impl Place {
         format!("http://{}", self.address)
     }
 
-    fn part(&self, name: &str) -> PathBuf {
+    pub(crate) fn part(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Takes the store's file out of the machine's memory, as it is after a boot.
+    pub(crate) fn forget_pages(&self) -> Outcome {
+        let file = File::open(self.part("data").join(FILE_NAME))?;
+        file.sync_all()?;
+        Ok(fadvise(file, 0, None, Advice::DontNeed)?)
     }
 
     /// Starts the program here; gives it with the time until its first answer.
@@ -83,7 +93,8 @@ impl Place {
             }
             std::thread::sleep(Duration::from_micros(500));
         }
-        Err(format!("the program does not start: {}", std::fs::read_to_string(self.part("log"))?).into())
+        Err(format!("the program does not start: {}", std::fs::read_to_string(self.part("log"))?)
+            .into())
     }
 }
 

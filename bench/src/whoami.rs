@@ -21,13 +21,7 @@ pub(crate) const METHOD: &str = "\
 /// The measurement.
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     let realm = Realm::start(bench)?;
-    let mut values = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut browser = realm.http().browser();
-        bench.clients.block_on(browser.sign_in("alice", PASSWORD));
-        values.push(format!("{}={}", realm.app.cookies.session, browser.session_cookie()));
-    }
-    let requests = Requests::new(bench, "/whoami", "cookie", values)?;
+    let requests = requests(bench, &realm)?;
     let answer = bench.clients.block_on(requests.answer(realm.issuer()))?;
     let (mut headers, body) = (answer.headers, answer.body);
     // The server writes these two by itself.
@@ -44,4 +38,15 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
         series.add_loads(floor, requests.load(realm.issuer(), &[])?);
     }
     Ok(vec![series])
+}
+
+/// The requests of 64 sessions, each with its cookie.
+pub(crate) fn requests(bench: &Bench, realm: &Realm) -> Outcome<Requests> {
+    let mut values = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut browser = realm.http().browser();
+        bench.clients.block_on(browser.sign_in("alice", PASSWORD));
+        values.push(format!("{}={}", realm.app.cookies.session, browser.session_cookie()));
+    }
+    Requests::new(bench, "/whoami", "cookie", values)
 }
