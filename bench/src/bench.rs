@@ -6,7 +6,7 @@
 use crate::Outcome;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -26,6 +26,8 @@ pub(crate) struct Bench {
     /// Floor and figure are measured in turns so often.
     pub(crate) rounds: usize,
     folder: TempDir,
+    /// Where pictures stay.
+    pub(crate) pictures: Option<PathBuf>,
 }
 
 impl Bench {
@@ -50,7 +52,14 @@ impl Bench {
         let servers = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         pin(last)?;
         let clients = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { servers, clients, quick, rounds: if quick { 1 } else { 11 }, folder })
+        Ok(Self {
+            servers,
+            clients,
+            quick,
+            rounds: if quick { 1 } else { 11 },
+            folder,
+            pictures: None,
+        })
     }
 
     /// Does something on the servers' side and waits for it.
@@ -64,6 +73,11 @@ impl Bench {
     /// `full`, or `quick`.
     pub(crate) fn choose<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// The file of a picture. Unless all is measured, it goes with the other files.
+    pub(crate) fn picture(&self, name: &str) -> PathBuf {
+        self.pictures.as_deref().unwrap_or(self.folder()).join(name)
     }
 
     /// Where files go that are removed at the end.

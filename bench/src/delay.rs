@@ -4,10 +4,10 @@
 use crate::Outcome;
 use crate::bench::{Bench, say};
 use crate::machine;
+use crate::picture::{Axes, Curve, curves};
 use crate::realm::Realm;
 use crate::report::quantile;
 use crate::revoke::{Delays, Fleet, commits};
-use plotters::prelude::*;
 use std::path::Path;
 
 /// Verifiers, and how many sessions are revoked in each of the rounds.
@@ -104,33 +104,15 @@ fn millis(seconds: f64) -> String {
 
 /// The share of refusals by time, one curve for each fleet and its push.
 fn draw(file: &Path, fleets: &mut [(usize, Delays)]) -> Outcome {
-    let all = fleets.iter().flat_map(|(_, delays)| delays.push.iter().chain(&delays.ours));
-    let (least, most) = all.fold((f64::MAX, 0.0_f64), |(a, b), s| (a.min(*s), b.max(*s)));
-    let area = SVGBackend::new(file, (800, 420)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .margin(15)
-        .x_label_area_size(45)
-        .y_label_area_size(55)
-        .build_cartesian_2d((least * 1e3..most * 1e3).log_scale(), 0.0..1.0)?;
-    chart.configure_mesh().x_desc("ms since the call").y_desc("share that refuses").draw()?;
-    for (at, (count, delays)) in fleets.iter_mut().enumerate() {
-        let colour = Palette99::pick(at).to_rgba();
-        let curve = |values: &mut [f64]| -> Vec<(f64, f64)> {
-            let point = |n| f64::from(n) / 1000.0;
-            (0..=1000).map(|n| (quantile(values, point(n)) * 1e3, point(n))).collect()
-        };
-        let (push, ours) = (curve(&mut delays.push), curve(&mut delays.ours));
-        chart
-            .draw_series(LineSeries::new(ours, colour.stroke_width(2)))?
-            .label(format!("{count}: revocation"))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
-        chart
-            .draw_series(DashedLineSeries::new(push, 4, 4, colour.into()))?
-            .label(format!("{count}: bare push (dashed)"))
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour));
+    let curve = |name: String, dashed, values: &mut [f64]| {
+        let point = |n| f64::from(n) / 1000.0;
+        let points = (0..=1000).map(|n| (quantile(values, point(n)) * 1e3, point(n))).collect();
+        Curve { name, dashed, points }
+    };
+    let mut all = Vec::new();
+    for (count, delays) in fleets {
+        all.push(curve(format!("{count}: revocation"), false, &mut delays.ours));
+        all.push(curve(format!("{count}: bare push (dashed)"), true, &mut delays.push));
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw()?;
-    area.present()?;
-    Ok(())
+    curves(file, &Axes { x: "ms since the call", y: "share that refuses" }, &all)
 }

@@ -1,22 +1,35 @@
-//! What Rescind costs, each figure beside its floor, measured in turns in one run.
+//! What Rescind costs, each figure beside its floor or beside what others cost, measured in turns in one run.
 //!
 //! `cargo xtask bench` builds and runs this. The page goes to standard output, progress to standard error. `--quick`
-//! does everything for a moment only, to see that it works. `revoke PICTURE` measures only the delay of a revocation,
-//! with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for which it runs itself with
-//! `fill`. One file for each measurement; [`bench`] is what they
-//! share, [`report`] what is made of their figures. No figure is ever judged here.
+//! does everything for a moment only, to see that it works. `all PICTURES` draws its pictures into that folder; `only NAME`
+//! measures one thing; `revoke PICTURE` only the
+//! delay of a revocation, with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for
+//! which it runs itself with `fill`. One file for each measurement; [`bench`] is what they share, [`report`] what is
+//! made of their figures, [`promise`] what they must be. A figure that falls short is said, and fails nothing.
 
 mod bench;
 mod delay;
+mod flood;
+mod fresh;
+mod growth;
 mod load;
+mod login;
 mod machine;
+mod peer;
+mod peers;
+mod picture;
+mod program;
+mod promise;
 mod push;
+mod raw;
 mod realm;
 mod refresh;
 mod report;
 mod revoke;
 mod route;
+mod seed;
 mod set;
+mod small;
 mod stopwatch;
 mod stream;
 mod verify;
@@ -24,17 +37,34 @@ mod whoami;
 
 use bench::Bench;
 use report::Series;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What a measurement gives, or why there is none.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-type Measurement = fn(&Bench) -> Outcome<Vec<Series>>;
+struct Measurement {
+    /// What `only` takes.
+    name: &'static str,
+    /// What is measured and what stands beside it: a list for the page.
+    method: &'static str,
+    run: fn(&Bench) -> Outcome<Vec<Series>>,
+}
 
-/// All measurements, in order.
-const MEASUREMENTS: [Measurement; 5] =
-    [verify::measure, route::measure, whoami::measure, refresh::measure, revoke::measure];
+/// All measurements, in the order of the page.
+const MEASUREMENTS: &[Measurement] = &[
+    Measurement { name: "verify", method: verify::METHOD, run: verify::measure },
+    Measurement { name: "route", method: route::METHOD, run: route::measure },
+    Measurement { name: "fresh", method: fresh::METHOD, run: fresh::measure },
+    Measurement { name: "whoami", method: whoami::METHOD, run: whoami::measure },
+    Measurement { name: "peers", method: peers::METHOD, run: peers::measure },
+    Measurement { name: "refresh", method: refresh::METHOD, run: refresh::measure },
+    Measurement { name: "login", method: login::METHOD, run: login::measure },
+    Measurement { name: "flood", method: flood::METHOD, run: flood::measure },
+    Measurement { name: "small", method: small::METHOD, run: small::measure },
+    Measurement { name: "revocation", method: revoke::METHOD, run: revoke::measure },
+    Measurement { name: "growth", method: growth::METHOD, run: growth::measure },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,14 +74,17 @@ fn main() -> ExitCode {
         words.pop();
     }
     let page = match words[..] {
-        [] => all(quick),
-        ["revoke", picture] => revoke(quick, Path::new(picture)),
+        ["all", pictures] => page(quick, "", MEASUREMENTS.iter().collect(), Some(pictures)),
+        ["only", name] => match MEASUREMENTS.iter().find(|one| one.name == name) {
+            Some(one) => page(quick, &format!(" {name}"), vec![one], None),
+            None => return usage(),
+        },
+        ["revoke", picture] => {
+            Bench::new(quick).and_then(|bench| delay::page(&bench, Path::new(picture)))
+        }
         ["set"] => Bench::new(quick).and_then(|bench| set::page(&bench)),
         ["fill", side, count] => set::fill::alone(side, count),
-        _ => {
-            eprintln!("Usage: rescind-bench [revoke PICTURE | set] [--quick]");
-            return ExitCode::from(2);
-        }
+        _ => return usage(),
     };
     match page {
         Ok(text) => {
@@ -65,15 +98,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn all(quick: bool) -> Outcome<String> {
-    let bench = Bench::new(quick)?;
-    let mut all = Vec::new();
-    for measure in MEASUREMENTS {
-        all.extend(measure(&bench)?);
-    }
-    Ok(report::page(&machine::describe(&bench, "")?, bench.rounds, &all))
+fn usage() -> ExitCode {
+    let names: Vec<&str> = MEASUREMENTS.iter().map(|one| one.name).collect();
+    eprintln!(
+        "Usage: rescind-bench (all PICTURES | only NAME | revoke PICTURE | set) [--quick]\nNAME is one of {}",
+        names.join(", ")
+    );
+    ExitCode::from(2)
 }
 
-fn revoke(quick: bool, picture: &Path) -> Outcome<String> {
-    delay::page(&Bench::new(quick)?, picture)
+fn page(
+    quick: bool,
+    asked: &str,
+    measurements: Vec<&Measurement>,
+    pictures: Option<&str>,
+) -> Outcome<String> {
+    let mut bench = Bench::new(quick)?;
+    bench.pictures = pictures.map(PathBuf::from);
+    let (mut all, mut methods) = (Vec::new(), String::new());
+    for measurement in measurements {
+        methods.push_str(measurement.method);
+        all.extend((measurement.run)(&bench)?);
+    }
+    Ok(report::page(&machine::describe(&bench, asked)?, bench.rounds, &methods, &all))
 }

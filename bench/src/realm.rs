@@ -2,6 +2,8 @@
 
 use crate::Outcome;
 use crate::bench::Bench;
+use crate::program::Place;
+use crate::seed::People;
 use crate::stopwatch::Stopwatch;
 use rescind_authority::Settings;
 use rescind_authority::clients::Permission;
@@ -20,9 +22,10 @@ use rescind_wire::id::Jti;
 use rescind_wire::revocation::Target;
 use rescind_wire::token::{Claims, verify_own};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Entries of one transaction while the log is filled.
 const AT_ONCE: usize = 10_000;
@@ -31,39 +34,66 @@ const AT_ONCE: usize = 10_000;
 pub(crate) struct Realm {
     pub(crate) app: App,
     secret: String,
-    _stop: watch::Sender<bool>,
+    place: Place,
+    running: JoinHandle<()>,
+    stop: watch::Sender<bool>,
 }
 
 impl Realm {
     /// Starts one. What sign-ins cost is not measured, so their hashes are cheap; all else is the default.
     pub(crate) fn start(bench: &Bench) -> Outcome<Self> {
-        let folder = tempfile::tempdir_in(bench.folder())?.keep();
-        bench.on_servers(Self::launch(folder))
+        let place = Place::new(bench)?;
+        bench.on_servers(Self::launch(place, None))
     }
 
-    async fn launch(folder: PathBuf) -> Outcome<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let mut settings = Settings::new(format!("http://{}", listener.local_addr()?));
+    /// Starts one with many people, each of whom has one session and never more.
+    pub(crate) fn with_people(bench: &Bench, people: People) -> Outcome<Self> {
+        let place = Place::new(bench)?;
+        bench.on_servers(Self::launch(place, Some(people)))
+    }
+
+    async fn launch(place: Place, people: Option<People>) -> Outcome<Self> {
+        let listener = TcpListener::bind(place.address).await?;
+        let mut settings = Settings::new(place.issuer());
         settings.argon2 = CHEAP;
-        settings.max_sessions = 1000;
-        let mut config = Config::new(settings, folder.join("data"), folder.join("keys"));
+        settings.max_sessions = if people.is_some() { 1 } else { 1000 };
+        let mut config = Config::new(settings, place.part("data"), place.part("keys"));
         // A thousand verifiers come from one address here: their share is an eighth.
         config.limits.connections = 40_000;
-        let app = open(&config, &World::system()).await?;
+        let mut app = open(&config, &World::system()).await?;
         let authority = &app.authority;
         let (audiences, permissions) = (vec![AUDIENCE.to_owned()], vec![Permission::Feed]);
         let made = authority.add_client(AUDIENCE, audiences, permissions, &operator()).await?;
         let (name, password) = (Name::new("alice")?, Password::chosen(PASSWORD)?);
         let roles = vec!["author".to_owned()];
         authority.add_account(name, &password, roles, &operator()).await?;
+        if let Some(people) = people {
+            drop(app);
+            people.write(&config.data)?;
+            app = open(&config, &World::system()).await?;
+        }
         let (stop, stopped) = watch::channel(false);
         let serving = app.clone();
-        tokio::spawn(async move {
+        let running = tokio::spawn(async move {
             if let Err(error) = run(&config, serving, listener, stopped).await {
                 eprintln!("the authority ended: {error}");
             }
         });
-        Ok(Self { app, secret: made.expose().to_owned(), _stop: stop })
+        Ok(Self { app, secret: made.expose().to_owned(), place, running, stop })
+    }
+
+    /// Stops it, and gives the place that it has left.
+    pub(crate) async fn stop(self) -> Outcome<Place> {
+        let Self { app, place, running, stop, .. } = self;
+        drop(stop);
+        running.await?;
+        drop(app);
+        Ok(place)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.place.address
     }
 
     /// Its URL.

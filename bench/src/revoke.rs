@@ -14,6 +14,13 @@ use rescind_wire::frame::{Frame, seal};
 use rescind_wire::revocation::{Entry, Scope, Target};
 use rusqlite::Connection;
 
+/// What is measured, for the page.
+pub(crate) const METHOD: &str = "\
+- **Revocation**: from the call of `Authority::revoke` for a session until a verifier on the other core refuses its
+  token: commit to the disk, signature, feed, check. Floor: as many bytes written to a TCP connection on one core, read on
+  the other, and their signature verified. With more verifiers: [the delay of a revocation](revocation-delay.md).
+";
+
 /// Revocations of one round with one verifier.
 const OF_ROUND: usize = 500;
 

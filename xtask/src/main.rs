@@ -16,6 +16,7 @@ mod fuzz;
 mod libtest;
 mod links;
 mod model;
+mod peers;
 mod process;
 mod secrets;
 mod steps;
@@ -59,7 +60,11 @@ fn main() -> ExitCode {
                 ["revoke", "--quick"] => exit(bench::run(&root, &bench::DELAY, true)),
                 ["set"] => exit(bench::run(&root, &bench::SET, false)),
                 ["set", "--quick"] => exit(bench::run(&root, &bench::SET, true)),
-                _ => ask_for_help("bench takes revoke or set, and --quick, and nothing else"),
+                [name] if !name.starts_with('-') => exit(bench::only(&root, name, false)),
+                [name, "--quick"] => exit(bench::only(&root, name, true)),
+                _ => ask_for_help(
+                    "bench takes revoke, set or the name of a measurement, and --quick",
+                ),
             }
         }
         Some((command, rest)) if command == "model" => exit(model::run(&root, rest)),
@@ -109,10 +114,11 @@ fn ask_for_help(problem: &str) -> ExitCode {
 fn help() -> String {
     let mut text = String::from(
         "Usage: cargo xtask test [--quick] [--only STEP]...
-       cargo xtask bench [revoke | set] [--quick]
+       cargo xtask bench [revoke | set | NAME] [--quick]
 
-bench measures what Rescind costs and writes docs/generated/benchmarks.md; it wants a quiet machine for
-five minutes. With revoke it measures how long a revocation takes with 1, 100 and 1,000 verifiers, and writes
+bench measures what Rescind costs, and what others cost beside it, and writes docs/generated/benchmarks.md; it
+wants a quiet machine for twenty minutes. With the NAME of a measurement it prints only that one's page. With
+revoke it measures how long a revocation takes with 1, 100 and 1,000 verifiers, and writes
 docs/generated/revocation-delay.md and its picture. With set it measures the set of revocations with up to ten
 million of them, and writes docs/generated/revocation-set.md. With --quick it does all of it for a moment and
 writes nothing.

@@ -107,7 +107,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "bench",
-        about: "each benchmark runs for a moment; no figure is judged (installs wrk on Debian)",
+        about: "each benchmark runs for a moment; no figure is judged (installs wrk, Redis, Node.js on Debian)",
         slow: true,
         run: bench::step,
     },

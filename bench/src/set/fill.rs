@@ -2,6 +2,7 @@
 
 use super::sides::{Papaya, Side, entries};
 use crate::Outcome;
+use crate::load::kib;
 use crate::stopwatch::Stopwatch;
 use rescind_verifier::set::RevocationSet;
 use std::process::{Command, Stdio};
@@ -56,7 +57,5 @@ pub(crate) fn alone(side: &str, count: &str) -> Outcome<String> {
 /// Bytes that this process holds, by the kernel.
 fn held(what: &str) -> Outcome<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).ok_or("no such line")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024.0)
+    Ok(kib(&status, what).ok_or("no such line")? * 1024.0)
 }

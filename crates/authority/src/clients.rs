@@ -245,9 +245,15 @@ impl Authority {
     /// All audiences of the realm: what the first-party client's tokens may be for.
     pub async fn audiences(&self) -> Result<Vec<String>, StoreError> {
         let clients = self.store.clients().await?;
-        let mut all: Vec<String> = clients.into_iter().flat_map(|c| c.audiences).collect();
-        all.sort();
-        all.dedup();
-        Ok(all)
+        Ok(audiences_of(&clients).into_iter().map(str::to_owned).collect())
     }
+}
+
+/// All audiences of these clients, in order.
+pub(crate) fn audiences_of(clients: &[Client]) -> Vec<&str> {
+    let mut all: Vec<&str> =
+        clients.iter().flat_map(|c| &c.audiences).map(String::as_str).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }

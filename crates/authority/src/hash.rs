@@ -1,5 +1,7 @@
 //! Password hashing: Argon2id on threads of its own, each with the memory of one hash that it keeps,
-//! behind a queue with a limit. A flood of sign-ins fills the queue and nothing else.
+//! behind a queue with a limit. A flood of sign-ins fills the queue and nothing else: the threads take what
+//! the rest leaves of the processors ([`yield_to_others`]), and who would find the queue full is turned away
+//! before anything is read for him ([`HashPool::admit`]).
 
 use crate::clock::{Entropy, random};
 use crate::foreign::Foreign;
@@ -16,6 +18,11 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 const OUTPUT: usize = 32;
+
+/// How far the threads that hash stand back, as `nice` counts it: a thirtieth of the share of one that does
+/// not, where both want the same processor.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 15;
 
 /// The queue is full. Try again shortly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +94,7 @@ impl Drop for One {
 /// The threads that hash. They end when this is dropped.
 pub struct HashPool {
     queue: mpsc::SyncSender<Job>,
+    most_waiting: usize,
     counts: Arc<Counts>,
 }
 
@@ -105,11 +113,21 @@ impl HashPool {
             };
             let (jobs, living) = (Arc::clone(&jobs), One::of(&counts.threads));
             std::thread::spawn(move || {
+                yield_to_others();
                 worker.run(&jobs);
                 drop(living);
             });
         }
-        Self { queue, counts }
+        Self { queue, most_waiting: settings.hash_queue, counts }
+    }
+
+    /// Whether the queue has room: asked before anything is done for a sign-in that would have to wait in it.
+    /// No promise, since others may be quicker.
+    pub fn admit(&self) -> Result<(), Busy> {
+        match self.counts.waiting.load(Ordering::Relaxed) < self.most_waiting.max(1) {
+            true => Ok(()),
+            false => Err(self.refuse()),
+        }
     }
 
     /// Verifies a password against a stored hash. Without one, a dummy hash of the same cost is
@@ -161,10 +179,21 @@ impl HashPool {
     fn submit(&self, password: &Password, work: Work) -> Result<(), Busy> {
         let password = Zeroizing::new(password.expose().to_vec());
         let waiting = One::of(&self.counts.waiting);
-        self.queue.try_send(Job { password, work, waiting }).map_err(|_| {
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
-            Busy
-        })
+        self.queue.try_send(Job { password, work, waiting }).map_err(|_| self.refuse())
+    }
+
+    fn refuse(&self) -> Busy {
+        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        Busy
+    }
+}
+
+/// Lets everything else go first: a hash takes a thousand times as long as what others wait for.
+fn yield_to_others() {
+    // Of a thread on Linux alone; elsewhere it is the whole process that stands back.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::warn!(event = "hashing_not_nice", %error);
     }
 }
 

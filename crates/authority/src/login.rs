@@ -6,10 +6,10 @@ use crate::Authority;
 use crate::account::{Account, AccountState};
 use crate::authority::transact;
 use crate::clients::FIRST_PARTY;
-use crate::clock::random;
+use crate::clock::{Now, random};
 use crate::hash::{Busy, Verdict};
 use crate::line::{Carrier, Line};
-use crate::mint::{AccessToken, MintError, Reading};
+use crate::mint::{AccessToken, MintError, Reading, Unsigned};
 use crate::name::Name;
 use crate::password::Password;
 use crate::refresh::end;
@@ -85,7 +85,7 @@ pub enum LoginError {
     /// Tokens were asked for, but for an audience that does not exist.
     #[error("no such audience: register the API server with `rescind client add`")]
     Audience,
-    /// The store or the signing failed; nothing was changed.
+    /// The store failed, and nothing was changed. Or the signing did: then a session is open that nobody has.
     #[error("the sign-in could not be made durable")]
     Unavailable(#[source] StoreError),
 }
@@ -108,6 +108,13 @@ impl From<Busy> for LoginError {
     fn from(_: Busy) -> Self {
         LoginError::Busy
     }
+}
+
+/// What was decided in the transaction.
+struct Opened {
+    session: Session,
+    account: Account,
+    access: Option<Unsigned>,
 }
 
 /// What the password check has found out before the transaction.
@@ -169,25 +176,16 @@ impl Authority {
         if command.client_id != FIRST_PARTY {
             return Err(LoginError::Client);
         }
-        let audiences = match command.carrier {
-            Carrier::Cookie => Vec::new(),
-            Carrier::Token => {
-                let all = self.audiences().await.map_err(LoginError::Unavailable)?;
-                self.narrow(&all, &command.audiences)
-                    .ok()
-                    .filter(|a| !a.is_empty())
-                    .ok_or(LoginError::Audience)?
-            }
-        };
         // Before the store is read: who has to wait anyway costs it nothing, and learns nothing by the time.
         self.throttle
             .waits(&command.name, &command.source, self.clock.now().boot)
             .map_err(|wait| LoginError::Throttled { retry_after: retry_after(wait) })?;
+        self.hasher.admit()?;
         let load =
             Load { account: Some(AccountRef::Name(command.name.clone())), ..Load::default() };
         let found = self.store.read(load).await.map_err(LoginError::Unavailable)?.account;
         let charge = self.charge(&command.name, found.as_ref(), &command.source).await?;
-        let outcome = self.login_charged(command, found, audiences).await;
+        let outcome = self.login_charged(command, found).await;
         match &outcome {
             Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
             Err(LoginError::Credentials) => Charge::keep(charge),
@@ -214,7 +212,6 @@ impl Authority {
         self: &Arc<Self>,
         command: LoginCommand,
         found: Option<Account>,
-        audiences: Vec<String>,
     ) -> Result<LoggedIn, LoginError> {
         let checked = self.check_password(found, &command.password).await?;
         let session = self.new_session(&command, checked.sub);
@@ -227,11 +224,18 @@ impl Authority {
             account: Some(AccountRef::Sub(checked.sub)),
             session: presented,
             siblings: true,
+            clients: command.carrier == Carrier::Token,
             ..Load::default()
         };
         let me = Arc::clone(self);
-        let rule = move |loaded: &Loaded| me.login_in(loaded, session, &checked, audiences);
-        transact(&*self.store, load, rule).await.map_err(LoginError::Unavailable)?
+        let rule = move |loaded: &Loaded| me.login_in(loaded, session, &checked);
+        let opened =
+            transact(&*self.store, load, rule).await.map_err(LoginError::Unavailable)??;
+        let Opened { session, account, access } = opened;
+        let access = access.map(Unsigned::sign).transpose().map_err(LoginError::Unavailable)?;
+        let line = Line { carrier: session.carrier, sid: session.sid, generation: 0 };
+        let credential = self.keyring().seal(line);
+        Ok(LoggedIn { session, account, credential, access })
     }
 
     /// Verifies the password against the account's hash, or a dummy hash of the same cost.
@@ -286,32 +290,38 @@ impl Authority {
         loaded: &Loaded,
         session: Session,
         checked: &Checked,
-        audiences: Vec<String>,
-    ) -> (Vec<Write>, Result<LoggedIn, LoginError>) {
+    ) -> (Vec<Write>, Result<Opened, LoginError>) {
         let now = self.clock.now();
         let opened = open(loaded, session, checked, self.settings.max_sessions, now.wall);
         let (Some((mut writes, session)), Some(account)) = (opened, &loaded.account) else {
             return (Vec::new(), Err(LoginError::Credentials));
         };
         let access = match session.carrier {
-            Carrier::Cookie => None,
-            Carrier::Token => {
-                let reading = Reading::of_store(&loaded.head, now);
-                match self.mint(&reading, &session, account, audiences) {
-                    Ok((access, more)) => {
-                        writes.extend(more);
-                        Some(access)
-                    }
-                    Err(MintError::Audience) => return (Vec::new(), Err(LoginError::Audience)),
-                    Err(other) => {
-                        let error = StoreError::Failed(other.to_string());
-                        return (Vec::new(), Err(LoginError::Unavailable(error)));
-                    }
-                }
-            }
+            Carrier::Cookie => Ok(None),
+            Carrier::Token => self.first_token(loaded, &session, account, now).map(Some),
         };
-        let line = Line { carrier: session.carrier, sid: session.sid, generation: 0 };
-        let credential = self.keyring().seal(line);
-        (writes, Ok(LoggedIn { session, account: account.clone(), credential, access }))
+        match access {
+            Ok(access) => {
+                let access = access.map(|(access, more)| {
+                    writes.extend(more);
+                    access
+                });
+                (writes, Ok(Opened { session, account: account.clone(), access }))
+            }
+            Err(MintError::Audience) => (Vec::new(), Err(LoginError::Audience)),
+            Err(other) => (Vec::new(), Err(LoginError::Unavailable(other.into()))),
+        }
+    }
+
+    fn first_token(
+        &self,
+        loaded: &Loaded,
+        session: &Session,
+        account: &Account,
+        now: Now,
+    ) -> Result<(Unsigned, Vec<Write>), MintError> {
+        let granted = Self::granted(&loaded.clients, session);
+        let audiences = self.narrow(&granted, &session.audiences)?;
+        self.mint(&Reading::of_store(&loaded.head, now), session, account, &audiences)
     }
 }

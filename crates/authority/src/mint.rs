@@ -1,17 +1,21 @@
 //! Minting access tokens. A [`Reading`] is the only way to a signature: the log time is read first,
-//! the session is checked after it, and only then is anything signed. A token of a reading therefore
-//! dies with every revocation that its check has not seen.
+//! the session is checked after it, and only then is it decided what a token says ([`Unsigned`]). It
+//! therefore dies with every revocation that its check has not seen. Signed is what has been committed
+//! (`docs/decisions/0022`).
 
 use crate::Authority;
 use crate::account::Account;
+use crate::clients::{Client, audiences_of};
 use crate::clock::{Now, random};
+use crate::keyring::Keyring;
 use crate::secret::Secret;
 use crate::session::Session;
-use crate::store::{Head, Write};
+use crate::store::{Head, StoreError, Write};
 use rescind_wire::id::Jti;
 use rescind_wire::token::{Claims, sign};
+use std::sync::Arc;
 
-/// A reading older than this is not signed.
+/// Of a reading older than this no token is made.
 const MAX_AGE: u64 = 5_000_000;
 /// How far ahead of the clock the limit for `iat` is raised, in seconds, so that it is seldom written.
 const IAT_STEP: u64 = 10;
@@ -123,6 +127,31 @@ pub struct AccessToken {
     pub audiences: Vec<String>,
 }
 
+/// A token in everything but its signature: what it says, and the keys of the moment in which that was
+/// decided. Whoever has got it out of a transaction knows that it was committed.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Unsigned {
+    claims: Claims,
+    keyring: Arc<Keyring>,
+}
+
+impl Unsigned {
+    /// Signs it.
+    pub(crate) fn sign(self) -> Result<AccessToken, StoreError> {
+        let Self { claims, keyring } = self;
+        let token = sign(&claims, keyring.signer(&claims.aud)).map_err(|_| MintError::Signing)?;
+        let expires_in = claims.exp.saturating_sub(claims.iat);
+        Ok(AccessToken { token: Secret::new(token), expires_in, audiences: claims.aud })
+    }
+}
+
+impl From<MintError> for StoreError {
+    fn from(error: MintError) -> Self {
+        StoreError::Failed(error.to_string())
+    }
+}
+
 /// Why no token was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -139,54 +168,49 @@ pub enum MintError {
 }
 
 impl Authority {
-    /// Mints a token for a session that was found alive after `reading` was taken. The writes it needs
-    /// belong to the same transaction; the token may leave only if that commits.
+    /// Decides on a token for a session that was found alive after `reading` was taken. The writes it needs
+    /// belong to the same transaction; it may be signed only if that commits.
     pub(crate) fn mint(
         &self,
         reading: &Reading,
         session: &Session,
         account: &Account,
-        audiences: Vec<String>,
-    ) -> Result<(AccessToken, Vec<Write>), MintError> {
+        audiences: &[String],
+    ) -> Result<(Unsigned, Vec<Write>), MintError> {
         let issue = Issue {
             issuer: &self.settings.issuer,
             life: self.settings.access_life.as_secs(),
-            audiences: &audiences,
+            audiences,
             jti: Jti::from_bytes(random(&*self.entropy)),
         };
         let (claims, writes) = reading.claims(session, account, &issue, self.clock.now())?;
-        let keyring = self.keyring();
-        let token = sign(&claims, keyring.signer(&audiences)).map_err(|_| MintError::Signing)?;
-        let expires_in = claims.exp.saturating_sub(claims.iat);
-        Ok((AccessToken { token: Secret::new(token), expires_in, audiences }, writes))
+        Ok((Unsigned { claims, keyring: self.keyring() }, writes))
     }
 
     /// What a session's tokens may be for: all audiences of the realm, or those its sign-in asked for.
-    pub(crate) fn granted(all: &[String], session: &Session) -> Vec<String> {
-        let bound = |a: &&String| session.audiences.is_empty() || session.audiences.contains(a);
-        all.iter().filter(bound).cloned().collect()
+    pub(crate) fn granted<'a>(clients: &'a [Client], session: &Session) -> Vec<&'a str> {
+        let mut all = audiences_of(clients);
+        all.retain(|a| session.audiences.is_empty() || session.audiences.iter().any(|s| s == a));
+        all
     }
 
     /// The audiences of a token: all that are granted, or the asked ones if all of them are granted. One
     /// with a shared secret is asked for by itself: what it can verify, it could also have signed.
-    pub(crate) fn narrow(
-        &self,
-        all: &[String],
-        asked: &[String],
-    ) -> Result<Vec<String>, MintError> {
+    pub(crate) fn narrow(&self, all: &[&str], asked: &[String]) -> Result<Vec<String>, MintError> {
         let keyring = self.keyring();
         if asked.is_empty() {
+            let owned = |a: &&str| (*a).to_owned();
             let public: Vec<String> =
-                all.iter().filter(|a| !keyring.is_shared(a)).cloned().collect();
+                all.iter().filter(|a| !keyring.is_shared(a)).map(owned).collect();
             // A sign-in for one such audience alone need not name it each time.
             let alone = public.is_empty() && all.len() == 1;
-            return Ok(if alone { all.to_vec() } else { public });
+            return Ok(if alone { all.iter().map(owned).collect() } else { public });
         }
         let mut asked = asked.to_vec();
         asked.sort();
         asked.dedup();
         let alone = asked.len() == 1 || !asked.iter().any(|a| keyring.is_shared(a));
-        match alone && asked.iter().all(|a| all.contains(a)) {
+        match alone && asked.iter().all(|a| all.contains(&a.as_str())) {
             true => Ok(asked),
             false => Err(MintError::Audience),
         }

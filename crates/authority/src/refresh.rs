@@ -6,7 +6,7 @@ use crate::Authority;
 use crate::audit::{Action, Actor, Record};
 use crate::authority::transact;
 use crate::line::{Carrier, Line};
-use crate::mint::{AccessToken, MintError, Reading};
+use crate::mint::{AccessToken, MintError, Reading, Unsigned};
 use crate::secret::Secret;
 use crate::session::{Session, Why};
 use crate::settings::micros;
@@ -67,7 +67,7 @@ pub enum RefreshError {
     /// An audience was asked for that the client does not have.
     #[error("the audience is not one that this client may ask for")]
     Audience,
-    /// The store or the signing failed; nothing was changed.
+    /// The store failed, and nothing was changed. Or the signing did: then it is as if the answer were lost.
     #[error("the refresh could not be made durable")]
     Unavailable(#[source] StoreError),
 }
@@ -227,7 +227,11 @@ impl Authority {
         }
     }
 
-    async fn refresh_line(self: &Arc<Self>, command: RefreshCommand, line: Line) -> Outcome {
+    async fn refresh_line(
+        self: &Arc<Self>,
+        command: RefreshCommand,
+        line: Line,
+    ) -> Result<(Refreshed, Sub, Worth), Refused> {
         let unavailable = |error| because(RefreshError::Unavailable(error));
         let move_key = match &command.idempotency_key {
             None => None,
@@ -236,13 +240,14 @@ impl Authority {
             }
             Some(_) => return Err(because(RefreshError::BadIdempotencyKey)),
         };
-        let all = self.audiences().await.map_err(unavailable)?;
         let me = Arc::clone(self);
-        transact(&*self.store, Load::session(line.sid), move |loaded| {
-            me.refresh_in(loaded, line, &command, move_key, &all)
-        })
-        .await
-        .map_err(unavailable)?
+        let load = Load { clients: true, ..Load::session(line.sid) };
+        let rule = move |loaded: &Loaded| me.refresh_in(loaded, line, &command, move_key);
+        let decided = transact(&*self.store, load, rule).await.map_err(unavailable)?;
+        let Granted { access, generation, sub, worth } = decided?;
+        let access = access.sign().map_err(unavailable)?;
+        let refresh_token = self.keyring().seal(Line { generation, ..line });
+        Ok((Refreshed { access, refresh_token }, sub, worth))
     }
 
     fn refresh_in(
@@ -251,8 +256,7 @@ impl Authority {
         line: Line,
         command: &RefreshCommand,
         move_key: Option<[u8; 32]>,
-        all: &[String],
-    ) -> (Vec<Write>, Outcome) {
+    ) -> (Vec<Write>, Result<Granted, Refused>) {
         let now = self.clock.now();
         let refused = |error| (Vec::new(), Err(because(error)));
         let Line { generation, .. } = line;
@@ -266,25 +270,28 @@ impl Authority {
             return refused(RefreshError::InvalidGrant);
         };
         // After the judgement: a spent token is theft, whatever else the request asks for.
-        let granted = Self::granted(all, session);
+        let granted = Self::granted(&loaded.clients, session);
         let Ok(audiences) = self.narrow(&granted, &command.audiences) else {
             return refused(RefreshError::Audience);
         };
         let reading = Reading::of_store(&loaded.head, now);
-        match self.mint(&reading, session, account, audiences) {
+        match self.mint(&reading, session, account, &audiences) {
             Err(error) => refused(minting_failed(error)),
             Ok((access, more)) => {
                 writes.extend(more);
-                let next = Line { generation, ..line };
-                let refresh_token = self.keyring().seal(next);
-                (writes, Ok((Refreshed { access, refresh_token }, session.sub, worth)))
+                (writes, Ok(Granted { access, generation, sub: session.sub, worth }))
             }
         }
     }
 }
 
-/// A refresh with what the log says of it: whose it was and what the token was worth, or why not.
-type Outcome = Result<(Refreshed, Sub, Worth), Refused>;
+/// What was decided in the transaction, with what the log says of it.
+struct Granted {
+    access: Unsigned,
+    generation: u32,
+    sub: Sub,
+    worth: Worth,
+}
 
 /// Why nothing is given, and what the log says of it.
 pub type Refused = (RefreshError, &'static str);
@@ -309,7 +316,7 @@ fn usable_idempotency_key(key: &str) -> bool {
 fn minting_failed(error: MintError) -> RefreshError {
     match error {
         MintError::Audience => RefreshError::Audience,
-        other => RefreshError::Unavailable(StoreError::Failed(other.to_string())),
+        other => RefreshError::Unavailable(other.into()),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Authority;
 use crate::audit::{Action, Actor, Record};
-use crate::authority::transact_at;
-use crate::mint::{AccessToken, MintError, Reading};
+use crate::authority::{transact, transact_at};
+use crate::mint::{AccessToken, MintError, Reading, Unsigned};
 use crate::present::Present;
 use crate::refresh::end;
 use crate::session::{Session, Why};
@@ -124,37 +124,31 @@ impl Authority {
         present: &Present,
         asked: Vec<String>,
     ) -> Result<AccessToken, SessionError> {
-        let all = self.audiences().await.map_err(SessionError::Unavailable)?;
         let me = Arc::clone(self);
-        let rule = move |loaded: &Loaded| me.session_token_in(loaded, &all, &asked);
-        let (minted, _) = transact_at(&*self.store, Load::session(present.session.sid), rule)
-            .await
-            .map_err(SessionError::Unavailable)?;
-        minted
+        let rule = move |loaded: &Loaded| me.session_token_in(loaded, &asked);
+        let load = Load { clients: true, ..Load::session(present.session.sid) };
+        let minted = transact(&*self.store, load, rule).await;
+        minted.map_err(SessionError::Unavailable)??.sign().map_err(SessionError::Unavailable)
     }
 
     fn session_token_in(
         &self,
         loaded: &Loaded,
-        all: &[String],
         asked: &[String],
-    ) -> (Vec<Write>, Result<AccessToken, SessionError>) {
+    ) -> (Vec<Write>, Result<Unsigned, SessionError>) {
         let now = self.clock.now();
         let Some((session, account)) = loaded.alive(now.wall) else {
             return (Vec::new(), Err(SessionError::Ended));
         };
-        let granted = Self::granted(all, session);
+        let granted = Self::granted(&loaded.clients, session);
         let Ok(audiences) = self.narrow(&granted, asked) else {
             return (Vec::new(), Err(SessionError::Audience));
         };
         let reading = Reading::of_store(&loaded.head, now);
-        match self.mint(&reading, session, account, audiences) {
+        match self.mint(&reading, session, account, &audiences) {
             Ok((access, writes)) => (writes, Ok(access)),
             Err(MintError::Audience) => (Vec::new(), Err(SessionError::Audience)),
-            Err(other) => {
-                let error = StoreError::Failed(other.to_string());
-                (Vec::new(), Err(SessionError::Unavailable(error)))
-            }
+            Err(other) => (Vec::new(), Err(SessionError::Unavailable(other.into()))),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::session::{Cutoff, Session, Why};
 use async_trait::async_trait;
 use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::{Entry, RevocationKey, Target};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 mod head;
@@ -78,7 +79,7 @@ pub struct Loaded {
     /// The realm's keys, if asked for.
     pub keys: StoredKeys,
     /// All registered clients by id, if asked for.
-    pub clients: Vec<Client>,
+    pub clients: Arc<[Client]>,
     /// What the log holds under the keys asked for.
     pub revocations: Vec<Cutoff>,
 }

@@ -71,6 +71,7 @@ macro_rules! store_conformance {
                 a_rehash_needs_the_version_it_was_made_from,
                 an_account_is_closed_and_opened,
                 clients_come_back_in_order_and_their_ids_are_taken_once,
+                a_rule_sees_the_clients_of_its_own_moment,
                 a_session_brings_its_account_and_its_siblings_newest_first,
                 what_is_unknown_is_absent;
             line: of_concurrent_moves_from_one_generation_exactly_one_wins,

@@ -4,6 +4,7 @@
 
 use fail::FailScenario;
 use rescind_authority::account::AccountState;
+use rescind_authority::clients::Client;
 use rescind_authority::store::{AccountRef, Head, Load, Loaded, Store, StoreError, Write};
 use rescind_server::store::sqlite::{FILE_NAME, Realm, SqliteStore};
 use rescind_testkit::clock::{ManualClock, SeededEntropy};
@@ -164,6 +165,48 @@ async fn all_that_wait_share_one_commit_and_a_refused_one_is_undone_alone() {
     assert_eq!(*store.committed().borrow(), last);
     let log = whole_log(&store).await;
     assert_eq!(log.iter().map(|e| e.pos).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    scenario.teardown();
+}
+
+/// What the clients of a rule's view are called.
+async fn clients(store: &SqliteStore) -> Vec<String> {
+    let (say, seen) = mpsc::channel();
+    let look = move |loaded: &Loaded| {
+        let ids: Vec<_> = loaded.clients.iter().map(|client| client.client_id.clone()).collect();
+        say.send(ids).unwrap();
+        Vec::new()
+    };
+    let load = Load { clients: true, ..Load::default() };
+    // Whether the commit fails or not.
+    let _ = store.transact(load, Box::new(look)).await;
+    seen.recv().unwrap()
+}
+
+// P10
+#[tokio::test]
+async fn clients_of_a_commit_that_failed_are_not_remembered() {
+    let scenario = FailScenario::setup();
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let insert = |id: &str| {
+        let client = Client {
+            client_id: id.into(),
+            secret_hash: [1; 32],
+            audiences: vec![id.into()],
+            permissions: Vec::new(),
+            created_at: START,
+        };
+        Write::InsertClient(Box::new(client))
+    };
+    write(&store, vec![insert("a")]).await.unwrap();
+    assert_eq!(clients(&store).await, ["a"]);
+    fail::cfg(BEFORE_COMMIT, "return").unwrap();
+    // Both in one batch, so that the second sees what the first has written.
+    let (inserted, seen) = tokio::join!(write(&store, vec![insert("b")]), clients(&store));
+    assert!(inserted.is_err());
+    assert!(seen == ["a", "b"] || seen == ["a"], "in one batch, or in two");
+    fail::remove(BEFORE_COMMIT);
+    assert_eq!(clients(&store).await, ["a"]);
     scenario.teardown();
 }
 

@@ -157,7 +157,7 @@ impl Realm {
             keys: if load.keys { self.keys.clone() } else { StoredKeys::default() },
             clients: match load.clients {
                 true => self.clients.values().cloned().collect(),
-                false => Vec::new(),
+                false => Arc::default(),
             },
             revocations: revocations.map(|e| Cutoff { scope: e.scope, ts: e.ts }).collect(),
             head: self.head,

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::http::problem::Failure;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -132,15 +132,18 @@ async fn read(
 }
 
 async fn collect(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // Never grows, so that no copy of a secret stays behind.
+    // Never grows, so that no copy of a secret stays behind; and is no larger than what was announced, since
+    // all of it is wiped.
     let mut bytes = Zeroizing::new(Vec::new());
+    let announced = body.size_hint().upper().and_then(|most| usize::try_from(most).ok());
+    let room = announced.map_or(limit, |most| most.min(limit));
     let mut size = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Failure::bad_request("The body ended early."))?;
         let Some(data) = frame.data_ref() else { continue };
         // Not before something has come: who only announces a body takes no memory for it.
         if bytes.capacity() == 0 {
-            bytes.reserve_exact(limit);
+            bytes.reserve_exact(room);
         }
         size += data.len();
         if size <= limit {

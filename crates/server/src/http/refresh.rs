@@ -6,18 +6,19 @@ use crate::http::client;
 use crate::http::problem::{Failure, OAuthFailure};
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use rescind_authority::clients::FIRST_PARTY;
 use rescind_authority::refresh::RefreshCommand;
 use rescind_authority::secret::Secret;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// The token endpoint. `Idempotency-Key` makes a repeated request safe at any time.
 pub(super) async fn token(
     State(app): State<App>,
     headers: HeaderMap,
     form: Result<StrictForm, Failure>,
-) -> Result<Json<Value>, OAuthFailure> {
+) -> Result<Response, OAuthFailure> {
     let form = form?;
     match form.get("grant_type") {
         Some("refresh_token") => {}
@@ -43,13 +44,23 @@ pub(super) async fn token(
         audiences: asked.into_iter().flatten().map(str::to_owned).collect(),
     };
     let done = app.authority.refresh(command).await?;
-    Ok(Json(json!({
-        "access_token": done.access.token.expose(),
-        "token_type": "Bearer",
-        "expires_in": done.access.expires_in,
-        "refresh_token": done.refresh_token.expose(),
-        "audience": done.access.audiences,
-    })))
+    let answer = Answer {
+        access_token: done.access.token.expose(),
+        token_type: "Bearer",
+        expires_in: done.access.expires_in,
+        refresh_token: done.refresh_token.expose(),
+        audience: &done.access.audiences,
+    };
+    Ok(Json(answer).into_response())
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: &'a str,
+    audience: &'a [String],
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<Secret>, OAuthFailure> {

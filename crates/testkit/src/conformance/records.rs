@@ -9,7 +9,7 @@ use rescind_authority::clients::{Client, Permission};
 use rescind_authority::line::Carrier;
 use rescind_authority::name::Name;
 use rescind_authority::session::{Session, SessionState, Why};
-use rescind_authority::store::{AccountRef, Load, Store, Write};
+use rescind_authority::store::{AccountRef, Load, Loaded, Store, Write};
 
 /// Every field, in each of its forms.
 pub async fn a_session_comes_back_as_it_went_in(made: Made) {
@@ -146,8 +146,45 @@ pub async fn clients_come_back_in_order_and_their_ids_are_taken_once(made: Made)
     let expected = [client("Zebra", 3), client("audit", 2), client("posts-api", 1)];
     assert_eq!(store.clients().await.unwrap(), expected);
     let load = Load { clients: true, ..Load::default() };
-    assert_eq!(store.read(load).await.unwrap().clients, expected);
+    assert_eq!(*store.read(load).await.unwrap().clients, expected);
     assert!(store.read(Load::default()).await.unwrap().clients.is_empty(), "only if asked for");
+}
+
+/// Whatever a store keeps in memory of them: a rule decides by the clients as the last commit has left them.
+pub async fn a_rule_sees_the_clients_of_its_own_moment(made: Made) {
+    let (store, _clock) = made;
+    let client = |id: &str, byte| Client {
+        client_id: id.into(),
+        secret_hash: [byte; 32],
+        audiences: vec![id.into()],
+        permissions: Vec::new(),
+        created_at: START,
+    };
+    let insert = |id, byte| Write::InsertClient(Box::new(client(id, byte)));
+    let renew = |byte| Write::SetClientSecret { client_id: "a".into(), secret_hash: [byte; 32] };
+    let remove = |id: &str| Write::DeleteClient(id.into());
+    let steps = [
+        (vec![], vec![]),
+        (vec![insert("a", 1)], vec![client("a", 1)]),
+        (vec![insert("b", 1), remove("c")], vec![client("a", 1)]),
+        (vec![insert("a", 3)], vec![client("a", 1)]),
+        (vec![renew(2)], vec![client("a", 2)]),
+        (vec![renew(3), remove("c")], vec![client("a", 2)]),
+        (vec![insert("b", 1), remove("a")], vec![client("b", 1)]),
+        (vec![remove("b")], vec![]),
+    ];
+    for (writes, expected) in steps {
+        // Some are refused.
+        let _ = write(&*store, writes).await;
+        let (tell, told) = std::sync::mpsc::channel();
+        let rule = move |loaded: &Loaded| {
+            tell.send(loaded.clients.clone()).unwrap();
+            Vec::new()
+        };
+        let load = Load { clients: true, ..Load::default() };
+        store.transact(load, Box::new(rule)).await.unwrap();
+        assert_eq!(*told.recv().unwrap(), *expected);
+    }
 }
 
 /// An account that was asked for by itself stands before that of the session.

@@ -70,6 +70,36 @@ async fn what_was_answered_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn it_says_how_much_there_is_after_every_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _clock) = sqlite(folder.path());
+    let counted = async || store.counts().await.unwrap().map(|n| (n.accounts, n.sessions));
+    assert_eq!(counted().await, Some((0, 0)));
+    add_accounts(&*store, &[1, 2]).await;
+    for n in 1..=5 {
+        sign_in(&*store, n, 1 + n % 2).await;
+    }
+    assert_eq!(counted().await, Some((2, 5)));
+    let end = |n| Write::EndSession { sid: sid(n), at: START, why: Why::SignedOut };
+    write(&*store, vec![end(1), end(1)]).await.unwrap();
+    assert_eq!(counted().await, Some((2, 4)), "ended once");
+    let new = Box::new(session(6, 1, 0));
+    let replace = Write::ReplaceSession { old: sid(2), at: START, new };
+    write(&*store, vec![replace]).await.unwrap();
+    assert_eq!(counted().await, Some((2, 4)), "one for another");
+    let refused = vec![end(3), Write::InsertAccount(Box::new(account(1)))];
+    assert!(write(&*store, refused).await.is_err());
+    assert_eq!(counted().await, Some((2, 4)), "a refused one is undone");
+    write(&*store, vec![Write::DeleteAccount(sub(2))]).await.unwrap();
+    assert_eq!(counted().await, Some((1, 2)), "with all of its sessions: 3 and 5 of account 2");
+    store.sweep(START + 60 * DAY).await.unwrap();
+    assert_eq!(counted().await, Some((1, 0)), "they have passed");
+    drop(store);
+    let counts = reopened(folder.path()).counts().await.unwrap().unwrap();
+    assert_eq!((counts.accounts, counts.sessions), (1, 0));
+}
+
+#[tokio::test]
 async fn a_second_process_is_kept_out_until_the_first_has_closed() {
     let folder = tempfile::tempdir().unwrap();
     let first = reopened(folder.path());

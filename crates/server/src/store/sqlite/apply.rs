@@ -15,6 +15,7 @@ use rescind_authority::store::{Head, StoreError, Write};
 use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::{Entry, Scope, Target};
 use rusqlite::{Connection, named_params, params};
+use std::sync::Arc;
 
 /// One job's hand on the database.
 pub(super) struct Pen<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Pen<'a> {
     pub(super) ratchet: &'a mut u64,
     /// Takes the entries of this job.
     pub(super) appended: &'a mut Vec<Entry>,
+    /// The clients that the writer keeps: forgotten when one of them changes.
+    pub(super) clients: &'a mut Option<Arc<[Client]>>,
     /// The head as this job sees and moves it.
     pub(super) head: Head,
 }
@@ -134,13 +137,20 @@ impl Pen<'_> {
                 self.head.iat_limit = self.head.iat_limit.max(limit);
                 Ok(())
             }
-            Write::InsertClient(client) => self.insert_client(&client),
-            Write::SetClientSecret { client_id, secret_hash } => must_hold(run(
-                self.conn,
-                "UPDATE client SET secret_hash = ?2 WHERE client_id = ?1",
-                params![client_id, secret_hash],
-            )?),
+            Write::InsertClient(client) => {
+                *self.clients = None;
+                self.insert_client(&client)
+            }
+            Write::SetClientSecret { client_id, secret_hash } => {
+                *self.clients = None;
+                must_hold(run(
+                    self.conn,
+                    "UPDATE client SET secret_hash = ?2 WHERE client_id = ?1",
+                    params![client_id, secret_hash],
+                )?)
+            }
             Write::DeleteClient(client_id) => {
+                *self.clients = None;
                 must_hold(run(self.conn, "DELETE FROM client WHERE client_id = ?1", [client_id])?)
             }
             Write::PutKey(key) => self.put_key(&key),

@@ -28,6 +28,7 @@ use rescind_authority::store::{
 };
 use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
+use rusqlite::Connection;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -189,6 +190,7 @@ impl SqliteStore {
             clock,
             ratchet: head.ts,
             appended: Vec::new(),
+            clients: None,
             tail: Arc::clone(&tail),
             committed: Arc::clone(&committed),
             failing: Arc::clone(&failing),
@@ -291,7 +293,10 @@ impl Store for SqliteStore {
 
     async fn read(&self, load: Load) -> Result<Loaded, StoreError> {
         let issuer = Arc::clone(&self.issuer);
-        self.readers.read(move |conn| reader::load(conn, &issuer, &load)).await
+        let read = move |conn: &Connection| {
+            reader::load(conn, &issuer, &load, reader::head(conn)?, &mut None)
+        };
+        self.readers.read(read).await
     }
 
     async fn transact(&self, load: Load, decide: Decide) -> Result<Head, StoreError> {

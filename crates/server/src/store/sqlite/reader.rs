@@ -86,9 +86,15 @@ fn head_and_floor(conn: &Connection) -> Answer<(Head, u64)> {
     found.ok_or_else(|| StoreError::Failed("the database holds no realm".into()))
 }
 
-/// One view, the head first.
-pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loaded> {
-    let head = head(conn)?;
+/// One view, the head first: it was read in this transaction. `known` are the clients, where somebody keeps
+/// them; otherwise they are read.
+pub(super) fn load(
+    conn: &Connection,
+    issuer: &str,
+    load: &Load,
+    head: Head,
+    known: &mut Option<Arc<[Client]>>,
+) -> Answer<Loaded> {
     let session = load.session.map(|sid| session(conn, sid)).transpose()?.flatten();
     let account = match (&load.account, &session) {
         (Some(AccountRef::Sub(sub)), _) => account(conn, "sub", sub.as_bytes())?,
@@ -113,7 +119,7 @@ pub(super) fn load(conn: &Connection, issuer: &str, load: &Load) -> Answer<Loade
         session: session.map(judge).transpose()?,
         siblings: siblings.into_iter().map(judge).collect::<Answer<_>>()?,
         keys: if load.keys { keys(conn)? } else { StoredKeys::default() },
-        clients: if load.clients { clients(conn)? } else { Vec::new() },
+        clients: if load.clients { known_clients(conn, known)? } else { Arc::default() },
         revocations: revocations(conn, &load.revocations)?,
     })
 }
@@ -242,15 +248,23 @@ pub(super) fn accounts(conn: &Connection) -> Answer<Vec<Account>> {
     all(conn, "SELECT * FROM account ORDER BY name", [], rows::account)
 }
 
-/// How much there is, by indexes alone.
+/// How much there is, as it is kept with every change.
 pub(super) fn counts(conn: &Connection) -> Answer<Counts> {
-    let sql = "SELECT (SELECT count(*) FROM account) AS accounts, \
-               (SELECT count(*) FROM session WHERE state = 'live') AS sessions";
+    let sql = "SELECT accounts, sessions FROM amount";
     let read = |row: &Row<'_>| {
         Ok(Counts { accounts: number(row, "accounts")?, sessions: number(row, "sessions")? })
     };
     let counted = one(conn, sql, [], read)?;
     counted.ok_or_else(|| StoreError::Failed("the database counts nothing".into()))
+}
+
+fn known_clients(conn: &Connection, known: &mut Option<Arc<[Client]>>) -> Answer<Arc<[Client]>> {
+    if let Some(clients) = known {
+        return Ok(Arc::clone(clients));
+    }
+    let clients: Arc<[Client]> = clients(conn)?.into();
+    *known = Some(Arc::clone(&clients));
+    Ok(clients)
 }
 
 /// All clients, by id.

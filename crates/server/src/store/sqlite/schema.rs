@@ -10,8 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One script per version; `user_version` counts those that have run.
-pub(super) const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+pub(super) const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// SQLite's `application_id` of a database that has only ever grown.
 pub(super) const GROWN: u32 = 0;

@@ -9,6 +9,7 @@ use super::rows::{Answer, run};
 use super::sweep::{Part, Slice, sweep};
 use super::tail::Tail;
 use rescind_authority::audit::Record;
+use rescind_authority::clients::Client;
 use rescind_authority::clock::Clock;
 use rescind_authority::store::{Decide, Head, Load, StoreError};
 use rescind_wire::id::Epoch;
@@ -71,6 +72,9 @@ pub(super) struct Writer {
     pub(super) ratchet: u64,
     /// Entries of the transaction under way.
     pub(super) appended: Vec<Entry>,
+    /// All clients as the transaction under way sees them, if they were asked for since they last changed:
+    /// nobody else changes them.
+    pub(super) clients: Option<Arc<[Client]>>,
     /// Gets them after the commit.
     pub(super) tail: Arc<Tail>,
     /// Told after each commit that moved the head.
@@ -114,6 +118,7 @@ impl Writer {
                 outcomes
             }
             Err(error) => {
+                self.clients = None;
                 self.failing.store(true, Ordering::Relaxed);
                 tracing::error!(event = "commit_failed", %error, jobs = asked);
                 self.roll_back();
@@ -150,6 +155,7 @@ impl Writer {
         let outcome = self.perform(work);
         if let Err(error) = &outcome {
             self.appended.truncate(before);
+            self.clients = None;
             // SQLite undoes the whole transaction after some errors, and says so here.
             run(&self.conn, "ROLLBACK TO job", []).map_err(|_| error.clone())?;
         }
@@ -158,20 +164,21 @@ impl Writer {
     }
 
     fn perform(&mut self, work: Work) -> Answer<Done> {
-        let Self { conn, issuer, clock, ratchet, appended, .. } = self;
+        let Self { conn, issuer, clock, ratchet, appended, clients, .. } = self;
         let wall = clock.now().wall;
         let head = reader::head(conn)?;
-        let pen = Pen { conn, issuer, wall, ratchet, appended, head };
         match work {
             Work::Transact(load, decide) => {
-                let loaded = reader::load(conn, issuer, &load)?;
+                let loaded = reader::load(conn, issuer, &load, head, clients)?;
                 fail::fail_point!("store::before_rule", |_| std::process::abort());
                 let writes = catch_unwind(AssertUnwindSafe(|| decide(&loaded)))
                     .map_err(|_| StoreError::Failed("a rule panicked".into()))?;
                 fail::fail_point!("store::after_rule", |_| std::process::abort());
+                let pen = Pen { conn, issuer, wall, ratchet, appended, clients, head };
                 Ok(Done { head: pen.write_all(writes)?, part: Part::default() })
             }
             Work::OpenEpoch { epoch, ts, end_sessions, record } => {
+                let pen = Pen { conn, issuer, wall, ratchet, appended, clients, head };
                 let head = pen.open_epoch(epoch, ts, end_sessions, record)?;
                 Ok(Done { head, part: Part::default() })
             }
