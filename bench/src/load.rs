@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::bench::{Bench, SPAN};
 use rescind_testkit::http::{Answer, Http};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// Open connections, each with one request under way.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -97,6 +97,16 @@ impl Requests {
         }
     }
 
+    /// Sends them, too, whatever the answers, while another load is measured: until it is dropped, and not much
+    /// longer than that load lasts.
+    pub(crate) fn flood(&self, url: &str) -> Outcome<Flood> {
+        let mut wrk = Command::new("wrk");
+        wrk.args(["--threads=1", &format!("--connections={CONNECTIONS}")]);
+        wrk.arg(format!("--duration={}s", SPAN.as_secs() + 5));
+        wrk.arg("--script").arg(&self.script).arg(url).stdout(Stdio::null());
+        Ok(Flood(wrk.spawn()?))
+    }
+
     /// One of the requests' answers from each of two servers, if they are alike: status, headers but for the
     /// date, and length of the body.
     pub(crate) fn alike(&self, bench: &Bench, servers: [&str; 2]) -> Outcome {
@@ -115,6 +125,17 @@ impl Requests {
         let answer = Http::new(url).get(self.path, &[(self.header, value.as_str())]).await;
         let good = answer.status.is_success();
         if good { Ok(answer) } else { Err(format!("{url}: {answer:?}").into()) }
+    }
+}
+
+/// Requests under way that nobody counts.
+pub(crate) struct Flood(Child);
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        // If it has ended by itself there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -4,10 +4,11 @@
 //! does everything for a moment only, to see that it works. `all PICTURES` draws its pictures into that folder; `only NAME`
 //! measures one thing; `revoke PICTURE` only the
 //! delay of a revocation, with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for
-//! which it runs itself with `fill`. One file for each measurement; [`bench`] is what they share, [`report`] what is
+//! which it runs itself with `fill`; `count` counts instructions ([`count`]), for which it runs itself with `counted`. One file for each measurement; [`bench`] is what they share, [`report`] what is
 //! made of their figures, [`promise`] what they must be. A figure that falls short is said, and fails nothing.
 
 mod bench;
+mod count;
 mod delay;
 mod flood;
 mod fresh;
@@ -82,6 +83,8 @@ fn main() -> ExitCode {
         ["revoke", picture] => {
             Bench::new(quick).and_then(|bench| delay::page(&bench, Path::new(picture)))
         }
+        ["count"] => count::page(),
+        ["counted", name] => count::alone(name),
         ["set"] => Bench::new(quick).and_then(|bench| set::page(&bench)),
         ["fill", side, count] => set::fill::alone(side, count),
         _ => return usage(),
@@ -101,7 +104,7 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     let names: Vec<&str> = MEASUREMENTS.iter().map(|one| one.name).collect();
     eprintln!(
-        "Usage: rescind-bench (all PICTURES | only NAME | revoke PICTURE | set) [--quick]\nNAME is one of {}",
+        "Usage: rescind-bench (all PICTURES | only NAME | revoke PICTURE | set | count) [--quick]\nNAME is one of {}",
         names.join(", ")
     );
     ExitCode::from(2)

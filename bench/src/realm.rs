@@ -18,7 +18,8 @@ use rescind_testkit::accounts::CHEAP;
 use rescind_testkit::http::Http;
 use rescind_testkit::server::{AUDIENCE, PASSWORD, operator};
 use rescind_verifier::{Builder, ClientSecret, Verifier};
-use rescind_wire::id::Jti;
+use rescind_wire::id::{Jti, Sid, Sub};
+use rescind_wire::jws::Alg;
 use rescind_wire::revocation::Target;
 use rescind_wire::token::{Claims, verify_own};
 use serde_json::Value;
@@ -43,19 +44,26 @@ impl Realm {
     /// Starts one. What sign-ins cost is not measured, so their hashes are cheap; all else is the default.
     pub(crate) fn start(bench: &Bench) -> Outcome<Self> {
         let place = Place::new(bench)?;
-        bench.on_servers(Self::launch(place, None))
+        bench.on_servers(Self::launch(place, None, Alg::Es256))
+    }
+
+    /// The same, whose tokens are signed by this algorithm.
+    pub(crate) fn with_tokens_of(bench: &Bench, alg: Alg) -> Outcome<Self> {
+        let place = Place::new(bench)?;
+        bench.on_servers(Self::launch(place, None, alg))
     }
 
     /// Starts one with many people, each of whom has one session and never more.
     pub(crate) fn with_people(bench: &Bench, people: People) -> Outcome<Self> {
         let place = Place::new(bench)?;
-        bench.on_servers(Self::launch(place, Some(people)))
+        bench.on_servers(Self::launch(place, Some(people), Alg::Es256))
     }
 
-    async fn launch(place: Place, people: Option<People>) -> Outcome<Self> {
+    async fn launch(place: Place, people: Option<People>, alg: Alg) -> Outcome<Self> {
         let listener = TcpListener::bind(place.address).await?;
         let mut settings = Settings::new(place.issuer());
         settings.argon2 = CHEAP;
+        settings.token_alg = Some(alg);
         settings.max_sessions = if people.is_some() { 1 } else { 1000 };
         let mut config = Config::new(settings, place.part("data"), place.part("keys"));
         // Ten thousand verifiers come from one address here: their share is an eighth.
@@ -130,14 +138,20 @@ impl Realm {
         Ok(verify_own(token, keyring.verifying(), self.issuer())?.claims)
     }
 
-    /// Takes back so many tokens that nobody holds. Gives the moment of the last commit.
+    /// Takes back so many things that nobody holds: tokens, and with each transaction a session and an account. Gives the moment of the last commit.
     pub(crate) fn take_back(&self, bench: &Bench, count: usize) -> Outcome<Stopwatch> {
         let authority = self.app.authority.clone();
         bench.on_servers(async move {
             let mut left = count;
             while left > 0 {
                 let part = left.min(AT_ONCE);
-                let nobodys = move |_| Write::Revoke(Target::Token(Jti::from_bytes(drawn())));
+                let nobodys = move |n| {
+                    Write::Revoke(match n {
+                        0 => Target::Session(Sid::from_bytes(drawn())),
+                        1 => Target::Subject(Sub::from_bytes(drawn())),
+                        _ => Target::Token(Jti::from_bytes(drawn())),
+                    })
+                };
                 let rule = Box::new(move |_: &Loaded| (0..part).map(nobodys).collect());
                 authority.store().transact(Load::default(), rule).await?;
                 left -= part;

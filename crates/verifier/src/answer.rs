@@ -45,6 +45,7 @@ impl Denial {
             Self::Unauthenticated => ProblemCode::Unauthenticated,
             Self::InvalidRequest => ProblemCode::InvalidRequest,
             Self::Refused(Refusal::Stale { .. }) => ProblemCode::Stale,
+            Self::Refused(Refusal::Busy { .. }) => ProblemCode::Unavailable,
             Self::Refused(_) => ProblemCode::InvalidToken,
             Self::Forbidden => ProblemCode::Forbidden,
             Self::StepUp(_) => ProblemCode::StepUp,
@@ -55,7 +56,7 @@ impl Denial {
         Some(match self {
             Self::Unauthenticated => realm.clone(),
             Self::InvalidRequest => HeaderValue::from_static(r#"Bearer error="invalid_request""#),
-            Self::Refused(Refusal::Stale { .. }) => return None,
+            Self::Refused(Refusal::Stale { .. } | Refusal::Busy { .. }) => return None,
             Self::Refused(_) => HeaderValue::from_static(r#"Bearer error="invalid_token""#),
             Self::Forbidden => HeaderValue::from_static(r#"Bearer error="insufficient_scope""#),
             Self::StepUp(seconds) => {
@@ -73,7 +74,8 @@ impl Denial {
         if let Some(challenge) = self.challenge(realm) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        if let Self::Refused(Refusal::Stale { retry_after }) = self {
+        if let Self::Refused(Refusal::Stale { retry_after } | Refusal::Busy { retry_after }) = self
+        {
             let seconds = retry_after.max(Duration::from_secs(1)).as_secs();
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }

@@ -25,19 +25,29 @@ pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, No
     if lines.next().is_some() {
         return Err(NoToken::Malformed);
     }
-    let line = line.to_str().map_err(|_| NoToken::Malformed)?;
-    let (scheme, token) = line.split_once(' ').unwrap_or((line, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(NoToken::Missing);
+    let bytes = line.as_bytes();
+    let end = bytes.iter().position(|b| *b == b' ').unwrap_or(bytes.len());
+    let (scheme, token) = bytes.split_at(end);
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        let text = line.to_str().is_ok();
+        return Err(if text { NoToken::Missing } else { NoToken::Malformed });
     }
-    if is_b64token(token) { Ok(token) } else { Err(NoToken::Malformed) }
+    let token = token.get(1..).filter(|token| is_b64token(token)).ok_or(NoToken::Malformed)?;
+    std::str::from_utf8(token).map_err(|_| NoToken::Malformed)
 }
 
 /// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
-fn is_b64token(token: &str) -> bool {
-    let body = token.trim_end_matches('=');
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
-    !body.is_empty() && body.bytes().all(allowed)
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|b| **b == b'=').count();
+    let body = &token[..token.len() - padding];
+    // Without an end in between, sixteen characters are compared at once.
+    !body.is_empty() && body.iter().fold(true, |all, b| all & is_allowed(*b))
+}
+
+fn is_allowed(b: u8) -> bool {
+    let letter = (b | 0x20).wrapping_sub(b'a') < 26;
+    let digit_or_near = b.wrapping_sub(b'-') <= b'9' - b'-';
+    letter | digit_or_near | (b == b'_') | (b == b'~') | (b == b'+')
 }
 
 /// Whether a query has a parameter `access_token`, however it is written.
@@ -85,6 +95,14 @@ mod tests {
     fn the_scheme_is_read_in_any_case_and_the_token_as_it_is() {
         for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
             assert_eq!(parse(&[&format!("{scheme} aB.c-_~+/==")], "/"), Ok("aB.c-_~+/==".into()));
+        }
+    }
+
+    #[test]
+    fn the_characters_of_a_token_are_those_of_the_rfc() {
+        let of_the_rfc = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);
+        for b in 0..=u8::MAX {
+            assert_eq!(is_allowed(b), of_the_rfc(&b), "{b:#x}");
         }
     }
 

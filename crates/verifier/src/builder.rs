@@ -17,6 +17,7 @@ use rescind_wire::jws::Alg;
 use rescind_wire::token::{Expected, MAX_LEEWAY};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// What a verifier was told.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub struct Settings {
     pub(crate) leeway: u64,
     pub(crate) staleness: Option<Duration>,
     pub(crate) cache_bytes: u64,
+    pub(crate) new_at_once: usize,
     pub(crate) max_snapshot: usize,
     pub(crate) monitor: bool,
 }
@@ -102,6 +104,7 @@ impl Builder {
                 leeway: 0,
                 staleness: None,
                 cache_bytes: 32 * 1024 * 1024,
+                new_at_once: 0,
                 max_snapshot: MAX_SNAPSHOT,
                 monitor: false,
             },
@@ -162,6 +165,15 @@ impl Builder {
     /// Most memory for verified tokens, in bytes; 32 MiB unless named.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.settings.cache_bytes = bytes;
+        self
+    }
+
+    /// How many tokens that were not seen before are verified at once in requests; unless named, as many as the
+    /// runtime has worker threads. Up to a thousand more wait for a second at the most; then the answer is 503.
+    /// So whoever sends tokens that he made up cannot keep the server busy with them, and those whose tokens are
+    /// known do not wait for his.
+    pub fn new_tokens_at_once(mut self, tokens: usize) -> Self {
+        self.settings.new_at_once = tokens.max(1);
         self
     }
 
@@ -241,6 +253,10 @@ impl Builder {
             tracing::warn!(
                 "monitor mode: nothing is refused for staleness, so a revocation may go unnoticed"
             );
+        }
+        if settings.new_at_once == 0 {
+            let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+            settings.new_at_once = runtime.metrics().num_workers();
         }
         let core = Arc::new(Core::new(settings, keys, self.clock));
         let follow = Arc::new(Follow::new(Arc::clone(&core), authority, instance));

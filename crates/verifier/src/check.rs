@@ -4,15 +4,12 @@
 //! is complete; loaded after the look-up, it could vouch for entries that the look-up did not see. The
 //! clock is read last, so that a pause before it makes the lease look older, never younger.
 //!
-//! Verified facts may be kept ([`FactCache`]); the verdict never is.
+//! Verified facts may be kept ([`crate::known`]); the verdict never is.
 
 use crate::clock::Now;
 use crate::lease::{Lease, Moment};
-use rescind_wire::jwk::KeySet;
-use rescind_wire::jws::{MAX_TOKEN, Malformed};
 use rescind_wire::revocation::TokenKeys;
-use rescind_wire::token::{self, Claims, Expected, InvalidToken};
-use std::sync::Arc;
+use rescind_wire::token::{Claims, InvalidToken, Verified};
 use std::time::Duration;
 
 /// Why a token does not pass. The cause is for this server's log: callers see 401 or 503.
@@ -32,11 +29,19 @@ pub enum Refusal {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Too many tokens that were not seen before are to be verified. Only in requests. 503.
+    #[error("too many new tokens are being verified")]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
 }
 
 impl Refusal {
     /// The usual "not known".
     pub(crate) const STALE: Self = Self::Stale { retry_after: Duration::from_secs(1) };
+    /// The usual "too many".
+    pub(crate) const BUSY: Self = Self::Busy { retry_after: Duration::from_secs(1) };
 }
 
 /// What is true of a token for ever, under one key set.
@@ -50,6 +55,14 @@ pub struct Facts {
     pub revocation_keys: TokenKeys,
     /// The key set that it was verified with.
     pub key_set: u64,
+}
+
+impl Facts {
+    /// The facts of a token that was verified with this key set.
+    pub(crate) fn of(verified: Verified, key_set: u64) -> Self {
+        let Verified { claims, kid } = verified;
+        Self { revocation_keys: TokenKeys::of(&claims, &kid), claims, kid, key_set }
+    }
 }
 
 /// What a check asks of the world, one call per step.
@@ -168,56 +181,6 @@ impl<'a> Check<'a> {
         }
         self.facts.claims.check_time(second, terms.leeway)?;
         Ok(Judged { second, tolerated: None, unproven: true })
-    }
-}
-
-/// Facts by the whole token, bounded in bytes. Never waits: a shard that is being written is a miss.
-pub(crate) struct FactCache {
-    cache: quick_cache::sync::Cache<Box<str>, Arc<Facts>, Weight>,
-}
-
-#[derive(Clone)]
-struct Weight;
-
-impl quick_cache::Weighter<Box<str>, Arc<Facts>> for Weight {
-    /// The token, the claims that came out of it, and fixed parts.
-    fn weight(&self, token: &Box<str>, _: &Arc<Facts>) -> u64 {
-        token.len() as u64 * 2 + 1024
-    }
-}
-
-impl FactCache {
-    pub(crate) fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / 2048).unwrap_or(usize::MAX).max(1);
-        Self { cache: quick_cache::sync::Cache::with_weighter(items, bytes, Weight) }
-    }
-
-    /// The facts of a token under this key set, verified now if they are not held.
-    pub(crate) fn facts(
-        &self,
-        token: &str,
-        keys: &KeySet,
-        key_set: u64,
-        expected: &Expected,
-    ) -> Result<Arc<Facts>, InvalidToken> {
-        if token.len() > MAX_TOKEN {
-            return Err(Malformed::TooLong.into());
-        }
-        if let Ok(Some(facts)) = self.cache.try_get(token)
-            && facts.key_set == key_set
-        {
-            return Ok(facts);
-        }
-        let verified = token::verify(token, keys, expected)?;
-        let facts = Arc::new(Facts {
-            revocation_keys: TokenKeys::of(&verified.claims, &verified.kid),
-            claims: verified.claims,
-            kid: verified.kid,
-            key_set,
-        });
-        // A cache under contention is not worth waiting for.
-        let _ = self.cache.try_insert(token.into(), Arc::clone(&facts));
-        Ok(facts)
     }
 }
 

@@ -6,6 +6,7 @@
 //! this and takes no lock.
 
 use crate::check::{self, Facts, Refusal, Terms};
+use crate::known::Known;
 use crate::shared::Core;
 use rescind_wire::revocation::{Entry, RevocationKey};
 use rescind_wire::token::InvalidToken;
@@ -119,10 +120,10 @@ impl Drop for Waiter<'_> {
 
 /// Resolves when the token of these facts is no longer good, or no longer known to be. May be dropped at any
 /// time.
-pub(crate) async fn ended(core: Arc<Core>, facts: Arc<Facts>) -> Ended {
-    let waiter = Waiter::new(&core, &facts);
+pub(crate) async fn ended(core: Arc<Core>, known: Arc<Known>) -> Ended {
+    let waiter = Waiter::new(&core, &known.facts);
     loop {
-        if let Some(ended) = judge(&core, &facts) {
+        if let Some(ended) = judge(&core, &known.facts) {
             return ended;
         }
         // A wake-up that came since the registration is kept for us.

@@ -49,6 +49,7 @@ pub(crate) fn core(issuer: &str, clock: Arc<dyn Clock>) -> Arc<Core> {
         leeway: 0,
         staleness: None,
         cache_bytes: 1 << 20,
+        new_at_once: 1,
         max_snapshot: 1 << 20,
         monitor: false,
     };

@@ -45,6 +45,8 @@ pub(crate) struct KeyRing {
     /// Whether the set is fetched; if not, it was given and stays.
     fetched: bool,
     loaded: ArcSwap<Loaded>,
+    /// The version of what is loaded, raised after it was.
+    version: AtomicU64,
     in_force: Mutex<Option<KeysMark>>,
     /// Boot time since which the set is known to be outdated; 0 while it is not.
     outdated_since: AtomicU64,
@@ -58,6 +60,7 @@ impl KeyRing {
             accepted,
             fetched: true,
             loaded: ArcSwap::default(),
+            version: AtomicU64::new(0),
             in_force: Mutex::default(),
             outdated_since: AtomicU64::new(0),
             wanted: Notify::new(),
@@ -68,8 +71,8 @@ impl KeyRing {
     /// Exactly these secrets, and nothing that the authority publishes.
     pub(crate) fn shared(secrets: impl IntoIterator<Item = SharedKey>) -> Self {
         let set = KeySet::new(None, secrets);
-        let loaded = Loaded { set, version: 1, ..Loaded::default() };
-        Self { fetched: false, loaded: ArcSwap::from_pointee(loaded), ..Self::new(Vec::new()) }
+        let loaded = ArcSwap::from_pointee(Loaded { set, version: 1, ..Loaded::default() });
+        Self { fetched: false, loaded, version: AtomicU64::new(1), ..Self::new(Vec::new()) }
     }
 
     /// Whether the set comes from the authority.
@@ -87,6 +90,11 @@ impl KeyRing {
         self.loaded.load()
     }
 
+    /// The version of the loaded set.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
     /// Replaces the set by the one in a JWKS document, unless that is no good.
     pub(crate) fn install(&self, document: &[u8]) -> Result<(), KeysRefused> {
         let (set, refused) = KeySet::from_jwks(document, &self.accepted)?;
@@ -99,6 +107,7 @@ impl KeyRing {
         let version = self.load().version + 1;
         let hash = sha256(&[document]);
         self.loaded.store(Arc::new(Loaded { set, version, hash }));
+        self.version.store(version, Ordering::Release);
         if !self.outdated() {
             self.outdated_since.store(0, Ordering::SeqCst);
         }

@@ -9,6 +9,7 @@ use crate::check::Judged;
 use crate::principal::Principal;
 use crate::verifier::Verifier;
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Method, Request, Response};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -84,6 +85,21 @@ impl Protect {
         self
     }
 
+    /// Who asks, if that can be said at once and nothing else is to be said: a token that is known and good, on a
+    /// route that asks nobody. All others are for [`Protect::admit`].
+    fn admit_at_once<B>(&self, request: &Request<B>) -> Option<Principal> {
+        if self.rule.online || self.rule.within.is_some() {
+            return None;
+        }
+        let token = bearer::token(request.headers(), request.uri()).ok()?;
+        let judged = self.verifier.judge_known(token)?;
+        let (principal, Judged { second, tolerated: None, unproven: false }) = judged.ok()? else {
+            return None;
+        };
+        self.rule.allows(&principal, second).ok()?;
+        Some(principal)
+    }
+
     async fn admit(&self, method: Method, token: &str) -> Result<(Principal, Judged), Denial> {
         let judged = if self.rule.online {
             self.verifier.judge_online(token).await
@@ -121,7 +137,7 @@ impl<S> Layer<S> for Protect {
     type Service = Protected<S>;
 
     fn layer(&self, inner: S) -> Protected<S> {
-        Protected { inner, protect: self.clone() }
+        Protected { inner, protect: Arc::new(self.clone()) }
     }
 }
 
@@ -129,7 +145,7 @@ impl<S> Layer<S> for Protect {
 #[derive(Clone)]
 pub struct Protected<S> {
     inner: S,
-    protect: Protect,
+    protect: Arc<Protect>,
 }
 
 impl<S, B, R> Service<Request<B>> for Protected<S>
@@ -141,43 +157,58 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Either<S::Future, Boxed<Response<R>, S::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Some(principal) = self.protect.admit_at_once(&request) {
+            request.extensions_mut().insert(principal);
+            return Either::Left(self.inner.call(request));
+        }
         // The service that was polled ready is the one to call; the clone waits for the next poll.
         let spare = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, spare);
-        let protect = self.protect.clone();
-        Box::pin(async move {
-            let admitted = match bearer::token(request.headers(), request.uri()) {
-                Ok(token) => protect.admit(request.method().clone(), token).await,
-                Err(NoToken::Missing) => Err(Denial::Unauthenticated),
-                Err(NoToken::Malformed) => Err(Denial::InvalidRequest),
-            };
-            if let Ok((_, Judged { tolerated: Some(staleness), .. })) = &admitted {
-                tracing::info!(?staleness, "stale knowledge tolerated");
+        let inner = std::mem::replace(&mut self.inner, spare);
+        Either::Right(Box::pin(judged_first(Arc::clone(&self.protect), inner, request)))
+    }
+}
+
+type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send>>;
+
+async fn judged_first<S, B, R>(
+    protect: Arc<Protect>,
+    mut inner: S,
+    mut request: Request<B>,
+) -> Result<Response<R>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: From<Bytes>,
+{
+    let admitted = match bearer::token(request.headers(), request.uri()) {
+        Ok(token) => protect.admit(request.method().clone(), token).await,
+        Err(NoToken::Missing) => Err(Denial::Unauthenticated),
+        Err(NoToken::Malformed) => Err(Denial::InvalidRequest),
+    };
+    if let Ok((_, Judged { tolerated: Some(staleness), .. })) = &admitted {
+        tracing::info!(?staleness, "stale knowledge tolerated");
+    }
+    match admitted {
+        Ok((principal, judged)) => {
+            request.extensions_mut().insert(principal);
+            let mut answered = inner.call(request).await;
+            if let (Ok(response), Some(staleness)) = (&mut answered, judged.tolerated) {
+                answer::mark_stale(response, staleness);
             }
-            match admitted {
-                Ok((principal, judged)) => {
-                    request.extensions_mut().insert(principal);
-                    let mut answered = inner.call(request).await;
-                    if let (Ok(response), Some(staleness)) = (&mut answered, judged.tolerated) {
-                        answer::mark_stale(response, staleness);
-                    }
-                    if let (Ok(response), true) = (&mut answered, judged.unproven) {
-                        answer::mark_unproven(response);
-                    }
-                    answered
-                }
-                Err(denial) => {
-                    tracing::debug!(?denial, "request refused");
-                    Ok(denial.response(protect.verifier.challenge()))
-                }
+            if let (Ok(response), true) = (&mut answered, judged.unproven) {
+                answer::mark_unproven(response);
             }
-        })
+            answered
+        }
+        Err(denial) => {
+            tracing::debug!(?denial, "request refused");
+            Ok(denial.response(protect.verifier.challenge()))
+        }
     }
 }

@@ -18,7 +18,8 @@
 //! comes by the authority's feed; how far that knowledge reaches is proven by the head, every second.
 //! When it cannot be known, the answer is 503, never a guess.
 //!
-//! - `check`: judging one token · [`set`]: the live revocations · [`lease`]: how long they may be trusted
+//! - `check`: judging one token · `known`: tokens that were verified before · `turns`: whose new one is next ·
+//!   [`set`]: the live revocations · [`lease`]: how long they may be trusted
 //! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
 //! - `follow`, `following`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes
 //!   wrong there
@@ -43,6 +44,7 @@ mod fixture;
 mod follow;
 mod following;
 mod keys;
+mod known;
 mod layer;
 pub mod lease;
 mod metadata;
@@ -56,6 +58,7 @@ mod shared;
 mod shared_secret;
 pub mod state;
 mod trouble;
+mod turns;
 #[doc(hidden)]
 pub mod upstream;
 mod verifier;

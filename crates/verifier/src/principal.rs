@@ -2,9 +2,8 @@
 //!
 //! Owns [`Principal`], which only [`crate::check`] makes: there is no way to one from an unverified token.
 
-use crate::check::Facts;
 use crate::ended::{self, Ended};
-use crate::shared::Core;
+use crate::known::Known;
 use rescind_wire::id::{Jti, Sid, Sub};
 use rescind_wire::token::Claims;
 use std::fmt;
@@ -12,14 +11,11 @@ use std::sync::Arc;
 
 /// The caller of a request whose access token passed. Cheap to clone.
 #[derive(Clone)]
-pub struct Principal {
-    facts: Arc<Facts>,
-    core: Arc<Core>,
-}
+pub struct Principal(Arc<Known>);
 
 impl Principal {
-    pub(crate) fn new(facts: Arc<Facts>, core: Arc<Core>) -> Self {
-        Self { facts, core }
+    pub(crate) fn new(known: Arc<Known>) -> Self {
+        Self(known)
     }
 
     /// Resolves when the caller's right to be here ends: within milliseconds of a revocation that reaches
@@ -43,7 +39,13 @@ impl Principal {
     ///
     /// The future owns what it needs and may be dropped at any time. Runs inside a tokio runtime.
     pub fn ended(&self) -> impl Future<Output = Ended> + Send + use<> {
-        ended::ended(Arc::clone(&self.core), Arc::clone(&self.facts))
+        let (core, known) = (self.0.core.upgrade(), Arc::clone(&self.0));
+        async move {
+            match core {
+                Some(core) => ended::ended(core, known).await,
+                None => Ended::Unknown,
+            }
+        }
     }
 
     /// The account. Stays the same for ever and is never given to another account.
@@ -98,7 +100,7 @@ impl Principal {
 
     /// All claims.
     pub fn claims(&self) -> &Claims {
-        &self.facts.claims
+        &self.0.facts.claims
     }
 }
 

@@ -36,8 +36,9 @@ pub struct Status {
     pub monitor: bool,
     /// What was answered 503, or in monitor mode would have been, by its reason: `starting` (before the first
     /// head), `stopped` (the authority contradicted itself), `keys` (another key set is in force than is
-    /// held), `online` (no answer of the authority in time), `stale` (all else).
-    pub unavailable: [(&'static str, u64); 5],
+    /// held), `online` (no answer of the authority in time), `busy` (too many new tokens at once), `stale` (all
+    /// else).
+    pub unavailable: [(&'static str, u64); 6],
 }
 
 fn milliseconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
@@ -106,11 +107,13 @@ pub(crate) enum Why503 {
     Stopped,
     Keys,
     Online,
+    Busy,
     Stale,
 }
 
 impl Why503 {
-    const ALL: [Self; 5] = [Self::Starting, Self::Stopped, Self::Keys, Self::Online, Self::Stale];
+    const ALL: [Self; 6] =
+        [Self::Starting, Self::Stopped, Self::Keys, Self::Online, Self::Busy, Self::Stale];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -118,6 +121,7 @@ impl Why503 {
             Self::Stopped => "stopped",
             Self::Keys => "keys",
             Self::Online => "online",
+            Self::Busy => "busy",
             Self::Stale => "stale",
         }
     }
@@ -125,7 +129,7 @@ impl Why503 {
 
 /// How often too little was known.
 #[derive(Debug, Default)]
-pub(crate) struct Unavailable([AtomicU64; 5]);
+pub(crate) struct Unavailable([AtomicU64; 6]);
 
 impl Unavailable {
     pub(crate) fn count(&self, why: Why503) {
@@ -134,7 +138,7 @@ impl Unavailable {
         }
     }
 
-    pub(crate) fn counted(&self) -> [(&'static str, u64); 5] {
+    pub(crate) fn counted(&self) -> [(&'static str, u64); 6] {
         Why503::ALL.map(|why| {
             let counter = self.0.get(why as usize);
             (why.name(), counter.map_or(0, |counter| counter.load(Ordering::Relaxed)))

@@ -12,11 +12,13 @@
 //! one that was taken back is never accepted.
 
 mod minutes;
+mod scopes;
 mod segment;
 
 use arc_swap::ArcSwap;
 use minutes::Minutes;
-use rescind_wire::revocation::{Entry, NEVER, RevocationKey, TokenKeys, kills};
+use rescind_wire::revocation::{Entry, NEVER, RevocationKey, Scope, TokenKeys, kills};
+use scopes::Scopes;
 use segment::{Cut, Name, SLOTS, Segment, spread};
 use std::hash::{BuildHasher as _, RandomState};
 use std::iter::from_fn;
@@ -40,6 +42,7 @@ type Directory = Vec<Segment>;
 #[derive(Debug)]
 pub struct RevocationSet {
     secrets: [u64; 4],
+    scopes: Scopes,
     directory: ArcSwap<Directory>,
     writer: Mutex<Writer>,
     /// How many wait to insert: they go before who forgets.
@@ -63,6 +66,7 @@ impl Default for RevocationSet {
         let random = RandomState::new();
         Self {
             secrets: [0_u8, 1, 2, 3].map(|n| random.hash_one(n)),
+            scopes: Scopes::new(),
             directory: ArcSwap::from_pointee(vec![Segment::new(1)]),
             writer: Mutex::new(Writer {
                 held: vec![0],
@@ -89,6 +93,7 @@ impl RevocationSet {
         self.inserting.fetch_add(1, Ordering::Relaxed);
         let mut writer = self.writer();
         self.inserting.fetch_sub(1, Ordering::Relaxed);
+        self.scopes.note(entry.scope, entry.until);
         let mut directory = self.directory.load();
         let (mut at, mut place) = spread(name.rest, directory.len());
         if let Some(old) = directory[at].cut(name, place) {
@@ -109,11 +114,18 @@ impl RevocationSet {
         self.len.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a token with these keys, born at log time `rv`, is revoked.
+    /// Whether a token with these keys, born at log time `rv`, is revoked. What had expired by
+    /// [`RevocationSet::pruned_to`] need not be found.
     pub fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
+        let pruned_to = self.pruned_to();
+        let matters = |(scope, _): &(Scope, _)| self.scopes.may_matter(*scope, pruned_to);
+        let mut keys = keys.iter().filter(matters).peekable();
+        if keys.peek().is_none() {
+            return false;
+        }
         let directory = self.directory.load();
         let directory = directory.as_slice();
-        keys.iter().any(|(scope, key)| {
+        keys.any(|(scope, key)| {
             let name = self.name(key);
             let (at, place) = spread(name.rest, directory.len());
             let cut = directory.get(at).and_then(|segment| segment.cut(name, place));

@@ -4,12 +4,13 @@
 //! that vouches for them is published.
 
 use crate::builder::Settings;
-use crate::check::{self, FactCache, Judged, Refusal, Terms, World};
+use crate::check::{self, Facts, Judged, Refusal, Terms, World};
 use crate::clock::{Clock, Now};
 use crate::ended::Waiters;
 use crate::fetch::Authority;
 use crate::following::{Following, Keeper};
 use crate::keys::KeyRing;
+use crate::known::{FactCache, Known};
 use crate::lease::{Lease, Moment};
 use crate::online::Online;
 use crate::principal::Principal;
@@ -17,10 +18,11 @@ use crate::seen::{Status, Unavailable, Why503};
 use crate::set::RevocationSet;
 use crate::state::{Effect, Event};
 use crate::trouble::FetchError;
+use crate::turns::Turns;
 use arc_swap::ArcSwapOption;
 use rescind_wire::frame::KeysMark;
 use rescind_wire::revocation::TokenKeys;
-use rescind_wire::token::InvalidToken;
+use rescind_wire::token::{self, InvalidToken, Unproven};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,7 +41,8 @@ pub(crate) struct Core {
     lease: ArcSwapOption<Lease>,
     /// The last lease that was withdrawn.
     withdrawn: ArcSwapOption<Lease>,
-    facts: FactCache,
+    pub(crate) facts: FactCache,
+    turns: Turns,
     unavailable: Unavailable,
     following: Following,
     /// Whether the authority contradicted itself, for who must not wait for the follower.
@@ -66,6 +69,7 @@ impl Core {
             lease: ArcSwapOption::empty(),
             withdrawn: ArcSwapOption::empty(),
             facts: FactCache::new(settings.cache_bytes),
+            turns: Turns::new(settings.new_at_once),
             unavailable: Unavailable::default(),
             following: Following::new(),
             stopped: AtomicBool::new(false),
@@ -73,36 +77,86 @@ impl Core {
         }
     }
 
-    /// Judges a token. Gives the caller, and how it was judged.
+    /// Judges a token here and now. Gives the caller, and how it was judged.
     pub(crate) fn check(
         self: &Arc<Self>,
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        let monitor = self.monitors();
-        let expired = self.keys.expired(|| self.clock.now().boot_us);
-        if expired && !monitor {
-            return Err(Refusal::STALE);
+        self.check_known(token, demand).unwrap_or_else(|| self.check_new(token, demand))
+    }
+
+    /// Judges a token that was verified before; any other is not judged. Nothing is allocated.
+    pub(crate) fn check_known(
+        &self,
+        token: &str,
+        demand: Demand,
+    ) -> Option<Result<(Principal, Judged), Refusal>> {
+        if self.keys_too_old() && !self.monitors() {
+            return Some(Err(Refusal::STALE));
         }
+        let known = self.facts.get(token, self.keys.version())?;
+        Some(self.judge(known, demand))
+    }
+
+    /// Judges a token in a request, whose turn it is to be verified if it is new.
+    pub(crate) async fn check_in_turn(
+        self: &Arc<Self>,
+        token: &str,
+        demand: Demand,
+    ) -> Result<(Principal, Judged), Refusal> {
+        if let Some(judged) = self.check_known(token, demand) {
+            return judged;
+        }
+        let read = || {
+            let keys = self.keys.load();
+            Unproven::read(token, &keys.set).map(drop).map_err(|cause| self.refusal(cause))
+        };
+        self.turns.take(read, || self.check(token, demand)).await
+    }
+
+    fn check_new(
+        self: &Arc<Self>,
+        token: &str,
+        demand: Demand,
+    ) -> Result<(Principal, Judged), Refusal> {
         let keys = self.keys.load();
-        let expected = &self.settings.expected;
-        let facts = match self.facts.facts(token, &keys.set, keys.version, expected) {
-            Ok(facts) => facts,
+        let verified = token::verify(token, &keys.set, &self.settings.expected)
+            .map_err(|cause| self.refusal(cause))?;
+        let facts = Facts::of(verified, keys.version);
+        self.judge(self.facts.keep(Known::new(token, facts, Arc::downgrade(self))), demand)
+    }
+
+    /// What is said of a token that could not be verified.
+    fn refusal(&self, cause: InvalidToken) -> Refusal {
+        let nothing_known = || self.lease.load().is_none() && !self.monitors();
+        match cause {
             // Nothing is called invalid by who does not know the keys, or nothing at all.
-            Err(InvalidToken::UnknownKey) if self.keys.outdated() => return Err(Refusal::STALE),
-            Err(_) if self.lease.load().is_none() && !monitor => return Err(Refusal::STALE),
-            Err(cause) => return Err(cause.into()),
+            InvalidToken::UnknownKey if self.keys.outdated() => Refusal::STALE,
+            _ if nothing_known() => Refusal::STALE,
+            cause => cause.into(),
+        }
+    }
+
+    fn judge(&self, known: Arc<Known>, demand: Demand) -> Result<(Principal, Judged), Refusal> {
+        let staleness = match (demand.staleness, self.settings.staleness) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
         };
         let terms = Terms {
             leeway: self.settings.leeway,
-            staleness: [demand.staleness, self.settings.staleness].into_iter().flatten().min(),
+            staleness,
             as_of: demand.as_of,
             tolerate: demand.tolerate,
-            monitor,
+            monitor: self.monitors(),
         };
-        let mut judged = check::judge(&facts, &**self, terms)?;
-        judged.unproven |= expired;
-        Ok((Principal::new(facts, Arc::clone(self)), judged))
+        let mut judged = check::judge(&known.facts, self, terms)?;
+        judged.unproven |= self.keys_too_old();
+        Ok((Principal::new(known), judged))
+    }
+
+    fn keys_too_old(&self) -> bool {
+        self.keys.expired(|| self.clock.now().boot_us)
     }
 
     /// Whether staleness refuses nothing. Before anything was ever proven there is nothing to measure.
@@ -177,7 +231,12 @@ impl Core {
         }
     }
 
-    /// Counts that a request was answered 503, or would have been; says why.
+    /// Counts that a request was answered 503 because too many new tokens came.
+    pub(crate) fn count_busy(&self) {
+        self.unavailable.count(Why503::Busy);
+    }
+
+    /// Counts that a request was answered 503 for not knowing, or would have been; says why.
     pub(crate) fn count_unavailable(&self, online: bool) -> Why503 {
         let why = if self.stopped.load(Ordering::Relaxed) {
             Why503::Stopped

@@ -121,6 +121,7 @@ impl Verifier {
             Err(Refusal::Stale { .. }) => {
                 self.core().count_unavailable(online);
             }
+            Err(Refusal::Busy { .. }) => self.core().count_busy(),
             Ok((_, Judged { unproven: true, .. })) => {
                 let why = self.core().count_unavailable(online).name();
                 tracing::warn!(why, "monitor mode: this would have been answered 503");
@@ -148,11 +149,17 @@ impl Verifier {
         judged.map(|(principal, _)| principal)
     }
 
+    /// Judges a token that is known already, within the realm's bound; none if it is not known.
+    pub(crate) fn judge_known(&self, token: &str) -> Option<Result<(Principal, Judged), Refusal>> {
+        self.core().check_known(token, Demand::default())
+    }
+
     pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, Judged), Refusal> {
         let arrival = self.core().online.moment(self.core().clock.now());
         // Who is refused anyway costs the authority nothing.
         let first = self.judge(token, Demand::default()).await;
-        if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked)) {
+        if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked | Refusal::Busy { .. }))
+        {
             return first;
         }
         let proven = self.core().online.prove(arrival, ONLINE).await;
@@ -190,10 +197,10 @@ impl Verifier {
     /// A check that waits, once, for a key set that is known to be on its way.
     async fn judge(&self, token: &str, demand: Demand) -> Result<(Principal, Judged), Refusal> {
         let core = self.core();
-        let judged = core.check(token, demand);
+        let judged = core.check_in_turn(token, demand).await;
         if matches!(judged, Err(Refusal::Stale { .. })) && core.keys.outdated() {
             core.keys.next_attempt(KEYS).await;
-            return core.check(token, demand);
+            return core.check_in_turn(token, demand).await;
         }
         judged
     }

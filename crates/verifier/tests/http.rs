@@ -9,8 +9,10 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, get};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use rescind_verifier::{Principal, Verifier};
+use rescind_wire::b64;
 use rescind_wire::revocation::Target;
 use rescind_wire::token::Claims;
 use serde_json::Value;
@@ -222,4 +224,64 @@ async fn a_handler_without_the_layer_refuses() {
     let response = router.oneshot(with_token("/", "x")).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(problem(response).await["type"], "urn:rescind:problem:internal");
+}
+
+/// Tokens that look like the authority's, up to the signature.
+fn made_up(authority: &Authority, count: usize) -> Vec<String> {
+    let token = authority.token(9);
+    let input = token.rsplit_once('.').unwrap().0;
+    let signature = |n: usize| {
+        let mut bytes = [7; 64];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        b64::encode(bytes)
+    };
+    (0..count).map(|n| format!("{input}.{}", signature(n))).collect()
+}
+
+#[tokio::test]
+async fn who_is_known_does_not_wait_for_those_who_make_up_tokens() {
+    let authority = Authority::serve().await;
+    let verifier = authority.builder().new_tokens_at_once(1).build().await.unwrap();
+    let app = App::behind(&verifier);
+    let token = authority.token(1);
+    assert_eq!(app.get("/posts", &token).await.status(), StatusCode::OK);
+    let flood: Vec<_> = made_up(&authority, 100)
+        .into_iter()
+        .map(|token| tokio::spawn(app.router.clone().oneshot(with_token("/posts", &token))))
+        .collect();
+    tokio::task::yield_now().await;
+    assert!(flood.iter().any(|task| !task.is_finished()), "they wait");
+    let answered = app.get("/posts", &token).now_or_never();
+    assert_eq!(answered.map(|response| response.status()), Some(StatusCode::OK));
+    for task in flood {
+        assert_eq!(task.await.unwrap().unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(app.reached(), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_tokens_is_told_to_come_back() {
+    let authority = Authority::serve().await;
+    let verifier = authority.builder().new_tokens_at_once(1).build().await.unwrap();
+    let app = App::behind(&verifier);
+    let flood: Vec<_> = made_up(&authority, 1200)
+        .into_iter()
+        .map(|token| tokio::spawn(app.router.clone().oneshot(with_token("/posts", &token))))
+        .collect();
+    let mut busy = 0;
+    for task in flood {
+        let response = task.await.unwrap().unwrap();
+        if response.status() == StatusCode::UNAUTHORIZED {
+            continue;
+        }
+        busy += 1;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert!(!response.headers().contains_key(header::WWW_AUTHENTICATE));
+        assert_eq!(problem(response).await["type"], "urn:rescind:problem:unavailable");
+    }
+    let counted = verifier.status().unavailable.into_iter().find(|(why, _)| *why == "busy");
+    assert!(busy > 0 && counted == Some(("busy", busy)), "{busy}, {counted:?}");
+    assert_eq!(app.get("/posts", &authority.token(1)).await.status(), StatusCode::OK);
+    assert_eq!(app.reached(), 1);
 }

@@ -25,10 +25,14 @@ macro_rules! id {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
+            /// The 22 characters.
+            pub(crate) fn text(&self) -> [u8; 22] {
+                b64::encode_id(&self.0)
+            }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&b64::encode(self.0))
+                f.write_str(std::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
             }
         }
         impl fmt::Debug for $name {
@@ -52,7 +56,17 @@ macro_rules! id {
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                String::deserialize(d)?.parse().map_err(de::Error::custom)
+                struct Text;
+                impl de::Visitor<'_> for Text {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("22 base64url characters")
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                d.deserialize_str(Text)
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Strict JSON for what an attacker may have written: no duplicate member (also escaped), bounded
 //! nesting, nothing after the value. The Unicode rules of RFC 8259 are serde_json's own.
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -18,6 +18,27 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, BadJson> {
     match value(bytes)? {
         Value::Object(map) => Ok(map),
         _ => Err(BadJson),
+    }
+}
+
+/// Parses one object, whose members the visitor takes. What it takes as [`Member`] is strict; names that are there
+/// twice are for it to refuse.
+pub(crate) fn read<'de, V: Visitor<'de>>(
+    bytes: &'de [u8],
+    visitor: V,
+) -> Result<V::Value, BadJson> {
+    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let value = input.deserialize_map(visitor).map_err(|_| BadJson)?;
+    input.end().map_err(|_| BadJson)?;
+    Ok(value)
+}
+
+/// A member's value in an object that is read by [`read`]; only its form matters.
+pub(crate) struct Member;
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Strict { depth: 1 }.deserialize(d).map(|_| Self)
     }
 }
 

@@ -86,8 +86,29 @@ pub enum Malformed {
     Algorithm,
 }
 
+/// A header as it is written here, in base64url. `kid` needs no escapes.
+pub(crate) fn header(alg: Alg, typ: &str, kid: &str) -> String {
+    b64::encode(format!(r#"{{"alg":"{}","typ":"{typ}","kid":"{kid}"}}"#, alg.name()))
+}
+
+/// The three parts of a compact JWS; the header as it is written, the others decoded.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) header: &'a str,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) signing_input: &'a [u8],
+}
+
 /// Takes a compact JWS apart. The header may hold `alg`, `kid`, `typ` and nothing else.
 pub fn split(token: &str) -> Result<Unverified<'_>, Malformed> {
+    let Parts { header, payload, signature, signing_input } = parts(token)?;
+    let Header { alg, kid, typ } = read_header(header)?;
+    Ok(Unverified { alg, kid, typ, payload, signing_input, signature })
+}
+
+/// Finds the parts.
+pub(crate) fn parts(token: &str) -> Result<Parts<'_>, Malformed> {
     if token.len() > MAX_TOKEN {
         return Err(Malformed::TooLong);
     }
@@ -98,8 +119,20 @@ pub fn split(token: &str) -> Result<Unverified<'_>, Malformed> {
     }
     // A fourth part would leave a dot in the payload, which base64url does not have.
     let decode = |part: &str| b64::decode(part).ok_or(Malformed::NotCompact);
-    let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
+    let (payload, signature) = (decode(payload)?, decode(signature)?);
+    Ok(Parts { header, payload, signature, signing_input: signing_input.as_bytes() })
+}
 
+/// What a header says.
+pub(crate) struct Header {
+    pub(crate) alg: Alg,
+    pub(crate) kid: Option<String>,
+    pub(crate) typ: Option<String>,
+}
+
+/// Reads a header.
+pub(crate) fn read_header(header: &str) -> Result<Header, Malformed> {
+    let header = b64::decode(header).ok_or(Malformed::NotCompact)?;
     let (mut alg, mut kid, mut typ) = (None, None, None);
     for (name, value) in json::object(&header).map_err(|_| Malformed::Header)? {
         let slot = match name.as_str() {
@@ -114,5 +147,5 @@ pub fn split(token: &str) -> Result<Unverified<'_>, Malformed> {
         }
     }
     let alg = alg.as_deref().and_then(Alg::from_name).ok_or(Malformed::Algorithm)?;
-    Ok(Unverified { alg, kid, typ, payload, signing_input: signing_input.as_bytes(), signature })
+    Ok(Header { alg, kid, typ })
 }

@@ -35,9 +35,19 @@ pub mod b64 {
         base64::engine::general_purpose::STANDARD.decode(text).ok()
     }
 
-    /// Decodes text into exactly `N` bytes.
+    /// Decodes text into exactly `N` bytes, at most 64.
     pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
-        decode(text)?.try_into().ok()
+        let mut buffer = [0; 72];
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).ok()?;
+        buffer.get(..length)?.try_into().ok()
+    }
+
+    /// Encodes the sixteen bytes of an id.
+    pub(crate) fn encode_id(bytes: &[u8; 16]) -> [u8; 22] {
+        let mut text = [0; 22];
+        // As long as sixteen bytes always are: nothing is left out.
+        let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        text
     }
 }
 
@@ -49,6 +59,14 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     }
     let mut out = [0; 32];
     out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// SHA-256 of one piece: for it nothing is allocated.
+pub(crate) fn sha256_of(piece: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, piece);
+    out.copy_from_slice(hash.as_ref());
     out
 }
 

@@ -5,8 +5,8 @@
 //! their `rv`. No wall clock takes part. Entries combine by "any of them kills".
 
 use crate::id::{Epoch, Jti, Sid, Sub};
-use crate::sha256;
 use crate::token::Claims;
+use crate::{sha256, sha256_of};
 
 /// What an entry takes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,75 +140,96 @@ impl Target {
     pub fn key(&self, issuer: &str) -> RevocationKey {
         let scope = self.scope();
         match self {
-            Target::Token(id) => key(scope, issuer, &[id.to_string().as_bytes()]),
-            Target::Session(id) => key(scope, issuer, &[id.to_string().as_bytes()]),
-            Target::Subject(id) | Target::Claims(id) => {
-                key(scope, issuer, &[id.to_string().as_bytes()])
-            }
+            Target::Token(id) => key(scope, issuer, [&id.text()]),
+            Target::Session(id) => key(scope, issuer, [&id.text()]),
+            Target::Subject(id) | Target::Claims(id) => key(scope, issuer, [&id.text()]),
             Target::Key(id) | Target::Client(id) | Target::Audience(id) => {
-                key(scope, issuer, &[id.as_bytes()])
+                key(scope, issuer, [id.as_bytes()])
             }
             Target::Grant(sub, client) => {
-                key(scope, issuer, &[sub.to_string().as_bytes(), b"\0", client.as_bytes()])
+                key(scope, issuer, [&sub.text(), b"\0", client.as_bytes()])
             }
-            Target::Everything => key(scope, issuer, &[]),
+            Target::Everything => key(scope, issuer, []),
         }
     }
 }
 
-fn key(scope: Scope, issuer: &str, id: &[&[u8]]) -> RevocationKey {
+/// Names that are this long are hashed in one piece; the others in steps.
+const PIECE: usize = 256;
+
+fn key<const N: usize>(scope: Scope, issuer: &str, id: [&[u8]; N]) -> RevocationKey {
     let length = (issuer.len() as u32).to_be_bytes();
     let head: [&[u8]; 3] = [&[scope as u8], &length, issuer.as_bytes()];
-    let hash = match id {
-        [] => sha256(&head),
-        [a] => sha256(&[head[0], head[1], head[2], a]),
-        _ => {
-            let mut parts = head.to_vec();
-            parts.extend_from_slice(id);
-            sha256(&parts)
+    let parts = || head.iter().chain(&id);
+    let (mut piece, mut end) = ([0; PIECE], 0);
+    for part in parts() {
+        if let Some(place) = piece.get_mut(end..end + part.len()) {
+            place.copy_from_slice(part);
         }
+        end += part.len();
+    }
+    let hash = match piece.get(..end) {
+        Some(whole) => sha256_of(whole),
+        None => sha256(&parts().copied().collect::<Vec<_>>()),
     };
     let mut out = [0; 16];
     out.copy_from_slice(&hash[..16]);
     RevocationKey(out)
 }
 
+/// Keys that stand in one piece with what holds them: all of a token for one audience.
+const TOGETHER: usize = 9;
+
 /// The keys under which a token can be taken back, computed once per token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenKeys(Box<[(Scope, RevocationKey)]>);
+pub struct TokenKeys {
+    first: [(Scope, RevocationKey); TOGETHER],
+    held: usize,
+    /// Those of further audiences.
+    more: Box<[(Scope, RevocationKey)]>,
+}
 
 impl TokenKeys {
     /// All keys of a token that was signed with the key `kid`.
     pub fn of(claims: &Claims, kid: &str) -> Self {
-        let target_keys = [
-            Target::Token(claims.jti),
-            Target::Session(claims.sid),
-            Target::Key(kid.to_owned()),
-            Target::Subject(claims.sub),
-            Target::Grant(claims.sub, claims.client_id.clone()),
-            Target::Client(claims.client_id.clone()),
-            Target::Everything,
-            Target::Claims(claims.sub),
+        let (iss, sub) = (&claims.iss, claims.sub.text());
+        let client = claims.client_id.as_bytes();
+        let keys = [
+            (Scope::Token, key(Scope::Token, iss, [&claims.jti.text()])),
+            (Scope::Session, key(Scope::Session, iss, [&claims.sid.text()])),
+            (Scope::Key, key(Scope::Key, iss, [kid.as_bytes()])),
+            (Scope::Subject, key(Scope::Subject, iss, [&sub])),
+            (Scope::Grant, key(Scope::Grant, iss, [&sub, b"\0", client])),
+            (Scope::Client, key(Scope::Client, iss, [client])),
+            (Scope::Everything, key(Scope::Everything, iss, [])),
+            (Scope::Claims, key(Scope::Claims, iss, [&sub])),
         ];
-        let audiences = claims.aud.iter().map(|a| Target::Audience(a.clone()));
-        Self(
-            target_keys
-                .into_iter()
-                .chain(audiences)
-                .map(|t| (t.scope(), t.key(&claims.iss)))
-                .collect(),
-        )
+        let audience =
+            |aud: &String| (Scope::Audience, key(Scope::Audience, iss, [aud.as_bytes()]));
+        keys.into_iter().chain(claims.aud.iter().map(audience)).collect()
     }
 
     /// Each scope with its key.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (Scope, RevocationKey)> + '_ {
-        self.0.iter().copied()
+        self.first.iter().take(self.held).chain(&*self.more).copied()
+    }
+
+    /// Bytes that it takes beside itself.
+    pub fn memory(&self) -> usize {
+        size_of_val(&*self.more)
     }
 }
 
 impl FromIterator<(Scope, RevocationKey)> for TokenKeys {
     fn from_iter<T: IntoIterator<Item = (Scope, RevocationKey)>>(keys: T) -> Self {
-        Self(keys.into_iter().collect())
+        let mut keys = keys.into_iter();
+        let mut first = [(Scope::Token, RevocationKey([0; 16])); TOGETHER];
+        let mut held = 0;
+        for (place, key) in first.iter_mut().zip(keys.by_ref()) {
+            (*place, held) = (key, held + 1);
+        }
+        Self { first, held, more: keys.collect() }
     }
 }
 
@@ -295,6 +316,53 @@ mod tests {
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), targets.len() * 2);
+    }
+
+    #[test]
+    fn a_key_is_the_same_in_one_piece_and_in_steps() {
+        for length in [0, 1, PIECE - 30, PIECE - 6, PIECE - 5, PIECE - 4, PIECE, 4 * PIECE] {
+            let id = "x".repeat(length);
+            let hash = sha256(&[&[6], &0_u32.to_be_bytes(), id.as_bytes()]);
+            assert_eq!(Target::Client(id).key("").as_bytes()[..], hash[..16], "{length}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_taken_back_by_the_keys_of_its_targets_however_many_audiences_it_has() {
+        for audiences in [0, 1, 2, 40] {
+            let claims = Claims {
+                iss: "https://a".into(),
+                sub: Sub::from_bytes([1; 16]),
+                aud: (0..audiences).map(|n| format!("api-{n}")).collect(),
+                exp: 2,
+                iat: 1,
+                nbf: None,
+                jti: Jti::from_bytes([2; 16]),
+                sid: Sid::from_bytes([3; 16]),
+                client_id: "app".into(),
+                scope: String::new(),
+                roles: vec![],
+                auth_time: 1,
+                amr: vec![],
+                rv: 1,
+            };
+            let mut targets = vec![
+                Target::Token(claims.jti),
+                Target::Session(claims.sid),
+                Target::Key("k".into()),
+                Target::Subject(claims.sub),
+                Target::Grant(claims.sub, "app".into()),
+                Target::Client("app".into()),
+                Target::Everything,
+                Target::Claims(claims.sub),
+            ];
+            targets.extend(claims.aud.iter().cloned().map(Target::Audience));
+            let expected: Vec<_> =
+                targets.iter().map(|t| (t.scope(), t.key("https://a"))).collect();
+            let keys = TokenKeys::of(&claims, "k");
+            assert_eq!(keys.iter().collect::<Vec<_>>(), expected);
+            assert_eq!(keys, expected.into_iter().collect());
+        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! [`sign`] makes one; [`verify`] judges everything that does not change with time, and
 //! [`Claims::check_time`] the rest, so that a verified token can be kept and judged again.
 
+mod read;
+
 use crate::b64;
 use crate::id::{Jti, Sid, Sub};
-use crate::json;
-use crate::jwk::{BadKey, KeySet, SigningKey};
-use crate::jws::{self, Malformed};
+use crate::jwk::{BadKey, KeySet, SigningKey, VerifyingKey};
+use crate::jws::{self, Alg, Malformed, Parts};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Largest leeway for `exp`, `iat` and `nbf`, in seconds.
 pub const MAX_LEEWAY: u64 = 30;
@@ -101,12 +102,15 @@ pub enum InvalidToken {
     NotYetValid,
 }
 
+/// The header of an access token, as it is written here.
+pub(crate) fn header(alg: Alg, kid: &str) -> String {
+    jws::header(alg, "at+jwt", kid)
+}
+
 /// Signs an access token.
 pub fn sign(claims: &Claims, key: &SigningKey) -> Result<String, BadKey> {
-    let header =
-        format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, key.alg().name(), key.kid());
     let payload = serde_json::to_vec(claims).map_err(|_| BadKey)?;
-    let mut token = b64::encode(header);
+    let mut token = header(key.alg(), key.kid());
     token.push('.');
     token.push_str(&b64::encode(payload));
     let signature = key.sign(token.as_bytes())?;
@@ -117,36 +121,72 @@ pub fn sign(claims: &Claims, key: &SigningKey) -> Result<String, BadKey> {
 
 /// Verifies form, key, signature and the claims that do not depend on time.
 pub fn verify(token: &str, keys: &KeySet, expected: &Expected) -> Result<Verified, InvalidToken> {
-    let verified = verify_own(token, keys, &expected.issuer)?;
-    let claims = &verified.claims;
-    if !claims.aud.contains(&expected.audience) {
-        return Err(InvalidToken::Audience);
+    Unproven::read(token, keys)?.prove(expected)
+}
+
+/// A token of a known key whose signature is still to be verified, which is nearly all that a check costs.
+#[derive(Debug)]
+pub struct Unproven<'a> {
+    key: &'a VerifyingKey,
+    kid: Cow<'a, str>,
+    parts: Parts<'a>,
+}
+
+impl<'a> Unproven<'a> {
+    /// Takes a token apart and finds its key.
+    pub fn read(token: &'a str, keys: &'a KeySet) -> Result<Self, InvalidToken> {
+        let parts = jws::parts(token)?;
+        if let Some((kid, key)) = keys.find_by_header(parts.header) {
+            return Ok(Self { key, kid: kid.into(), parts });
+        }
+        let header = jws::read_header(parts.header)?;
+        if !header.typ.as_deref().is_some_and(is_access_token_type) {
+            return Err(InvalidToken::Type);
+        }
+        let kid = header.kid.ok_or(InvalidToken::UnknownKey)?;
+        let key = keys.find(&kid).ok_or(InvalidToken::UnknownKey)?;
+        if key.alg() != header.alg {
+            return Err(InvalidToken::Signature);
+        }
+        Ok(Self { key, kid: kid.into(), parts })
     }
-    let lifetime = claims.exp.checked_sub(claims.iat).ok_or(InvalidToken::Claims)?;
-    if lifetime > expected.max_lifetime {
-        return Err(InvalidToken::Claims);
+
+    /// The rest of [`verify`].
+    pub fn prove(self, expected: &Expected) -> Result<Verified, InvalidToken> {
+        let verified = self.prove_own(&expected.issuer)?;
+        expected.suits(&verified.claims)?;
+        Ok(verified)
     }
-    Ok(verified)
+
+    fn prove_own(self, issuer: &str) -> Result<Verified, InvalidToken> {
+        if !self.key.verify(self.parts.signing_input, &self.parts.signature) {
+            return Err(InvalidToken::Signature);
+        }
+        let claims = read::claims(&self.parts.payload).ok_or(InvalidToken::Claims)?;
+        if claims.iss != issuer {
+            return Err(InvalidToken::Issuer);
+        }
+        Ok(Verified { claims, kid: self.kid.into_owned() })
+    }
+}
+
+impl Expected {
+    fn suits(&self, claims: &Claims) -> Result<(), InvalidToken> {
+        if !claims.aud.contains(&self.audience) {
+            return Err(InvalidToken::Audience);
+        }
+        let lifetime = claims.exp.checked_sub(claims.iat).ok_or(InvalidToken::Claims)?;
+        if lifetime > self.max_lifetime {
+            return Err(InvalidToken::Claims);
+        }
+        Ok(())
+    }
 }
 
 /// The same for the issuer itself, which issues for every audience: whom the token is for, and how long it
 /// lives, is not looked at. Never for a server that protects something.
 pub fn verify_own(token: &str, keys: &KeySet, issuer: &str) -> Result<Verified, InvalidToken> {
-    let parts = jws::split(token)?;
-    if !parts.typ.as_deref().is_some_and(is_access_token_type) {
-        return Err(InvalidToken::Type);
-    }
-    let kid = parts.kid.ok_or(InvalidToken::UnknownKey)?;
-    let key = keys.find(&kid).ok_or(InvalidToken::UnknownKey)?;
-    if key.alg() != parts.alg || !key.verify(parts.signing_input, &parts.signature) {
-        return Err(InvalidToken::Signature);
-    }
-    let members = json::object(&parts.payload).map_err(|_| InvalidToken::Claims)?;
-    let claims = Claims::from_members(members).ok_or(InvalidToken::Claims)?;
-    if claims.iss != issuer {
-        return Err(InvalidToken::Issuer);
-    }
-    Ok(Verified { claims, kid })
+    Unproven::read(token, keys)?.prove_own(issuer)
 }
 
 /// `at+jwt` or `application/at+jwt`, in any case (RFC 9068 §4).
@@ -155,34 +195,6 @@ fn is_access_token_type(typ: &str) -> bool {
 }
 
 impl Claims {
-    fn from_members(mut members: Map<String, Value>) -> Option<Self> {
-        let mut take = |name: &str| members.remove(name);
-        let nbf = match take("nbf") {
-            None => None,
-            Some(value) => Some(value.as_u64()?),
-        };
-        let aud = match take("aud")? {
-            Value::String(one) => vec![one],
-            list => strings(list)?,
-        };
-        Some(Self {
-            iss: string(take("iss")?)?,
-            sub: string(take("sub")?)?.parse().ok()?,
-            aud,
-            exp: take("exp")?.as_u64()?,
-            iat: take("iat")?.as_u64()?,
-            nbf,
-            jti: string(take("jti")?)?.parse().ok()?,
-            sid: string(take("sid")?)?.parse().ok()?,
-            client_id: string(take("client_id")?)?,
-            scope: take("scope").map_or(Some(String::new()), string)?,
-            roles: take("roles").map_or(Some(Vec::new()), strings)?,
-            auth_time: take("auth_time")?.as_u64()?,
-            amr: take("amr").map_or(Some(Vec::new()), strings)?,
-            rv: take("rv")?.as_u64()?,
-        })
-    }
-
     /// Judges `exp`, `iat` and `nbf` at `now` (UTC seconds). `leeway` is at most [`MAX_LEEWAY`].
     pub fn check_time(&self, now: u64, leeway: u64) -> Result<(), InvalidToken> {
         let leeway = leeway.min(MAX_LEEWAY);
@@ -194,19 +206,5 @@ impl Claims {
             return Err(InvalidToken::NotYetValid);
         }
         Ok(())
-    }
-}
-
-fn string(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn strings(value: Value) -> Option<Vec<String>> {
-    match value {
-        Value::Array(items) => items.into_iter().map(string).collect(),
-        _ => None,
     }
 }

@@ -1,24 +1,16 @@
-//! The order of a check, and what the cache may and may not keep.
+//! The order of a check, and that what is kept of a token is no verdict.
 
 use super::*;
-use crate::fixture::{ISSUED, claims, signing_key};
+use crate::fixture::{ISSUED, claims};
+use crate::known::{FactCache, Known};
 use crate::lease::Anchor;
 use crate::set::RevocationSet;
-use rescind_wire::jwk::{KeySet, SigningKey, jwks};
-use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Entry, NEVER, Target};
 use std::cell::Cell;
+use std::sync::{Arc, Weak};
 
 const ISSUER: &str = "https://auth.example";
 const S: u64 = 1_000_000;
-
-fn key_set(key: &SigningKey) -> KeySet {
-    KeySet::from_jwks(jwks(key.public()).as_bytes(), &[Alg::Es256]).unwrap().0
-}
-
-fn expected() -> Expected {
-    Expected { issuer: ISSUER.into(), audience: "posts-api".into(), max_lifetime: 3600 }
-}
 
 fn facts() -> Facts {
     let claims = claims(ISSUER);
@@ -255,66 +247,14 @@ fn online_terms_want_a_head_that_was_sent_after_the_request_came() {
 // T32
 #[test]
 fn a_kept_token_is_judged_anew_each_time() {
-    let key = signing_key();
-    let token = token::sign(&claims(ISSUER), &key).unwrap();
-    let (cache, keys) = (FactCache::new(1 << 20), key_set(&key));
-    let get = || cache.facts(&token, &keys, 1, &expected()).unwrap();
+    let cache = FactCache::new(1 << 20);
+    let first = cache.keep(Known::new("a token", facts(), Weak::new()));
+    let get = || cache.get("a token", 1).unwrap();
     let world = Still::at(at(1));
-    let first = get();
-    assert!(world.judge(&first).is_ok());
+    assert!(world.judge(&get().facts).is_ok());
     assert!(Arc::ptr_eq(&first, &get()), "the second check comes from the cache");
     world.set.insert(&everything(NEVER));
-    assert_eq!(world.judge(&get()), Err(Refusal::Revoked));
+    assert_eq!(world.judge(&get().facts), Err(Refusal::Revoked));
     let later = Still::at(at(300));
-    assert_eq!(later.judge(&get()), EXPIRED);
-}
-
-// T32
-#[test]
-fn the_cache_is_keyed_by_the_whole_token() {
-    let key = signing_key();
-    let token = token::sign(&claims(ISSUER), &key).unwrap();
-    let (cache, keys) = (FactCache::new(1 << 20), key_set(&key));
-    cache.facts(&token, &keys, 1, &expected()).unwrap();
-    for at in 0..token.len() {
-        let mut other = token.clone().into_bytes();
-        other[at] = if other[at] == b'A' { b'B' } else { b'A' };
-        let other = String::from_utf8(other).unwrap();
-        assert!(cache.facts(&other, &keys, 1, &expected()).is_err(), "byte {at}");
-        assert!(cache.facts(&token[..at], &keys, 1, &expected()).is_err(), "cut at {at}");
-    }
-}
-
-// T32
-#[test]
-fn facts_of_another_key_set_are_verified_anew() {
-    let (key, next) = (signing_key(), signing_key());
-    let token = token::sign(&claims(ISSUER), &key).unwrap();
-    let cache = FactCache::new(1 << 20);
-    assert!(cache.facts(&token, &key_set(&key), 1, &expected()).is_ok());
-    assert_eq!(
-        cache.facts(&token, &key_set(&next), 2, &expected()).unwrap_err(),
-        InvalidToken::UnknownKey
-    );
-}
-
-// T32
-#[test]
-fn the_cache_stays_within_its_bytes() {
-    let key = signing_key();
-    let (cache, keys) = (FactCache::new(64 * 1024), key_set(&key));
-    for n in 0..200u8 {
-        let claims = Claims { jti: rescind_wire::id::Jti::from_bytes([n; 16]), ..claims(ISSUER) };
-        let token = token::sign(&claims, &key).unwrap();
-        cache.facts(&token, &keys, 1, &expected()).unwrap();
-    }
-    assert!(cache.cache.len() < 200);
-    assert!(cache.cache.weight() <= 64 * 1024);
-}
-
-#[test]
-fn a_token_over_the_limit_is_refused_before_it_is_hashed() {
-    let cache = FactCache::new(1 << 20);
-    let refused = cache.facts(&"a".repeat(MAX_TOKEN + 1), &KeySet::default(), 1, &expected());
-    assert_eq!(refused.unwrap_err(), Malformed::TooLong.into());
+    assert_eq!(later.judge(&get().facts), EXPIRED);
 }

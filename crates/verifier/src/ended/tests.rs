@@ -86,7 +86,8 @@ impl World {
     fn waits(&self, claims: Claims, kid: &str) -> Waits {
         let revocation_keys = TokenKeys::of(&claims, kid);
         let facts = Facts { claims, kid: kid.into(), revocation_keys, key_set: 0 };
-        Box::pin(ended(self.core.clone(), Arc::new(facts)))
+        let known = Known::new("a token", facts, Arc::downgrade(&self.core));
+        Box::pin(ended(self.core.clone(), Arc::new(known)))
     }
 
     fn registered(&self) -> usize {

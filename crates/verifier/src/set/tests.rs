@@ -199,7 +199,8 @@ proptest! {
             prop_assert_eq!(set.pruned_to(), pruned_to);
         }
         let killed = |key: RevocationKey, rv| set.killed(&[(Scope::Subject, key)].into_iter().collect(), rv);
-        for held in live.values().filter(|held| held.ts > 0) {
+        // What had expired by then need not be found.
+        for held in live.values().filter(|held| held.ts > 0 && held.until >= pruned_to) {
             prop_assert!(killed(held.key, held.ts - 1));
         }
         for (key, ts) in latest {
@@ -207,6 +208,31 @@ proptest! {
         }
         set.prune(NEVER - 1);
         prop_assert_eq!(set.len(), live.values().filter(|held| held.until == NEVER).count());
+    }
+
+    /// Whatever else is held or forgotten, what may still matter is found under its scope.
+    #[test]
+    fn an_entry_of_any_scope_is_found_until_it_has_expired(steps in steps()) {
+        let set = RevocationSet::new();
+        let (mut live, mut pruned_to) = (Vec::new(), 0);
+        for step in steps {
+            match step {
+                Step::Insert(mut new) => {
+                    new.scope = Scope::ALL[usize::from(new.key.as_bytes()[7]) % Scope::ALL.len()];
+                    set.insert(&new);
+                    live.push(new);
+                }
+                Step::Prune(before) => {
+                    set.prune(before);
+                    pruned_to = before.max(pruned_to);
+                }
+            }
+            live.retain(|entry| entry.until > pruned_to);
+        }
+        for entry in live.iter().filter(|entry| entry.ts > 0) {
+            let keys = [(entry.scope, entry.key)].into_iter().collect();
+            prop_assert!(set.killed(&keys, entry.ts - 1), "{:?}", entry);
+        }
     }
 
     /// Order and repetition do not matter: the set equals a plain map of maxima.

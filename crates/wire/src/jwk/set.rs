@@ -1,8 +1,8 @@
 //! The keys that may verify, by `kid`: from a JWKS, or from what is already held.
 
 use super::{KeyRefused, MAX_JWKS, PublicKey, SharedKey};
-use crate::json;
 use crate::jws::Alg;
+use crate::{json, token};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -37,6 +37,8 @@ impl VerifyingKey {
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: HashMap<String, VerifyingKey>,
+    /// The `kid` by the header that the issuer writes for that key.
+    headers: HashMap<String, String>,
 }
 
 /// Why a whole JWKS is not used.
@@ -64,7 +66,15 @@ impl KeySet {
         for (kid, key) in public.chain(shared) {
             keys.entry(kid).or_insert(key);
         }
-        Self { keys }
+        Self::of(keys)
+    }
+
+    fn of(keys: HashMap<String, VerifyingKey>) -> Self {
+        let plain =
+            |kid: &str| kid.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let written = keys.iter().filter(|(kid, _)| plain(kid));
+        let headers = written.map(|(kid, key)| (token::header(key.alg(), kid), kid.clone()));
+        Self { headers: headers.collect(), keys }
     }
 
     /// Reads a JWKS. Keys of another kind, without `kid`, or of an algorithm that is not `accepted` are
@@ -101,12 +111,19 @@ impl KeySet {
                 Err(reason) => refused.push((place, reason)),
             }
         }
-        Ok((Self { keys }, refused))
+        Ok((Self::of(keys), refused))
     }
 
     /// The key of this `kid`.
     pub fn find(&self, kid: &str) -> Option<&VerifyingKey> {
         self.keys.get(kid)
+    }
+
+    /// The key of an access token with this header, and its `kid`: if the header is written as the issuer
+    /// writes it for a key of this set, to the letter. Any other must be read.
+    pub(crate) fn find_by_header(&self, header: &str) -> Option<(&str, &VerifyingKey)> {
+        let kid = self.headers.get(header)?;
+        Some((kid, self.find(kid)?))
     }
 
     /// How many keys may verify.

@@ -4,9 +4,11 @@
 //! directory, by another that says which segment is in force.
 
 use super::*;
+use crate::set::scopes::Scopes;
 use loom::sync::atomic::AtomicU64 as Searched;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use loom::thread;
+use rescind_wire::revocation::Scope;
 
 impl Word for Searched {
     fn new(value: u64) -> Self {
@@ -181,6 +183,61 @@ fn what_is_copied_into_another_segment_and_raised_there_is_seen() {
         let seen = world.look_up(1);
         assert!(seen == Some(cut(11)) || !vouched && seen == Some(cut(10)), "{seen:?}");
     });
+}
+
+/// A segment with one entry of one scope to come.
+struct Scoped {
+    world: World<Searched>,
+    scopes: Scopes<Searched>,
+}
+
+impl Scoped {
+    fn new() -> Self {
+        Self { world: World::new(1), scopes: Scopes::new() }
+    }
+
+    fn note(&self) {
+        self.scopes.note(Scope::Subject, 5);
+    }
+}
+
+fn one_is_seen_in_its_scope(scoped: &Scoped) {
+    let vouched = scoped.world.vouched();
+    let pruned_to = scoped.world.pruned_to.load(SeqCst);
+    let seen = scoped.scopes.may_matter(Scope::Subject, pruned_to)
+        && scoped.world.look_up(1) == Some(cut(10));
+    let forgotten = scoped.world.pruned_to.load(SeqCst) > 5;
+    assert!(seen || forgotten || !vouched, "passed over");
+}
+
+#[test]
+fn a_scope_is_passed_over_by_nobody_who_was_told_of_an_entry() {
+    let tell = |scoped: &Scoped| {
+        scoped.note();
+        add_one(&scoped.world);
+    };
+    every_order(Scoped::new, tell, one_is_seen_in_its_scope);
+}
+
+#[test]
+fn or_by_who_knows_that_it_was_forgotten() {
+    let forget = |scoped: &Scoped| {
+        scoped.note();
+        add_one(&scoped.world);
+        scoped.world.pruned_to.fetch_max(6, SeqCst);
+        scoped.world.segments[0].forget(|_| true);
+    };
+    every_order(Scoped::new, forget, one_is_seen_in_its_scope);
+}
+
+#[test]
+#[should_panic = "passed over"]
+fn the_search_finds_a_scope_that_is_noted_too_late() {
+    let late = |scoped: &Scoped| {
+        add_one(&scoped.world);
+        scoped.note();
+    };
+    every_order(Scoped::new, late, one_is_seen_in_its_scope);
 }
 
 #[test]
