@@ -8,6 +8,7 @@
 
 mod bench;
 mod delay;
+mod follow;
 mod load;
 mod machine;
 mod push;
