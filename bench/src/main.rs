@@ -11,6 +11,7 @@ mod bench;
 mod count;
 mod delay;
 mod flood;
+mod follow;
 mod fresh;
 mod growth;
 mod load;

@@ -9,8 +9,10 @@ use crate::rotate::{Keeper, RotateError};
 use crate::settings::Settings;
 use crate::store::{Head, Load, Loaded, Store, StoreError, Write};
 use crate::throttle::Throttle;
-use arc_swap::ArcSwap;
+use crate::touched::Touched;
+use arc_swap::{ArcSwap, Guard};
 use rescind_wire::frame::{self, Frame};
+use rescind_wire::id::Sid;
 use rescind_wire::jwk::PublicKey;
 use rescind_wire::jws::Alg;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +33,7 @@ pub struct Authority {
     feed_ever: OnceLock<Vec<PublicKey>>,
     pub(crate) hasher: HashPool,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) touched: Touched,
 }
 
 impl Authority {
@@ -75,6 +78,7 @@ impl Authority {
             throttle: Arc::new(Throttle::new(keeper.settings.throttle)),
             keyring: ArcSwap::from_pointee(keyring),
             changed: watch::Sender::new(0),
+            touched: Touched::default(),
             tended: AtomicBool::new(true),
             feed_ever: OnceLock::new(),
             keeper,
@@ -104,6 +108,16 @@ impl Authority {
     /// The keys as they are now.
     pub fn keyring(&self) -> Arc<Keyring> {
         self.keyring.load_full()
+    }
+
+    /// The same for a moment: cheaper, and not to be kept.
+    pub(crate) fn keys_now(&self) -> Guard<Arc<Keyring>> {
+        self.keyring.load()
+    }
+
+    /// The CSRF value of a session ([`Keyring::csrf_value`]).
+    pub fn csrf_value(&self, sid: Sid) -> String {
+        self.keys_now().csrf_value(sid)
     }
 
     /// Opens a frame that a key of our feed has signed, also one that the store has lost. `None` for any

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod foreign;
 mod guessable;
 pub mod hash;
+pub mod held;
 pub mod introspect;
 pub mod keyring;
 pub mod keys;
@@ -40,6 +41,7 @@ pub mod sessions;
 pub mod settings;
 pub mod store;
 pub mod throttle;
+mod touched;
 
 pub use authority::Authority;
 pub use settings::Settings;

@@ -48,7 +48,7 @@ impl Authority {
 
     /// Ends every session of the account whose session this is, the present one included.
     pub async fn logout_everywhere(&self, present: &Present) -> Result<Head, StoreError> {
-        let (sub, now) = (present.account.sub, self.clock.now().wall);
+        let (sub, now) = (present.session.sub, self.clock.now().wall);
         let record = Record::by(&Actor::Account(sub), Action::AccountRevoked, now).about(sub);
         let ((), head) = transact_at(&*self.store, Load::default(), move |_| {
             (vec![Write::Revoke(Target::Subject(sub)), record.write()], ())

@@ -6,24 +6,21 @@ use crate::Authority;
 use crate::account::Account;
 use crate::authority::transact;
 use crate::clients::FIRST_PARTY;
+use crate::held::Held;
 use crate::line::{Carrier, Line};
 use crate::refresh::{CLOCK_ERROR, alarm, end_for_reuse};
 use crate::secret::Secret;
-use crate::session::{Session, Why};
+use crate::session::{Session, Standing, Why};
 use crate::settings::{Settings, micros};
-use crate::store::{Head, Load, Loaded, StoreError, Write};
+use crate::store::{Load, Loaded, StoreError, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A session that was just proven by its own credential.
 #[derive(Debug, Clone)]
 pub struct Present {
-    /// The session, as it stands after this request.
-    pub session: Session,
-    /// Its account.
-    pub account: Account,
-    /// The head that was read before.
-    pub head: Head,
+    /// The session with its account, as this request was judged by.
+    pub session: Arc<Held>,
     /// A cookie to set with the answer.
     pub set_cookie: Option<FreshCookie>,
 }
@@ -78,25 +75,25 @@ pub enum CookieWorth {
 /// *seen* at least twice the grace time ago, so that requests still under way with the one before are
 /// no theft. `now` is the wall clock in microseconds.
 pub fn judge_cookie(
-    session: &Session,
+    stands: &Standing,
     generation: u32,
     grace: Duration,
     move_after: Duration,
     now: u64,
 ) -> CookieWorth {
     let due_after = micros(move_after).max(2 * micros(grace));
-    if generation > session.generation {
+    if generation > stands.generation {
         CookieWorth::FromTheFuture
-    } else if generation == session.generation {
-        match session.seen_at {
+    } else if generation == stands.generation {
+        match stands.seen_at {
             None => CookieWorth::Current { first: true },
             Some(seen) if now.saturating_sub(seen) >= due_after => CookieWorth::Due,
             Some(_) => CookieWorth::Current { first: false },
         }
-    } else if session.generation - generation > 1 {
+    } else if stands.generation - generation > 1 {
         CookieWorth::Theft
     } else {
-        match session.seen_at {
+        match stands.seen_at {
             None => CookieWorth::Again,
             Some(seen) if now <= seen.saturating_add(micros(grace)) => CookieWorth::UnderWay,
             Some(_) => CookieWorth::Theft,
@@ -104,50 +101,56 @@ pub fn judge_cookie(
     }
 }
 
-/// What a cookie's request does: the writes, why it is refused, and the generation to set.
+/// What a cookie's request does: what must be durable before it is answered, and the generation to set.
 struct Step {
-    writes: Vec<Write>,
-    refused: Option<Why>,
+    write: Option<Write>,
     set: Option<u32>,
 }
 
-fn cookie_step(session: &Session, generation: u32, settings: &Settings, now: u64) -> Step {
-    let sid = session.sid;
-    let touch = session.worth_recording(now).then_some(Write::Touch { sid, at: now });
-    let mut writes: Vec<Write> = touch.into_iter().collect();
-    let current = session.generation;
-    let worth = judge_cookie(session, generation, settings.grace, settings.move_after, now);
-    match worth {
+/// The step, or why the session is to be ended.
+fn cookie_step(
+    Line { sid, generation, .. }: Line,
+    stands: &Standing,
+    settings: &Settings,
+    now: u64,
+) -> Result<Step, Why> {
+    let from = stands.generation;
+    match judge_cookie(stands, generation, settings.grace, settings.move_after, now) {
         CookieWorth::Current { first } => {
-            if first {
-                writes.push(Write::Seen { sid, generation, at: now });
-            }
-            Step { writes, refused: None, set: None }
+            let write = first.then_some(Write::Seen { sid, generation, at: now });
+            Ok(Step { write, set: None })
         }
         CookieWorth::Due => {
-            writes.push(Write::MoveLine { sid, from: current, at: now, move_key: None });
-            Step { writes, refused: None, set: Some(current + 1) }
+            let write = Some(Write::MoveLine { sid, from, at: now, move_key: None });
+            Ok(Step { write, set: Some(from + 1) })
         }
-        CookieWorth::Again => Step { writes, refused: None, set: Some(current) },
-        CookieWorth::UnderWay => Step { writes, refused: None, set: None },
-        CookieWorth::Theft | CookieWorth::FromTheFuture => {
-            let theft = worth == CookieWorth::Theft;
-            let why = if theft { Why::Reuse } else { Why::Rollback };
-            Step { writes: end_for_reuse(session, now, why), refused: Some(why), set: None }
-        }
+        CookieWorth::Again => Ok(Step { write: None, set: Some(from) }),
+        CookieWorth::UnderWay => Ok(Step { write: None, set: None }),
+        CookieWorth::Theft => Err(Why::Reuse),
+        CookieWorth::FromTheFuture => Err(Why::Rollback),
     }
 }
 
+/// Writes, and what is answered once they are durable.
+type Decided = (Vec<Write>, Result<Present, PresentError>);
+
 impl Authority {
-    /// Judges a session cookie. Most requests cost one read; one that must write is decided again
+    /// Judges a session cookie. Most requests are answered from memory; one that must write is decided
     /// inside the transaction.
     pub async fn present_cookie(self: &Arc<Self>, value: &Secret) -> Result<Present, PresentError> {
-        let opened = self.keyring().open_line(Carrier::Cookie, value.expose());
+        let opened = self.keys_now().open_line(Carrier::Cookie, value.expose());
         let line = opened.ok_or(PresentError::Refused)?;
-        let loaded = self.store.read(Load::session(line.sid)).await?;
-        let (writes, answer) = self.cookie_in(&loaded, line);
-        if writes.is_empty() {
-            return answer;
+        let now = self.clock.now().wall;
+        match self.held(line, now).map(|session| self.cookie_of(session, line, now)) {
+            Some(Ok((None, present))) => return Ok(present),
+            Some(_) => {}
+            None => {
+                let loaded = self.store.read(Load::session(line.sid)).await?;
+                let (writes, answer) = self.cookie_in(&loaded, line);
+                if writes.is_empty() {
+                    return answer;
+                }
+            }
         }
         let me = Arc::clone(self);
         let rule = move |loaded: &Loaded| me.cookie_in(loaded, line);
@@ -158,63 +161,80 @@ impl Authority {
         answer
     }
 
-    fn cookie_in(
-        &self,
-        loaded: &Loaded,
-        line: Line,
-    ) -> (Vec<Write>, Result<Present, PresentError>) {
+    /// The session of a line from memory, if it lives and is where this line is. Whatever else is presented, the
+    /// store decides.
+    fn held(&self, line: Line, now: u64) -> Option<Arc<Held>> {
+        self.store.held(line.sid).filter(|session| {
+            let stands = session.standing();
+            session.kind.carrier == line.carrier
+                && stands.generation == line.generation
+                && now < stands.ends_at()
+        })
+    }
+
+    fn cookie_in(&self, loaded: &Loaded, line: Line) -> Decided {
         let now = self.clock.now().wall;
-        let Some((session, account)) = self.alive(loaded, Carrier::Cookie, now) else {
+        let Some((session, account)) = alive(loaded, Carrier::Cookie, now) else {
             return (Vec::new(), Err(PresentError::Refused));
         };
-        let step = cookie_step(session, line.generation, &self.settings, now);
-        if let Some(why) = step.refused {
-            return (step.writes, Err(PresentError::Reuse(Box::new(session.clone()), why)));
+        match self.cookie_of(Held::alone(session, account), line, now) {
+            Ok((write, present)) => (write.into_iter().collect(), Ok(present)),
+            Err(why) => {
+                let refused = PresentError::Reuse(Box::new(session.clone()), why);
+                (end_for_reuse(session, now, why), Err(refused))
+            }
         }
+    }
+
+    /// What must be durable before the answer, and the answer; or why the session is to be ended.
+    fn cookie_of(
+        &self,
+        session: Arc<Held>,
+        line: Line,
+        now: u64,
+    ) -> Result<(Option<Write>, Present), Why> {
+        let stands = session.standing();
+        let step = cookie_step(line, &stands, &self.settings, now)?;
+        self.touch(&session, now);
         let set_cookie = step.set.map(|generation| FreshCookie {
-            value: self.keyring().seal(Line { generation, ..line }),
+            value: self.keys_now().seal(Line { generation, ..line }),
             drop_after: now.saturating_add(micros(self.settings.grace)),
         });
-        let present = Present {
-            session: session.clone(),
-            account: account.clone(),
-            head: loaded.head,
-            set_cookie,
-        };
-        (step.writes, Ok(present))
+        Ok((step.write, Present { session, set_cookie }))
     }
 
     /// Judges a first-party refresh token as Bearer: the current one, or the one before within the
     /// grace time. Anything else is refused and ends nothing; theft is judged where tokens are spent.
     pub async fn present_bearer(&self, value: &Secret) -> Result<Present, PresentError> {
-        let opened = self.keyring().open_line(Carrier::Token, value.expose());
+        let opened = self.keys_now().open_line(Carrier::Token, value.expose());
         let line = opened.ok_or(PresentError::Refused)?;
+        let now = self.clock.now().wall;
+        if let Some(session) = self.held(line, now) {
+            return of_first_party(session);
+        }
         let loaded = self.store.read(Load::session(line.sid)).await?;
         let now = self.clock.now().wall;
         let (session, account) =
-            self.alive(&loaded, Carrier::Token, now).ok_or(PresentError::Refused)?;
+            alive(&loaded, Carrier::Token, now).ok_or(PresentError::Refused)?;
         let within_grace = session.reached_at <= now.saturating_add(CLOCK_ERROR)
             && now <= session.reached_at.saturating_add(micros(self.settings.grace));
         let current = line.generation == session.generation;
         let before = line.generation.checked_add(1) == Some(session.generation) && within_grace;
-        if session.client_id != FIRST_PARTY || !(current || before) {
-            return Err(PresentError::Refused);
+        match current || before {
+            true => of_first_party(Held::alone(session, account)),
+            false => Err(PresentError::Refused),
         }
-        Ok(Present {
-            session: session.clone(),
-            account: account.clone(),
-            head: loaded.head,
-            set_cookie: None,
-        })
     }
+}
 
-    /// The session and account of a view, if the session lives.
-    fn alive<'a>(
-        &self,
-        loaded: &'a Loaded,
-        carrier: Carrier,
-        now: u64,
-    ) -> Option<(&'a Session, &'a Account)> {
-        loaded.alive(now).filter(|(session, _)| session.carrier == carrier)
+fn of_first_party(session: Arc<Held>) -> Result<Present, PresentError> {
+    match session.kind.client_id == FIRST_PARTY {
+        true => Ok(Present { session, set_cookie: None }),
+        false => Err(PresentError::Refused),
     }
+}
+
+/// The session and account of a view, if the session lives and has this carrier.
+fn alive(loaded: &Loaded, carrier: Carrier, now: u64) -> Option<(&Session, &Account)> {
+    loaded.alive(now).filter(|(session, _)| session.carrier == carrier)
 }

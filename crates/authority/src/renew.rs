@@ -13,7 +13,7 @@ use crate::password::Password;
 use crate::present::Present;
 use crate::secret::Secret;
 use crate::session::Session;
-use crate::store::{Load, Loaded, StoreError, Write};
+use crate::store::{AccountRef, Load, Loaded, StoreError, Write};
 use crate::throttle::{Charge, Source};
 use rescind_wire::id::Sid;
 use rescind_wire::revocation::Target;
@@ -111,12 +111,11 @@ impl Authority {
         source: &Source,
     ) -> Result<Renewed, RenewError> {
         let checked = self.check_present_password(present, password, source).await?;
-        let easy =
-            self.hasher.is_guessable(new, &present.account.name, &self.settings.issuer).await;
+        let account = self.account_of(present).await?;
+        let easy = self.hasher.is_guessable(new, &account.name, &self.settings.issuer).await;
         if easy.map_err(LoginError::from)? {
             // Counts like a wrong one: it costs the hashing threads as much or more.
-            let account = &present.account;
-            Charge::keep(self.charge(&account.name, Some(account), source).await?);
+            Charge::keep(self.charge(&account.name, Some(&account), source).await?);
             return Err(RenewError::Guessable);
         }
         let hashed = self.hasher.hash(new, random(&*self.entropy)).await;
@@ -148,15 +147,22 @@ impl Authority {
         password: &Password,
         source: &Source,
     ) -> Result<Checked, LoginError> {
-        let account = &present.account;
-        let charge = self.charge(&account.name, Some(account), source).await?;
-        let outcome = self.check_password(Some(account.clone()), password).await;
+        let account = self.account_of(present).await?;
+        let charge = self.charge(&account.name, Some(&account), source).await?;
+        let outcome = self.check_password(Some(account), password).await;
         match &outcome {
             Err(LoginError::Credentials) => Charge::keep(charge),
             Ok(_) => charge.succeed(&self.throttle, self.clock.now().boot),
             Err(_) => charge.give_back(&self.throttle),
         }
         outcome
+    }
+
+    /// With its password's hash, which no session is held with. One that was deleted has none.
+    async fn account_of(&self, present: &Present) -> Result<Account, LoginError> {
+        let account = Some(AccountRef::Sub(present.session.sub));
+        let loaded = self.store.read(Load { account, ..Load::default() }).await;
+        loaded.map_err(LoginError::Unavailable)?.account.ok_or(LoginError::Credentials)
     }
 
     async fn replace(

@@ -190,7 +190,19 @@ impl Session {
 
     /// When it ends without another request: the earlier of idle and absolute end.
     pub fn ends_at(&self) -> u64 {
-        self.expires_at.min(self.last_seen_at.saturating_add(self.idle))
+        self.standing().ends_at()
+    }
+
+    /// Where its line stands, and until when it lives.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            generation: self.generation,
+            reached_at: self.reached_at,
+            seen_at: self.seen_at,
+            last_seen_at: self.last_seen_at,
+            idle: self.idle,
+            expires_at: self.expires_at,
+        }
     }
 
     /// Whether it has been over for a day: then its row is no better than an unknown one.
@@ -201,6 +213,31 @@ impl Session {
                 at.saturating_add(KEPT_WHEN_OVER) <= now
             }
         }
+    }
+}
+
+/// Where a session's line stands, and until when it lives: what a request of it is judged by, beside what may
+/// have ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Current generation of the line.
+    pub generation: u32,
+    /// When the line reached it.
+    pub reached_at: u64,
+    /// When a credential of it was first presented.
+    pub seen_at: Option<u64>,
+    /// Last request that was recorded.
+    pub last_seen_at: u64,
+    /// Idle life, in microseconds.
+    pub idle: u64,
+    /// Absolute end.
+    pub expires_at: u64,
+}
+
+impl Standing {
+    /// When it ends without another request: the earlier of idle and absolute end.
+    pub fn ends_at(&self) -> u64 {
+        self.expires_at.min(self.last_seen_at.saturating_add(self.idle))
     }
 
     /// Whether a request at `now` is worth recording: at most 60 times in an idle life, so that being

@@ -61,7 +61,12 @@ impl Authority {
     /// The live sessions of an account, newest first.
     pub async fn sessions(&self, sub: Sub) -> Result<Vec<Session>, StoreError> {
         let loaded = self.store.read(of_account(sub)).await?;
-        Ok(living(&loaded, self.clock.now().wall).cloned().collect())
+        let mut sessions: Vec<Session> = living(&loaded, self.clock.now().wall).cloned().collect();
+        for session in &mut sessions {
+            let touched = self.touched.of(session.sid).unwrap_or(0);
+            session.last_seen_at = session.last_seen_at.max(touched);
+        }
+        Ok(sessions)
     }
 
     /// Ends one session of an account. Another account's session is not found.

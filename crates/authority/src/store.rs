@@ -7,6 +7,7 @@
 use crate::account::{Account, AccountState};
 use crate::audit::{Record, Search};
 use crate::clients::Client;
+use crate::held::Held;
 use crate::keys::{KeyState, StoredKey, StoredKeys};
 use crate::name::Name;
 use crate::session::{Cutoff, Session, Why};
@@ -165,7 +166,7 @@ pub enum Write {
         /// When.
         at: u64,
     },
-    /// A request of a live session.
+    /// A request of a session; nothing if it is over.
     Touch {
         /// The session.
         sid: Sid,
@@ -266,6 +267,10 @@ pub struct StoreHealth {
     pub waiting: usize,
     /// The last time that something was to be made durable, nothing was.
     pub failing: bool,
+    /// Sessions that are held in memory.
+    pub held: usize,
+    /// About how many bytes they take.
+    pub held_bytes: u64,
 }
 
 /// How much a store holds.
@@ -285,6 +290,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One consistent view, from a read begun after the call.
     async fn read(&self, load: Load) -> Result<Loaded, StoreError>;
+
+    /// This session with its account, from memory and at once, if it is held there and nothing but time can have
+    /// ended it: it shows whatever had been committed and published before the call. `None` says nothing.
+    fn held(&self, _sid: Sid) -> Option<Arc<Held>> {
+        None
+    }
 
     /// Loads, decides and writes in one durable transaction. Returns the head after it, once it has
     /// been committed; on an error nothing was changed.

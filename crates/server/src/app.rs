@@ -7,12 +7,25 @@ use crate::serve::Limits;
 use http::uri::Authority as HostAndPort;
 use rescind_authority::{Authority, Settings};
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The running authority's state, shared by reference count.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What an [`App`] shares.
+#[derive(Clone)]
+pub struct Shared {
     /// The rules.
     pub authority: Arc<Authority>,
     /// The feed to the verifiers.
@@ -99,7 +112,7 @@ impl App {
         let readiness = Arc::new(Readiness::new(authority.clock().now().wall));
         let host = origin.split_once("://").map_or("", |(_, host)| host);
         let hosts = canonical_host(host, cookies.secure).into_iter().collect();
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             authority,
             hosts,
             feed,
@@ -110,7 +123,14 @@ impl App {
             keys: Path::new("").into(),
             demo_api: None,
             limits: Limits::default(),
-        })
+        })))
+    }
+
+    /// Another with something changed.
+    pub fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = Arc::unwrap_or_clone(self.0);
+        change(&mut shared);
+        Self(Arc::new(shared))
     }
 
     /// The settings in force.

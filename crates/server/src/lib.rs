@@ -9,6 +9,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod correlation;
 pub mod feed;
 pub mod http;
 pub mod keys;

@@ -90,6 +90,8 @@ impl Standing {
         self.fleet(app);
         let store = app.authority.store().health();
         self.gauge("rescind_store_waiting", "Changes that wait for a commit", store.waiting);
+        self.gauge("rescind_sessions_held", "Sessions in memory", store.held);
+        self.gauge("rescind_sessions_held_bytes", "What they take there", store.held_bytes);
         let hasher = app.authority.hasher();
         let pool = hasher.state();
         self.gauge("rescind_hash_threads", "Threads that hash passwords", pool.threads);

@@ -7,7 +7,7 @@ use crate::keys::{self, KeysError, MasterSource};
 use crate::marker::{self, Marker, Stolen};
 use crate::past;
 use crate::serve::Front;
-use crate::store::sqlite::{FILE_NAME, OpenError, Realm, SqliteStore};
+use crate::store::sqlite::{FILE_NAME, HELD_BYTES, OpenError, Realm, SqliteStore};
 use crate::tls::{self, Certificates, TlsError};
 use crate::{admin, http, serve};
 use rescind_authority::clock::{Clock, Entropy};
@@ -28,6 +28,8 @@ use tokio::task::JoinSet;
 pub(crate) const CLOCK_SLACK: u64 = 600_000_000;
 /// The largest bound of staleness that can be configured.
 const LONGEST_STALENESS: Duration = Duration::from_secs(300);
+/// How often it is written when sessions were last used.
+const TOUCHES: Duration = Duration::from_secs(1);
 /// How often what has passed is removed.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -60,6 +62,8 @@ pub struct Config {
     /// How long requests are still taken after `/readyz` says no, before the listener closes: longer than
     /// a balancer in front takes to notice.
     pub drain_delay: Duration,
+    /// What sessions held in memory take together at most, in bytes.
+    pub session_cache: u64,
     /// How often a token that nobody has is revoked, to measure until every verifier refuses it.
     pub canary: Option<Duration>,
 }
@@ -80,6 +84,7 @@ impl Config {
             accept_clock: false,
             metrics_listen: None,
             drain_delay: Duration::ZERO,
+            session_cache: HELD_BYTES,
             canary: None,
         }
     }
@@ -188,6 +193,7 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         longest_life_s: remembered.as_ref().map_or(life, |m| m.longest_life.max(life)),
     };
     let store = SqliteStore::open(&path, realm, Arc::clone(&world.clock), &*world.entropy)?;
+    store.hold(config.session_cache);
     let (staleness, past) = (config.settings.staleness, store.opened().past);
     let before = bound_before(remembered.as_ref(), past).unwrap_or(staleness);
     let head = past::judge(&store, remembered.as_ref(), world, config.accept_clock).await?;
@@ -212,15 +218,15 @@ pub async fn open(config: &Config, world: &World) -> Result<App, StartError> {
         authority.condemn_again(&stolen).await?;
     }
     let feed = FeedHub::new(Arc::clone(&authority), before).await?;
-    let mut app = App::new(authority, feed)?;
-    app.limits = config.limits;
-    let secure = app.cookies.secure;
-    let more = config.hosts.iter().filter_map(|host| canonical_host(host, secure));
-    app.hosts = app.hosts.iter().cloned().chain(more).collect();
-    app.trusted_proxies = config.trusted_proxies.clone().into();
-    app.keys = config.keys.clone().into();
-    app.demo_api = config.demo_api.as_deref().map(Into::into);
-    Ok(app)
+    Ok(App::new(authority, feed)?.with(|app| {
+        app.limits = config.limits;
+        let secure = app.cookies.secure;
+        let more = config.hosts.iter().filter_map(|host| canonical_host(host, secure));
+        app.hosts = app.hosts.iter().cloned().chain(more).collect();
+        app.trusted_proxies = config.trusted_proxies.clone().into();
+        app.keys = config.keys.clone().into();
+        app.demo_api = config.demo_api.as_deref().map(Into::into);
+    }))
 }
 
 /// By which bound of staleness somebody may accept who asked before this start; `None` if nobody ever could.
@@ -286,6 +292,7 @@ pub async fn run(
     tasks.spawn(marker::keep(config.keys.clone(), Arc::clone(&store), closed.clone()));
     tasks.spawn(marker::settle(config.keys.clone(), app.clone(), closed.clone()));
     tasks.spawn(sweep(Arc::clone(&app.authority), closed.clone()));
+    tasks.spawn(touches(Arc::clone(&app.authority), closed.clone()));
     tasks.spawn(serve::unix(socket, http::admin_router(app.clone()), app.limits, closed.clone()));
     if let Some(certificates) = certificates {
         tasks.spawn(certificates.keep(closed.clone()));
@@ -304,7 +311,8 @@ pub async fn run(
     app.feed.close();
     let _ = close.send(true);
     while tasks.join_next().await.is_some() {}
-    // Once more, after the requests under way have committed.
+    // Once more, after the requests under way.
+    record_touches(&app.authority).await;
     let remembered = marker::remember(&config.keys, &**app.authority.store()).await;
     let _ = std::fs::remove_file(path);
     tracing::info!(event = "stopped", marker = remembered.is_ok());
@@ -314,6 +322,22 @@ pub async fn run(
 /// Resolves when the process is to stop, or nobody is left who could say so.
 pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn touches(authority: Arc<Authority>, stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TOUCHES) => record_touches(&authority).await,
+            () = stopped(stop.clone()) => return,
+        }
+    }
+}
+
+/// What the store does not take is kept for the next time.
+async fn record_touches(authority: &Authority) {
+    if let Err(error) = authority.record_touches().await {
+        tracing::error!(event = "touches_failed", %error);
+    }
 }
 
 async fn sweep(authority: Arc<Authority>, stop: watch::Receiver<bool>) {

@@ -1,9 +1,11 @@
 //! The behaviour of a store, as one suite that every store runs: `store_conformance!` makes a test of
 //! each claim. The claims: [`log`] (order, time, digest, epochs), [`atomic`] (all or nothing), [`records`]
-//! (accounts, sessions, clients and their guards), [`keys`] (keys, deleted accounts, the record), [`line`] (the moving credential), [`cutoffs`] and [`sweep`].
+//! (accounts, sessions, clients and their guards), [`keys`] (keys, deleted accounts, the record), [`line`] (the moving credential),
+//! [`held`] (what is in memory), [`cutoffs`] and [`sweep`].
 
 pub mod atomic;
 pub mod cutoffs;
+pub mod held;
 pub mod keys;
 pub mod line;
 pub mod log;
@@ -80,6 +82,10 @@ macro_rules! store_conformance {
                 ending_twice_keeps_the_first_reason,
                 only_the_first_sight_of_a_generation_is_kept,
                 the_last_request_never_moves_back;
+            held: what_is_held_is_what_is_stored_after_every_kind_of_change,
+                what_a_refused_transaction_wrote_is_never_held,
+                a_session_is_never_held_older_than_what_was_answered,
+                an_account_is_never_held_older_than_what_was_answered;
             cutoffs: a_cutoff_judges_the_sessions_of_its_scope_only,
                 what_judges_no_session_leaves_no_cutoff,
                 the_newest_cutoff_of_a_key_stands,

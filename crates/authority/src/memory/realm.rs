@@ -236,8 +236,9 @@ impl Realm {
                 }
             }
             Write::Touch { sid, at } => {
-                let session = self.live(sid)?;
-                session.last_seen_at = session.last_seen_at.max(at);
+                if let Ok(session) = self.live(sid) {
+                    session.last_seen_at = session.last_seen_at.max(at);
+                }
             }
             Write::EndSession { sid, at, why } => {
                 if let Ok(session) = self.live(sid) {

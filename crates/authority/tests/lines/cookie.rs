@@ -62,7 +62,7 @@ fn browse(requests: &[Request], move_after: u64) -> Vec<CookieWorth> {
             }
             Event::Arrives { request, cookie } => {
                 let after = Duration::from_micros(move_after);
-                let worth = judge_cookie(&session, cookie, GRACE, after, now);
+                let worth = judge_cookie(&session.standing(), cookie, GRACE, after, now);
                 worths.push(worth);
                 let set = match worth {
                     CookieWorth::Current { first: true } => {

@@ -82,7 +82,7 @@ proptest! {
         let seen_at = seen.map(|age| now - age);
         let session = Session { generation, seen_at, ..session(Carrier::Cookie) };
         let after = Duration::from_micros(move_after);
-        let judged = judge_cookie(&session, presented, GRACE, after, now);
+        let judged = judge_cookie(&session.standing(), presented, GRACE, after, now);
         let behind = i64::from(generation) - i64::from(presented);
         prop_assert_eq!(judged, cookie_row(behind, seen, move_after));
     }

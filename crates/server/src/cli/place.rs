@@ -99,6 +99,7 @@ pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
     config.drain_delay = tree.main.drain_delay;
     config.canary = Some(tree.feed.canary).filter(|every| !every.is_zero());
     config.limits = tree.limits();
+    config.session_cache = tree.session_bytes();
     let files = tree.tls.certificate.clone().zip(tree.tls.key.clone());
     config.tls = files.map(|(certificate, key)| tls::Files { certificate, key });
     Ok(config)

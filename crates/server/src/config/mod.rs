@@ -81,6 +81,11 @@ impl Tree {
         }
     }
 
+    /// Memory for sessions in use, in bytes.
+    pub fn session_bytes(&self) -> u64 {
+        u64::from(self.limits.sessions_mib) * 1024 * 1024
+    }
+
     /// What is wrong between settings that are right by themselves: a line each.
     pub fn conflicts(&self) -> Vec<String> {
         let Tree { sessions, throttle, tls, limits, .. } = self;

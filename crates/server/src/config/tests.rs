@@ -54,6 +54,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("throttle.client_revocations_every", "10", r#""11s""#),
     ("throttle.forget_after", r#""1s""#, r#""2h""#),
     ("throttle.familiar_for", r#""59m""#, r#""31d""#),
+    ("limits.sessions_mib", "0", "65"),
     ("limits.connections", "9", "10001"),
     ("limits.header_time", r#""0s""#, r#""11s""#),
     ("limits.body_time", r#""6m""#, r#""11s""#),
@@ -142,7 +143,8 @@ fn every_setting_changes_what_is_run() {
     let told = |tree: &Tree| {
         let settings = tree.settings("https://a.example".into());
         let Tree { main, tls, log, feed, .. } = tree;
-        format!("{settings:?} {:?} {main:?} {tls:?} {log:?} {feed:?}", tree.limits())
+        let limits = (tree.limits(), tree.session_bytes());
+        format!("{settings:?} {limits:?} {main:?} {tls:?} {log:?} {feed:?}")
     };
     for (key, _, other) in TABLE {
         let loaded = in_file(&line(key, other)).0.unwrap();
@@ -162,6 +164,7 @@ fn the_defaults_are_those_of_the_program() {
     let (ours, theirs) = (Tree::default().settings(issuer.into()), Settings::new(issuer));
     assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
     assert_eq!(Tree::default().limits(), crate::serve::Limits::default());
+    assert_eq!(Tree::default().session_bytes(), crate::store::sqlite::HELD_BYTES);
     assert!(Tree::default().conflicts().is_empty());
 }
 

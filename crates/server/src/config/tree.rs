@@ -309,8 +309,11 @@ settings! {
         familiar_for: Duration = "30d" from "1h" to "365d", like "30d";
     }
 
-    /// What one caller may take.
+    /// What one caller may take, and what is kept for all.
     limits: Limits "limits." {
+        /// Memory for sessions in use, in MiB: about 3,500 sessions each. A request of one that has no place is
+        /// answered from the store, which takes longer.
+        sessions_mib: u32 = "64" from "1" to "1048576", like "64";
         /// Most connections at once; further ones wait in the listener's queue.
         connections: u32 = "10000" from "10" to "1000000", like "10000";
         /// Request line and headers must be complete by then; also how long an open connection may be idle.

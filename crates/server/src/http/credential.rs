@@ -6,6 +6,7 @@ use crate::http::problem::Failure;
 use crate::http::{cookies, csrf};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
+use rescind_authority::line::Carrier;
 use rescind_authority::present::Present;
 use rescind_authority::secret::Secret;
 
@@ -70,10 +71,9 @@ pub async fn present_cookie(
     cookie: &Secret,
     csrf_value: Option<&str>,
 ) -> Result<Present, Failure> {
-    use rescind_authority::line::Carrier;
-    let sid = app.authority.session_of(Carrier::Cookie, cookie);
-    let sid = sid.ok_or_else(Failure::invalid_token)?;
     if !method.is_safe() {
+        let sid = app.authority.session_of(Carrier::Cookie, cookie);
+        let sid = sid.ok_or_else(Failure::invalid_token)?;
         csrf::check(headers, &app.origin, &app.authority.keyring(), sid, csrf_value)?;
     }
     Ok(app.authority.present_cookie(cookie).await?)

@@ -4,11 +4,12 @@
 //! stop the process.
 
 use crate::app::App;
+use crate::correlation::CorrelationId;
 use crate::http::problem::{self, Failure};
 use crate::http::{limit, refuse};
 use crate::serve::shares::Places;
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::middleware::Next;
+use crate::telemetry::events::Events;
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::header::{
@@ -16,91 +17,183 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use rescind_authority::clock::random;
 use rescind_authority::throttle::Source;
-use rescind_wire::b64;
 use rescind_wire::problem::ProblemCode;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
-use tracing::Instrument as _;
+use std::task::{Context, Poll};
+use tokio::task::JoinHandle;
+use tower::{Layer, Service};
 
-/// Serves one request inside all that, if there is a place for it.
-pub(super) async fn around(
-    State((app, places)): State<(App, Arc<Places>)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let seen = Seen::of(&app, &request);
-    // A proxy that names no client has no share: it is not one source.
-    let shared = seen.source.ip().filter(|ip| !app.trusted_proxies.contains(ip));
-    let Some(place) = places.take(shared) else { return seen.answered(&app, refuse::no_place()) };
-    request.extensions_mut().insert(seen.source);
-    let id = seen.id.clone();
-    // In a task of its own: who hangs up does not cut off what follows a commit, nor what the log says. The
-    // place is the task's, so that whoever hangs up again and again has no more under way than others.
-    let work = async move {
-        let response = through(&app, seen, request, next).await;
-        response.map(|body| place.until_taken(body))
-    };
-    match tokio::spawn(work).await {
-        Ok(response) => response,
-        Err(_) => problem::identified(panicked().into_response(), &id),
+/// Puts all that around each route of a listener, which has places of its own.
+#[derive(Clone)]
+pub(super) struct Around {
+    app: App,
+    places: Arc<Places>,
+    /// Whether requests for other hosts are refused.
+    own_hosts: bool,
+}
+
+impl Around {
+    /// Around the routes of one listener.
+    pub(super) fn new(app: App, own_hosts: bool) -> Self {
+        let places = Places::new(app.limits.connections);
+        Self { app, places, own_hosts }
     }
 }
 
-async fn through(app: &App, seen: Seen, request: Request, next: Next) -> Response {
-    let route = &seen.route;
-    fail::fail_point!(&format!("http::before {route}"), |_| std::process::abort());
-    // Whatever is logged on the way carries the id, too.
-    let span = tracing::error_span!("request", id = %seen.id);
-    let response = match refuse::early(&request, route) {
-        Some(refused) => refused,
-        None => match AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await {
-            Ok(response) => response,
-            Err(_) => panicked().into_response(),
-        },
-    };
-    let response = seen.answered(app, limit::refusals(app, &seen.source, response));
-    fail::fail_point!(&format!("http::after {route}"), |_| std::process::abort());
-    response
+impl<S> Layer<S> for Around {
+    type Service = Inside<S>;
+
+    fn layer(&self, route: S) -> Inside<S> {
+        Inside { around: self.clone(), route }
+    }
+}
+
+/// A route with all that around it.
+#[derive(Clone)]
+pub(super) struct Inside<S> {
+    around: Around,
+    route: S,
+}
+
+impl<S> Service<Request> for Inside<S>
+where
+    S: Service<Request, Error = Infallible>,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Work;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.route.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Work {
+        let Around { app, places, own_hosts } = &self.around;
+        let seen = Seen::of(app, &request);
+        // A proxy that names no client has no share: it is not one source.
+        let shared = seen.source.ip().filter(|ip| !app.trusted_proxies.contains(ip));
+        let Some(place) = places.take(shared) else {
+            return Work::Refused(Some(seen.answered(app, refuse::no_place())));
+        };
+        request.extensions_mut().insert(seen.source);
+        let route = seen.route();
+        fail::fail_point!(&format!("http::before {route}"), |_| std::process::abort());
+        let refused = refuse::early(&request, route)
+            .or_else(|| own_hosts.then(|| refuse::other_host(app, &request, route)).flatten());
+        let asked = refused.is_none().then(|| self.route.call(request));
+        let app = app.clone();
+        Work::Here(Box::pin(async move {
+            let response = match (refused, asked) {
+                (None, Some(asked)) => seen.ask(asked).await,
+                (refused, _) => refused.unwrap_or_else(|| panicked().into_response()),
+            };
+            let response = seen.answered(&app, limit::refusals(&app, &seen.source, response));
+            fail::fail_point!(&format!("http::after {}", seen.route()), |_| std::process::abort());
+            response.map(|body| place.until_taken(body))
+        }))
+    }
+}
+
+/// A request under way. It is begun where it came in, and most are answered by that. One that has to wait for
+/// something goes on in a task of its own: who hangs up does not cut off what follows a commit, nor what the log
+/// says. (Nobody hangs up in the middle of a step.) The place is the task's, so that whoever hangs up again and
+/// again has no more under way than others.
+pub(super) enum Work {
+    /// Not begun, or answered at once.
+    Here(Pin<Box<dyn Future<Output = Response> + Send>>),
+    /// It waits.
+    InTask(JoinHandle<Response>),
+    /// There is no place for it.
+    Refused(Option<Response>),
+}
+
+impl Future for Work {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let lost = || panicked().into_response();
+        match &mut *self {
+            Self::Here(work) => {
+                let step = AssertUnwindSafe(|| work.as_mut().poll(context));
+                match std::panic::catch_unwind(step) {
+                    Ok(Poll::Ready(response)) => return Poll::Ready(Ok(response)),
+                    Ok(Poll::Pending) => {}
+                    Err(_) => return Poll::Ready(Ok(lost())),
+                }
+            }
+            Self::InTask(task) => {
+                let done = Pin::new(task).poll(context);
+                return done.map(|done| Ok(done.unwrap_or_else(|_| lost())));
+            }
+            Self::Refused(response) => {
+                return Poll::Ready(Ok(response.take().unwrap_or_else(lost)));
+            }
+        }
+        let Self::Here(work) = std::mem::replace(&mut *self, Self::Refused(None)) else {
+            return Poll::Ready(Ok(lost()));
+        };
+        *self = Self::InTask(tokio::spawn(work));
+        self.poll(context)
+    }
 }
 
 /// What of a request is known before it is served: for its answer, and for the log.
 struct Seen {
-    /// Drawn here, whatever the request says of itself.
-    id: String,
+    id: Arc<CorrelationId>,
     /// By the boot clock.
     began: u64,
     source: Source,
     method: &'static str,
-    /// The pattern of its route, and `-` where there is none.
-    route: String,
+    route: Option<MatchedPath>,
     chunked: bool,
 }
 
 impl Seen {
     fn of(app: &App, request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>();
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         Self {
-            id: b64::encode(random::<9>(&**app.authority.entropy())),
+            id: CorrelationId::new(app.authority.entropy()),
             began: app.authority.clock().now().boot,
             source: source(&app.trusted_proxies, peer, request.headers()),
             method: name_of(request.method()),
-            route: route.map_or("-".to_owned(), |path| path.as_str().to_owned()),
+            route: request.extensions().get::<MatchedPath>().cloned(),
             chunked: request.headers().contains_key(TRANSFER_ENCODING),
+        }
+    }
+
+    /// The pattern of its route, and `-` where there is none.
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or("-", MatchedPath::as_str)
+    }
+
+    /// What the route answers. Whatever is logged on the way carries the id, too.
+    async fn ask<R: IntoResponse>(
+        &self,
+        asked: impl Future<Output = Result<R, Infallible>>,
+    ) -> Response {
+        match AssertUnwindSafe(self.id.of(asked)).catch_unwind().await {
+            Ok(Ok(response)) => response.into_response(),
+            Err(_) => panicked().into_response(),
         }
     }
 
     /// The answer with what every answer has, and its line in the log.
     fn answered(&self, app: &App, mut response: Response) -> Response {
-        let Self { id, method, route, .. } = self;
-        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(event = "request_failed", %id, method, route);
+        let (method, route) = (self.method, self.route());
+        let status = response.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(event = "request_failed", id = self.id.text(), method, route);
         }
-        if response.status().is_client_error() || response.status().is_server_error() {
-            response = problem::identified(response, id);
+        let refused = status.is_client_error() || status.is_server_error();
+        if refused {
+            response = problem::identified(response, self.id.text());
         }
         if self.chunked {
             // A Content-Length may have stood beside it: whoever believed that one sees the connection
@@ -109,11 +202,31 @@ impl Seen {
         }
         secure(app, response.headers_mut());
         let micros = app.authority.clock().now().boot.saturating_sub(self.began);
-        // The route's pattern and a known method, never path, query or another method: all of them can hold
-        // what somebody sent.
-        let (status, address) = (response.status().as_u16(), self.source.text());
-        tracing::info!(event = "request", %id, address, method, route, status, micros);
+        Events::answered(method, route, response.status().as_u16(), micros);
+        // What only looks, and may, is most of all requests. One of which something is in the log has its line.
+        let quiet = !refused && matches!(method, "GET" | "HEAD") && !self.id.is_drawn();
+        self.log(quiet, response.status(), micros);
         response
+    }
+
+    /// The route's pattern and a known method, never path, query or another method: all of them can hold
+    /// what somebody sent.
+    fn log(&self, quiet: bool, status: StatusCode, micros: u64) {
+        let (method, route, status) = (self.method, self.route(), status.as_u16());
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    event = "request",
+                    id = self.id.text(),
+                    address = self.source.text(),
+                    method,
+                    route,
+                    status,
+                    micros
+                )
+            };
+        }
+        if quiet { line!(debug) } else { line!(info) }
     }
 }
 
@@ -152,19 +265,31 @@ pub(crate) fn panicked() -> Failure {
 }
 
 /// Headers of every response; a handler that has set one keeps its own.
-fn secure(app: &App, headers: &mut HeaderMap) {
-    let mut put = |name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    put(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
-    put(X_CONTENT_TYPE_OPTIONS, "nosniff");
+static SECURE: [(HeaderName, HeaderValue); 7] = [
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     // Not `no-referrer`: that makes browsers send `Origin: null` with a form of our own page.
-    put(REFERRER_POLICY, "same-origin");
-    put(CACHE_CONTROL, "no-store");
-    put(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    if app.cookies.secure {
-        put(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+fn secure(app: &App, headers: &mut HeaderMap) {
+    headers.reserve(SECURE.len());
+    // The first is for TLS alone.
+    for (name, value) in &SECURE[usize::from(!app.cookies.secure)..] {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
 }
 

@@ -11,6 +11,7 @@ use axum::{Extension, Json};
 use http::HeaderMap;
 use http::header::{SET_COOKIE, USER_AGENT};
 use rescind_authority::clients::FIRST_PARTY;
+use rescind_authority::held::Held;
 use rescind_authority::line::Carrier;
 use rescind_authority::login::{LoggedIn, LoginCommand, MAX_LABEL};
 use rescind_authority::name::Name;
@@ -18,6 +19,7 @@ use rescind_authority::password::{BadPassword, Password};
 use rescind_authority::secret::Secret;
 use rescind_authority::session::Session;
 use rescind_authority::throttle::Source;
+use rescind_wire::id::Sid;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -152,31 +154,52 @@ fn answer(app: &App, done: LoggedIn) -> Response {
         }))
         .into_response(),
         None => {
-            let csrf = app.authority.keyring().csrf_value(done.session.sid);
+            let csrf = app.authority.csrf_value(done.session.sid);
             let body = json!({ "user": user, "session": session, "csrf_token": csrf });
             let mut response = Json(body).into_response();
-            set_cookies(app, &mut response, &done.session, &done.credential);
+            set_cookies(app, &mut response, &(&done.session).into(), &done.credential);
             response
         }
     }
 }
 
+/// What of a session its cookies depend on.
+pub(super) struct Lasting {
+    sid: Sid,
+    remembered: bool,
+    expires_at: u64,
+}
+
+impl From<&Session> for Lasting {
+    fn from(session: &Session) -> Self {
+        let Session { sid, remembered, expires_at, .. } = *session;
+        Self { sid, remembered, expires_at }
+    }
+}
+
+impl From<&Held> for Lasting {
+    fn from(session: &Held) -> Self {
+        let (remembered, expires_at) = (session.kind.remembered, session.expires_at);
+        Self { sid: session.sid, remembered, expires_at }
+    }
+}
+
 /// Sets the session's cookie and the CSRF cookie beside it.
-pub(super) fn set_cookies(app: &App, response: &mut Response, session: &Session, value: &Secret) {
+pub(super) fn set_cookies(app: &App, response: &mut Response, session: &Lasting, value: &Secret) {
     let cookie = app.cookies.set_session(value, cookie_life(app, session));
     response.headers_mut().append(SET_COOKIE, cookie);
     set_xsrf(app, response, session);
 }
 
 /// Sets the CSRF cookie alone.
-pub(super) fn set_xsrf(app: &App, response: &mut Response, session: &Session) {
-    let csrf = app.authority.keyring().csrf_value(session.sid);
+pub(super) fn set_xsrf(app: &App, response: &mut Response, session: &Lasting) {
+    let csrf = app.authority.csrf_value(session.sid);
     let cookie = app.cookies.set_xsrf(&csrf, cookie_life(app, session));
     response.headers_mut().append(SET_COOKIE, cookie);
 }
 
 /// How long a browser keeps the cookies: beyond its own end only if the session is to be remembered.
-fn cookie_life(app: &App, session: &Session) -> Option<Duration> {
+fn cookie_life(app: &App, session: &Lasting) -> Option<Duration> {
     let now = app.authority.clock().now().wall;
     let left = Duration::from_micros(session.expires_at.saturating_sub(now));
     session.remembered.then_some(left)

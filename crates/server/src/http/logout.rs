@@ -84,7 +84,7 @@ pub(super) async fn everywhere(
     wait: Wait,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
-    let waiting = wait.by(&app, present.account.sub)?;
+    let waiting = wait.by(&app, present.session.sub)?;
     let head = app.authority.logout_everywhere(&present).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
     let body = waiting.answer(&app, &head, body).await;

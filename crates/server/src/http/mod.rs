@@ -28,7 +28,6 @@ mod whoami;
 mod words;
 
 use crate::app::App;
-use crate::serve::shares::Places;
 use axum::Router;
 use axum::routing::{get, patch, post};
 use problem::Failure;
@@ -61,8 +60,7 @@ pub fn router(app: App) -> Router {
     let probes =
         Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
     let all = people.merge(oauth).merge(verifiers).merge(probes).merge(pages::router(&app));
-    let hosts = axum::middleware::from_fn_with_state(app.clone(), refuse::other_hosts);
-    all.layer(hosts).pipe(app)
+    all.pipe(app, true)
 }
 
 /// The routes of the administrator's own listener.
@@ -72,31 +70,30 @@ pub fn admin_router(app: App) -> Router {
         .route("/readyz", get(health::checks))
         .route("/metrics", get(health::metrics))
         .merge(crate::admin::router())
-        .pipe(app)
+        .pipe(app, false)
 }
 
 /// The one route of the listener for metrics.
 pub fn metrics_router(app: App) -> Router {
     let hosts = Arc::clone(&app.hosts);
     let hosts = axum::middleware::from_fn_with_state(hosts, refuse::other_names);
-    Router::new().route("/metrics", get(health::metrics)).layer(hosts).pipe(app)
+    Router::new().route("/metrics", get(health::metrics)).layer(hosts).pipe(app, false)
 }
 
 trait Pipe {
-    fn pipe(self, app: App) -> Router;
+    fn pipe(self, app: App, own_hosts: bool) -> Router;
 }
 
 impl Pipe for Router<App> {
     /// What stands around every route: unknown paths and methods as problems, panics as 500 with a
-    /// correlation id, security headers, the request log. Each listener has places of its own.
-    fn pipe(self, app: App) -> Router {
-        let places = Places::new(app.limits.connections);
+    /// correlation id, security headers, the request log; and whether it must be for one of our hosts.
+    fn pipe(self, app: App, own_hosts: bool) -> Router {
         self.fallback(async || Failure::not_found())
             .method_not_allowed_fallback(async || {
                 let detail = "This path takes other methods: see Allow.";
                 Failure::new(ProblemCode::MethodNotAllowed, detail)
             })
-            .layer(axum::middleware::from_fn_with_state((app.clone(), places), edge::around))
+            .layer(edge::Around::new(app.clone(), own_hosts))
             .with_state(app)
     }
 }

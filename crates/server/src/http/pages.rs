@@ -208,7 +208,7 @@ async fn sign_in(
     match outcome {
         Ok(done) => {
             let mut response = Redirect::to(next).into_response();
-            login::set_cookies(&app, &mut response, &done.session, &done.credential);
+            login::set_cookies(&app, &mut response, &(&done.session).into(), &done.credential);
             Ok(response)
         }
         Err(failure) => {
@@ -246,7 +246,7 @@ async fn account(
         Err(response) => return Ok(response),
     };
     let now = app.authority.clock().now().wall;
-    let sessions = app.authority.sessions(present.account.sub).await?;
+    let sessions = app.authority.sessions(present.session.sub).await?;
     let mut rows: Vec<SessionRow> = sessions
         .iter()
         .map(|s| SessionRow {
@@ -261,20 +261,20 @@ async fn account(
         })
         .collect();
     rows.sort_by_key(|row| !row.present);
-    let records = app.authority.store().records(Some(present.account.sub), EVENTS).await?;
+    let records = app.authority.store().records(Some(present.session.sub), EVENTS).await?;
     let events: Vec<EventRow> = records
         .iter()
         .map(|record| EventRow {
-            what: words::event(record, &present.account.sub),
+            what: words::event(record, &present.session.sub),
             at: words::rfc3339(record.at),
             at_words: words::ago(record.at, now),
         })
         .collect();
-    let csrf = app.authority.keyring().csrf_value(present.session.sid);
+    let csrf = app.authority.csrf_value(present.session.sid);
     let notice = notice(&asked);
     let view = Account {
-        name: present.account.name.as_str(),
-        roles: &present.account.roles,
+        name: present.session.username(),
+        roles: &present.session.kind.roles,
         csrf: &csrf,
         sessions: &rows,
         events: &events,
@@ -290,8 +290,8 @@ async fn demo(State(app): State<App>, headers: HeaderMap) -> Result<Response, Pa
         Err(response) => return Ok(response),
     };
     let api = app.demo_api.as_deref().unwrap_or_default();
-    let csrf = app.authority.keyring().csrf_value(present.session.sid);
-    let name = present.account.name.as_str();
+    let csrf = app.authority.csrf_value(present.session.sid);
+    let name = present.session.username();
     let markup = pages::demo(&Demo { name, api, audience: DEMO_AUDIENCE, csrf: &csrf });
     let response = page(StatusCode::OK, markup, Some(api));
     Ok(whoami::with_fresh_cookie(&app, &present, response))
@@ -341,7 +341,7 @@ async fn end_session(
     let form = form?;
     let present = posted(&app, &headers, &form).await?;
     let sid = form.need("session")?.parse().map_err(|_| Failure::not_found())?;
-    let head = app.authority.end_session(present.account.sub, sid).await?;
+    let head = app.authority.end_session(present.session.sub, sid).await?;
     let response = done(&app, "/account?done=session-ended", Some(&head)).await;
     Ok(whoami::with_fresh_cookie(&app, &present, response))
 }

@@ -3,7 +3,7 @@
 
 use crate::app::{App, canonical_host};
 use crate::http::problem::{Failure, OAuthFailure};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HOST, RETRY_AFTER, TRANSFER_ENCODING};
@@ -52,18 +52,18 @@ pub(crate) fn early(request: &Request, route: &str) -> Option<Response> {
 
 /// Refuses what is meant for another host (H09): a name that somebody has pointed here, or a proxy that
 /// passes on everything. Probes ask by whatever address they have, and learn nothing.
-pub(super) async fn other_hosts(State(app): State<App>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
+pub(super) fn other_host(app: &App, request: &Request, route: &str) -> Option<Response> {
+    let usual = app.origin.split_once("://").map_or("", |(_, host)| host);
     let ours = |host: &str| {
-        canonical_host(host, app.cookies.secure).is_some_and(|host| app.hosts.contains(&host))
+        let same = || canonical_host(host, app.cookies.secure);
+        host == usual || same().is_some_and(|host| app.hosts.contains(&host))
     };
-    if for_one_of(&request, ours) || PROBES.contains(&route) {
-        return next.run(request).await;
+    if for_one_of(request, ours) || PROBES.contains(&route) {
+        return None;
     }
-    refusal(
-        route,
-        "This request is for another host: use the issuer's. A proxy in front passes Host on.",
-    )
+    let detail =
+        "This request is for another host: use the issuer's. A proxy in front passes Host on.";
+    Some(refusal(route, detail))
 }
 
 /// The same at a listener for metrics or a relay's state, whatever its port: a page must not read them under a name that

@@ -92,9 +92,9 @@ fn answer(app: &App, renewed: &Renewed) -> Response {
         }
         Carrier::Cookie => {
             let mut body = body;
-            body["csrf_token"] = app.authority.keyring().csrf_value(session.sid).into();
+            body["csrf_token"] = app.authority.csrf_value(session.sid).into();
             let mut response = Json(body).into_response();
-            login::set_cookies(app, &mut response, session, &renewed.credential);
+            login::set_cookies(app, &mut response, &session.into(), &renewed.credential);
             response
         }
     }

@@ -27,7 +27,7 @@ pub(super) async fn session_token(
     StrictJson(body): StrictJson<Body>,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
-    if present.session.carrier != Carrier::Cookie {
+    if present.session.kind.carrier != Carrier::Cookie {
         return Err(Failure::bad_request("With a refresh token, use POST /token."));
     }
     let access = app.authority.session_token(&present, vec![body.audience]).await?;

@@ -11,28 +11,73 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
+use rescind_authority::held::Held;
 use rescind_authority::line::Carrier;
 use rescind_authority::session::Session;
 use rescind_wire::id::Sid;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// A session as its owner sees it. Nothing in it opens anything. Times are UTC seconds.
-pub(super) fn view(session: &Session, present: Sid) -> Value {
-    json!({
-        "id": session.sid,
-        "present": session.sid == present,
-        "carrier": match session.carrier { Carrier::Cookie => "cookie", Carrier::Token => "token" },
-        "device": session.device,
-        "user_agent": session.user_agent,
-        "address": session.address,
-        "client_id": session.client_id,
-        "amr": session.amr,
-        "created_at": session.created_at / 1_000_000,
-        "auth_time": session.auth_time / 1_000_000,
-        "last_seen_at": session.last_seen_at / 1_000_000,
-        "expires_at": session.expires_at / 1_000_000,
-    })
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    address: Option<&'a str>,
+    amr: &'a [String],
+    auth_time: u64,
+    carrier: &'static str,
+    client_id: &'a str,
+    created_at: u64,
+    device: Option<&'a str>,
+    expires_at: u64,
+    id: Sid,
+    last_seen_at: u64,
+    present: bool,
+    user_agent: Option<&'a str>,
+}
+
+fn name_of(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Cookie => "cookie",
+        Carrier::Token => "token",
+    }
+}
+
+impl<'a> View<'a> {
+    /// One of those that the store has, seen from the present one.
+    fn of(session: &'a Session, present: Sid) -> Self {
+        Self {
+            id: session.sid,
+            present: session.sid == present,
+            carrier: name_of(session.carrier),
+            device: session.device.as_deref(),
+            user_agent: session.user_agent.as_deref(),
+            address: session.address.as_deref(),
+            client_id: &session.client_id,
+            amr: &session.amr,
+            created_at: session.created_at / 1_000_000,
+            auth_time: session.auth_time / 1_000_000,
+            last_seen_at: session.last_seen_at / 1_000_000,
+            expires_at: session.expires_at / 1_000_000,
+        }
+    }
+
+    /// The present one.
+    pub(super) fn present(session: &'a Held) -> Self {
+        Self {
+            id: session.sid,
+            present: true,
+            carrier: name_of(session.kind.carrier),
+            device: session.device(),
+            user_agent: session.user_agent(),
+            address: session.address(),
+            client_id: &session.kind.client_id,
+            amr: &session.kind.amr,
+            created_at: session.created_at / 1_000_000,
+            auth_time: session.auth_time / 1_000_000,
+            last_seen_at: session.last_seen_at() / 1_000_000,
+            expires_at: session.expires_at / 1_000_000,
+        }
+    }
 }
 
 /// `GET /sessions`: all live ones, newest first.
@@ -42,8 +87,8 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
-    let sessions = app.authority.sessions(present.account.sub).await?;
-    let all: Vec<Value> = sessions.iter().map(|s| view(s, present.session.sid)).collect();
+    let sessions = app.authority.sessions(present.session.sub).await?;
+    let all: Vec<View> = sessions.iter().map(|s| View::of(s, present.session.sid)).collect();
     Ok(whoami::with_fresh_cookie(&app, &present, Json(all).into_response()))
 }
 
@@ -55,7 +100,7 @@ pub(super) async fn end_others(
     wait: Wait,
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
-    let waiting = wait.by(&app, present.account.sub)?;
+    let waiting = wait.by(&app, present.session.sub)?;
     let (ended, head) = app.authority.end_others(&present).await?;
     let body = json!({ "ended": ended, "epoch": head.epoch, "pos": head.pos });
     let body = waiting.answer(&app, &head, body).await;
@@ -77,8 +122,8 @@ pub(super) async fn end(
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
     let sid = named(path)?;
-    let waiting = wait.by(&app, present.account.sub)?;
-    let head = app.authority.end_session(present.account.sub, sid).await?;
+    let waiting = wait.by(&app, present.session.sub)?;
+    let head = app.authority.end_session(present.session.sub, sid).await?;
     let body = json!({ "epoch": head.epoch, "pos": head.pos });
     let body = waiting.answer(&app, &head, body).await;
     let mut response = Json(body).into_response();
@@ -105,6 +150,6 @@ pub(super) async fn rename(
 ) -> Result<Response, Failure> {
     let present = credential::present(&app, &method, &headers).await?;
     let sid = named(path)?;
-    app.authority.name_session(present.account.sub, sid, label(body.device)?).await?;
+    app.authority.name_session(present.session.sub, sid, label(body.device)?).await?;
     Ok(whoami::with_fresh_cookie(&app, &present, StatusCode::NO_CONTENT.into_response()))
 }

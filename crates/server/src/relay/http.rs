@@ -2,6 +2,7 @@
 
 use super::Parts;
 use super::gate::{Closed, Reader};
+use crate::correlation::CorrelationId;
 use crate::http::body::{strict_array, strict_json};
 use crate::http::client::basic;
 use crate::http::edge::{name_of, panicked, source};
@@ -11,6 +12,7 @@ use crate::http::feed::{
 use crate::http::problem::{Failure, identified};
 use crate::http::refuse;
 use crate::serve::shares::Places;
+use crate::telemetry::events::Events;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -21,14 +23,11 @@ use axum::routing::{get, post};
 use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use rescind_authority::clock::random;
 use rescind_authority::throttle::Source;
-use rescind_wire::b64;
 use rescind_wire::problem::ProblemCode;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tracing::Instrument as _;
 
 /// Longest header of credentials that is asked about.
 const LONGEST: usize = 1024;
@@ -57,37 +56,35 @@ async fn around(
     next: Next,
 ) -> Response {
     let began = parts.world.clock.now();
-    let id = b64::encode(random::<9>(&*parts.world.entropy));
+    let id = CorrelationId::new(&parts.world.entropy);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let source = source(&parts.trusted_proxies, peer, request.headers());
     request.extensions_mut().insert(source);
     let method = name_of(request.method());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("-".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::error_span!("request", %id);
     let place = places.take(source.ip().filter(|ip| !parts.trusted_proxies.contains(ip)));
     let mut response = match place.as_ref().map(|_| refuse::early(&request, &route)) {
         None => refuse::no_place(),
         Some(Some(refused)) => refused,
-        Some(None) => {
-            match AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await {
-                Ok(response) => response,
-                Err(_) => panicked().into_response(),
-            }
-        }
+        Some(None) => match AssertUnwindSafe(id.of(next.run(request))).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => panicked().into_response(),
+        },
     };
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(event = "request_failed", %id, method, route);
+        tracing::error!(event = "request_failed", id = id.text(), method, route);
     }
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = identified(response, &id);
+        response = identified(response, id.text());
     }
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let micros = parts.world.clock.now().boot.saturating_sub(began.boot);
     let (status, address) = (response.status().as_u16(), source.text());
-    tracing::info!(event = "request", %id, address, method, route, status, micros);
+    Events::answered(method, &route, status, micros);
+    tracing::info!(event = "request", id = id.text(), address, method, route, status, micros);
     match place {
         Some(place) => response.map(|body| place.until_taken(body)),
         None => response,

@@ -72,10 +72,10 @@ impl Place {
             taken.get(network).is_some_and(|has| *has >= (places.all / part).max(LEAST))
         };
         let networks = networks(source);
-        if networks.iter().any(has_all) {
+        if networks.iter().flatten().any(has_all) {
             return None;
         }
-        for (network, _) in networks {
+        for (network, _) in networks.into_iter().flatten() {
             *taken.entry(network).or_default() += 1;
         }
         self.source = Some(source);
@@ -95,7 +95,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let Some(source) = self.source else { return };
         let mut taken = self.places.taken();
-        for (network, _) in networks(source) {
+        for (network, _) in networks(source).into_iter().flatten() {
             match taken.get_mut(&network) {
                 Some(has) if *has > 1 => *has -= 1,
                 _ => drop(taken.remove(&network)),
@@ -105,12 +105,11 @@ impl Drop for Place {
 }
 
 /// The networks that an address counts for, each with its part of the places.
-fn networks(address: IpAddr) -> Vec<(Network, usize)> {
+fn networks(address: IpAddr) -> [Option<(Network, usize)>; 2] {
     match address.to_canonical() {
-        IpAddr::V4(v4) => vec![((v4.to_ipv6_mapped().to_bits(), 128), PART_OF_A_SOURCE)],
+        IpAddr::V4(v4) => [Some(((v4.to_ipv6_mapped().to_bits(), 128), PART_OF_A_SOURCE)), None],
         IpAddr::V6(v6) => [(64, PART_OF_A_SOURCE), (48, PART_OF_A_NETWORK)]
-            .map(|(bits, part)| ((v6.to_bits() & (u128::MAX << (128 - bits)), bits), part))
-            .into(),
+            .map(|(bits, part)| Some(((v6.to_bits() & (u128::MAX << (128 - bits)), bits), part))),
     }
 }
 

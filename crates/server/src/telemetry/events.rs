@@ -3,6 +3,7 @@
 //! values the program chooses; nothing that somebody sent is one of them. The contract is
 //! `docs/metrics.md`.
 
+use super::requests::Requests;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,8 +17,14 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::Context;
 
-/// The crates whose events are counted.
-const COUNTED: [&str; 2] = ["rescind_server", "rescind_authority"];
+/// The crates whose events are counted, from which level on. A request is counted where it is answered
+/// ([`Events::answered`]), and its line, of which there may be none, like any other.
+const COUNTED: [(&str, LevelFilter); 4] = [
+    ("rescind_server", LevelFilter::DEBUG),
+    ("rescind_server::http::edge", LevelFilter::INFO),
+    ("rescind_server::relay::http", LevelFilter::INFO),
+    ("rescind_authority", LevelFilter::DEBUG),
+];
 
 /// Events that are alarms.
 pub const ALARMS: [&str; 14] = [
@@ -65,9 +72,8 @@ pub const THROTTLED: [&str; 3] = ["sign_in", "reauthentication", "refusal"];
 /// Names and values.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
-type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
-fn seconds() -> Histogram {
+pub(super) fn seconds() -> Histogram {
     Histogram::new([
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     ])
@@ -78,8 +84,7 @@ pub struct Events {
     registry: Registry,
     events: Counters,
     alarms: Counters,
-    requests: Counters,
-    durations: Histograms,
+    requests: Requests,
     sign_ins: Counters,
     refreshes: Counters,
     throttled: Counters,
@@ -94,8 +99,7 @@ impl Events {
     /// The layer that counts.
     pub fn layer<S: Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>>()
     -> impl Layer<S> {
-        let filter = COUNTED.map(|name| (name, LevelFilter::DEBUG));
-        Self::new().with_filter(Targets::new().with_targets(filter))
+        Self::new().with_filter(Targets::new().with_targets(COUNTED))
     }
 
     fn new() -> Self {
@@ -103,16 +107,14 @@ impl Events {
         let r = &mut all;
         let scopes = Scope::ALL.map(Scope::name);
         let few = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-        let durations = Family::new_with_constructor(seconds as fn() -> Histogram);
         Self {
             events: family(r, "events", "Log events", "", &[]),
             alarms: family(r, "alarms", "Alarms", "kind", &ALARMS),
-            requests: family(r, "requests", "Answered requests", "", &[]),
+            requests: Requests::new(r),
             sign_ins: family(r, "sign_ins", "Sign-ins with a password", "outcome", &SIGN_INS),
             refreshes: family(r, "refreshes", "Refreshes", "outcome", &REFRESHES),
             throttled: family(r, "throttled", "Attempts answered 429", "at", &THROTTLED),
             revocations: family(r, "revocations", "Entries of the log", "scope", &scopes),
-            durations: put(r, "request_duration_seconds", "Time to answer a request", durations),
             delays: put(r, "revocation_delay_seconds", "Until all had applied a canary", seconds()),
             commits: put(r, "commit_duration_seconds", "Time that a commit took", seconds()),
             jobs: put(r, "commit_jobs", "Changes in one commit", Histogram::new(few)),
@@ -129,18 +131,19 @@ impl Events {
         })
     }
 
+    /// Counts an answer: the route by its pattern, and a method of ours.
+    pub(crate) fn answered(method: &'static str, route: &str, status: u16, micros: u64) {
+        tracing::dispatcher::get_default(|log| {
+            if let Some(events) = log.downcast_ref::<Self>() {
+                events.requests.count(method, route, status, micros);
+            }
+        });
+    }
+
     fn count(&self, name: String, seen: Seen) {
         let micros = |n: Option<u64>| n.unwrap_or(0) as f64 / 1e6;
         let why = seen.why.unwrap_or_default();
         match name.as_str() {
-            "request" => {
-                let route = [("method", seen.method), ("route", seen.route)]
-                    .map(|(n, v)| (n, v.unwrap_or_default()));
-                let status = seen.status.unwrap_or(0).to_string();
-                self.durations.get_or_create(&route.to_vec()).observe(micros(seen.micros));
-                let labels = route.into_iter().chain([("status", status)]).collect();
-                self.requests.get_or_create(&labels).inc();
-            }
             "signed_in" => add(&self.sign_ins, "outcome", "success"),
             "sign_in_failed" => {
                 if why == "throttled" {
@@ -190,9 +193,6 @@ struct Seen {
     why: Option<String>,
     worth: Option<String>,
     scope: Option<String>,
-    method: Option<String>,
-    route: Option<String>,
-    status: Option<u64>,
     micros: Option<u64>,
     jobs: Option<u64>,
 }
@@ -204,8 +204,6 @@ impl Visit for Seen {
             "why" => &mut self.why,
             "worth" => &mut self.worth,
             "scope" => &mut self.scope,
-            "method" => &mut self.method,
-            "route" => &mut self.route,
             _ => return,
         };
         *place = Some(value.to_owned());
@@ -213,7 +211,6 @@ impl Visit for Seen {
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         let place = match field.name() {
-            "status" => &mut self.status,
             "micros" => &mut self.micros,
             "jobs" => &mut self.jobs,
             _ => return,
@@ -233,7 +230,12 @@ fn add(counters: &Counters, label: &'static str, value: impl Into<String>) {
 }
 
 /// Registers a metric.
-fn put<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+pub(super) fn put<M: Metric + Clone>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    metric: M,
+) -> M {
     registry.register(format!("rescind_{name}"), help, metric.clone());
     metric
 }

@@ -159,17 +159,17 @@ pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
 
 /// A door that waits 200 ms, where the product waits ten seconds.
 pub(crate) async fn impatient(authority: &rescind_testkit::server::TestAuthority) -> Door {
-    let mut app = authority.app.clone();
+    let app = authority.app.clone();
     let ten = Duration::from_secs(10);
     let waits = (app.limits.headers, app.limits.body, app.limits.write);
     assert_eq!(waits, (ten, ten, 3 * ten));
-    app.limits = Limits {
+    let limits = Limits {
         headers: Duration::from_millis(200),
         body: Duration::from_millis(200),
         write: Duration::from_millis(200),
         ..app.limits
     };
-    Door::to(app).await
+    Door::to(app.with(|app| app.limits = limits)).await
 }
 
 /// Sends this, then one byte of `drip` every 20 ms, until the server ends the connection.

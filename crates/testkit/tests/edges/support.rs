@@ -8,6 +8,7 @@ use rescind_server::app::App;
 use rescind_server::run::Config;
 use rescind_server::serve::{self, Front, Limits, Uid};
 use rescind_server::telemetry::events::Events;
+use rescind_server::telemetry::json_lines;
 use rescind_testkit::http::{Answer, Browser, Headers, Http};
 use rescind_testkit::server::{PASSWORD, TestAuthority};
 use serde_json::{Value, json};
@@ -60,10 +61,10 @@ pub(crate) struct Door {
 
 impl Door {
     /// Opens one.
-    pub(crate) async fn to(mut app: App) -> Self {
+    pub(crate) async fn to(app: App) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        app.hosts = app.hosts.iter().cloned().chain([address]).collect();
+        let app = app.with(|app| app.hosts = app.hosts.iter().cloned().chain([address]).collect());
         let (router, limits) = (rescind_server::http::router(app.clone()), app.limits);
         Self::serving(listener, router, limits)
     }
@@ -209,8 +210,7 @@ pub(crate) fn log() -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
         let bytes = Arc::new(Mutex::new(Vec::new()));
-        let lines = tracing_subscriber::fmt::layer().with_writer(Buffer(Arc::clone(&bytes)));
-        let lines = lines.json().flatten_event(true).with_filter(EnvFilter::new("trace"));
+        let lines = json_lines(Buffer(Arc::clone(&bytes))).with_filter(EnvFilter::new("trace"));
         tracing_subscriber::registry().with(lines).with(Events::layer()).init();
         Log(bytes)
     })

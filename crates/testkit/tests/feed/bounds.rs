@@ -34,8 +34,7 @@ async fn impatient(authority: &TestAuthority) -> (String, watch::Sender<bool>) {
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = watch::channel(false);
     let limits = Limits { write: Duration::from_millis(300), ..Limits::default() };
-    let mut app = authority.app.clone();
-    app.hosts = [address.clone()].into();
+    let app = authority.app.clone().with(|app| app.hosts = [address.clone()].into());
     let router = rescind_server::http::router(app);
     tokio::spawn(serve::tcp(listener, router, limits, Front::default(), stopped));
     (address, stop)

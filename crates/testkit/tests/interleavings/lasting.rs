@@ -164,7 +164,7 @@ impl Jar {
         }
         let id = self.sid;
         let generation = u32::try_from(generation).unwrap();
-        let writes = match judge_cookie(&judged, generation, grace, move_after, wall) {
+        let writes = match judge_cookie(&judged.standing(), generation, grace, move_after, wall) {
             CookieWorth::Due => {
                 let from = before.generation;
                 self.coming.push(current + 1);

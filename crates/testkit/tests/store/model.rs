@@ -7,6 +7,7 @@ use rescind_authority::clients::Client;
 use rescind_authority::session::{Cutoff, Session, SessionState, Why};
 use rescind_authority::store::{AccountRef, Head, Judged, Load, LogPart, Store, StoreError, Write};
 use rescind_testkit::clock::ManualClock;
+use rescind_testkit::conformance::held;
 use rescind_testkit::conformance::{
     DAY, SECOND, START, account, epoch_record, session, sid, sub, write,
 };
@@ -144,6 +145,7 @@ async fn look(store: &dyn Store) -> Seen {
         snapshot: store.snapshot().await.unwrap().1,
     };
     for n in 1..6 {
+        held::is_true(store, n).await;
         let load = Load { session: Some(sid(n)), siblings: true, ..Load::default() };
         let found = store.read(load).await.unwrap();
         assert_eq!(found.account.map(|a| a.sub), found.session.as_ref().map(|j| j.session.sub));

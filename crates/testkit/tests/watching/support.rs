@@ -4,6 +4,7 @@ use fail::FailScenario;
 use rescind_authority::settings::Argon2Cost;
 use rescind_server::run::{Config, socket_path};
 use rescind_server::telemetry::events::Events;
+use rescind_server::telemetry::json_lines;
 use rescind_testkit::server::TestAuthority;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -65,8 +66,7 @@ pub(crate) fn log() -> &'static Buffer {
     static LOG: OnceLock<Buffer> = OnceLock::new();
     LOG.get_or_init(|| {
         let buffer = Buffer(Arc::default());
-        let lines = tracing_subscriber::fmt::layer().with_writer(buffer.clone());
-        let lines = lines.json().flatten_event(true).with_filter(LevelFilter::INFO);
+        let lines = json_lines(buffer.clone()).with_filter(LevelFilter::INFO);
         registry().with(lines).with(Events::layer()).init();
         buffer
     })

@@ -120,12 +120,13 @@ impl Pen<'_> {
                  THEN coalesce(seen_at, ?3) ELSE seen_at END WHERE sid = ?1 AND state = 'live'",
                 params![sid.as_bytes(), generation, int(at)?],
             )?),
-            Write::Touch { sid, at } => must_hold(run(
+            Write::Touch { sid, at } => run(
                 self.conn,
                 "UPDATE session SET last_seen_at = max(last_seen_at, ?2) \
                  WHERE sid = ?1 AND state = 'live'",
                 params![sid.as_bytes(), int(at)?],
-            )?),
+            )
+            .map(drop),
             Write::EndSession { sid, at, why } => self.end_session(sid, at, why),
             Write::NameSession { sid, device } => must_hold(run(
                 self.conn,

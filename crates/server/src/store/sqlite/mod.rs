@@ -1,13 +1,15 @@
 //! The embedded store: one SQLite file in WAL mode, `synchronous=FULL`.
 //!
 //! One thread writes (`writer`), with one commit for all jobs that wait; a few read-only connections
-//! read (`reader`); the newest entries of the log stay in memory (`tail`). A lock file beside the
+//! read (`reader`); the newest entries of the log stay in memory (`tail`), and sessions in use (`held`). A lock file beside the
 //! database keeps a second process out. The rules stand in `rescind-authority`; here are only their guards: `apply` (the writes), `sweep` (what goes), `schema`
 //! (tables, migrations), `rows` and `columns` (values); and beside the running store `backup`, `restore`, `peek`.
 
 mod apply;
 pub mod backup;
 mod columns;
+mod files;
+mod held;
 pub mod peek;
 mod reader;
 pub mod restore;
@@ -17,22 +19,23 @@ mod sweep;
 mod tail;
 mod writer;
 
-use crate::keys::WRITTEN_BY_OTHERS;
 use async_trait::async_trait;
+use files::{beside, lock, make_file, make_folder, refuse_readable, refuse_writable};
+pub use held::HELD_BYTES;
+use held::Sessions;
 use reader::Readers;
 use rescind_authority::account::Account;
 use rescind_authority::audit::{Record, Search};
 use rescind_authority::clients::Client;
 use rescind_authority::clock::{Clock, Entropy, random};
+use rescind_authority::held::Held;
 use rescind_authority::store::{
     Counts, Decide, Head, Judged, Load, Loaded, LogPart, Store, StoreError, StoreHealth, Swept,
 };
 use rescind_wire::id::{Epoch, Sid, Sub};
 use rescind_wire::revocation::Entry;
 use rusqlite::Connection;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,6 +130,7 @@ pub struct SqliteStore {
     issuer: Arc<str>,
     committed: Arc<watch::Sender<Head>>,
     tail: Arc<Tail>,
+    held: Arc<Sessions>,
     // Dropped in this order: readers, then the queue, then the writer, which closes the database last.
     readers: Arc<Readers>,
     jobs: mpsc::Sender<Job>,
@@ -184,6 +188,7 @@ impl SqliteStore {
         let readers = Arc::new(Readers::open(path)?);
         let committed = Arc::new(watch::Sender::new(head));
         let tail = Arc::new(Tail::new(head));
+        let held = Arc::new(Sessions::new());
         let failing = Arc::<AtomicBool>::default();
         let writer = Writer {
             conn,
@@ -192,7 +197,9 @@ impl SqliteStore {
             ratchet: head.ts,
             appended: Vec::new(),
             clients: None,
+            changes: Vec::new(),
             tail: Arc::clone(&tail),
+            held: Arc::clone(&held),
             committed: Arc::clone(&committed),
             failing: Arc::clone(&failing),
             lock,
@@ -204,12 +211,17 @@ impl SqliteStore {
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let issuer = realm.issuer.into();
         let _writer = WriterThread(Some(thread));
-        Ok(Self { issuer, committed, tail, readers, jobs, failing, opened, _writer })
+        Ok(Self { issuer, committed, tail, held, readers, jobs, failing, opened, _writer })
     }
 
     /// What the database was when it was opened.
     pub fn opened(&self) -> Opened {
         self.opened
+    }
+
+    /// Holds sessions of so many bytes in memory at most, instead of [`HELD_BYTES`].
+    pub fn hold(&self, bytes: u64) {
+        self.held.bound(bytes);
     }
 
     async fn submit(&self, work: Work) -> Result<Done, StoreError> {
@@ -224,68 +236,6 @@ impl SqliteStore {
     }
 }
 
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
-    let path = path.to_owned();
-    move |source| OpenError::Io { path, source }
-}
-
-fn make_folder(path: &Path) -> Result<(), OpenError> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(io_error(folder))?;
-            refuse_writable(folder)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whoever may write here may put another database in the place of this one, or write into it.
-fn refuse_writable(path: &Path) -> Result<(), OpenError> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.mode() & WRITTEN_BY_OTHERS != 0 => {
-            Err(OpenError::Writable(path.to_owned()))
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// It holds the hashes of all passwords; SQLite gives its other files the same mode.
-fn refuse_readable(path: &Path) -> Result<(), OpenError> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.mode() & 0o077 != 0 => Err(OpenError::Readable(path.to_owned())),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// The file of this name with more at its end.
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    PathBuf::from(name)
-}
-
-/// SQLite gives its other files the mode of this one.
-fn make_file(path: &Path) -> Result<(), OpenError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map(drop).map_err(io_error(path))
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let lock_path = beside(path, ".lock");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(&lock_path).map_err(io_error(&lock_path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io { path: lock_path, source }),
-    }
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn head(&self) -> Result<Head, StoreError> {
@@ -294,10 +244,21 @@ impl Store for SqliteStore {
 
     async fn read(&self, load: Load) -> Result<Loaded, StoreError> {
         let issuer = Arc::clone(&self.issuer);
+        // Of its own account, so that both come from one view.
+        let sid = load.session.filter(|_| load.account.is_none());
+        let ticket = sid.map(|sid| self.held.ticket(sid));
         let read = move |conn: &Connection| {
             reader::load(conn, &issuer, &load, reader::head(conn)?, &mut None)
         };
-        self.readers.read(read).await
+        let loaded = self.readers.read(read).await?;
+        if let Some(ticket) = ticket {
+            self.held.put(&ticket, &loaded);
+        }
+        Ok(loaded)
+    }
+
+    fn held(&self, sid: Sid) -> Option<Arc<Held>> {
+        self.held.get(sid)
     }
 
     async fn transact(&self, load: Load, decide: Decide) -> Result<Head, StoreError> {
@@ -380,7 +341,8 @@ impl Store for SqliteStore {
 
     fn health(&self) -> StoreHealth {
         let waiting = self.jobs.max_capacity() - self.jobs.capacity();
-        StoreHealth { waiting, failing: self.failing.load(Ordering::Relaxed) }
+        let (held, held_bytes) = self.held.extent();
+        StoreHealth { waiting, failing: self.failing.load(Ordering::Relaxed), held, held_bytes }
     }
 
     async fn counts(&self) -> Result<Option<Counts>, StoreError> {

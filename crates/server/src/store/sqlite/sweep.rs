@@ -2,8 +2,10 @@
 //! the transaction that deletes it finds no session left that it judges.
 
 use super::columns::{bytes, number};
+use super::held::Change;
 use super::rows::{Answer, all, clamped, int, one, run};
 use rescind_authority::session::KEPT_WHEN_OVER;
+use rescind_wire::id::Sid;
 use rusqlite::{Connection, params};
 
 /// Most rows that one slice looks at.
@@ -40,11 +42,11 @@ pub(super) struct Part {
     pub(super) last: Option<[u8; 16]>,
 }
 
-/// Does one slice.
-pub(super) fn sweep(conn: &Connection, slice: Slice) -> Answer<Part> {
+/// Does one slice, and adds the sessions that it removes to `changes`.
+pub(super) fn sweep(conn: &Connection, slice: Slice, changes: &mut Vec<Change>) -> Answer<Part> {
     match slice {
         Slice::Entries { now } => entries(conn, now),
-        Slice::Sessions { now } => sessions(conn, now),
+        Slice::Sessions { now } => sessions(conn, now, changes),
         Slice::Cutoffs { after } => cutoffs(conn, after),
     }
 }
@@ -69,13 +71,16 @@ fn entries(conn: &Connection, now: u64) -> Answer<Part> {
     Ok(Part { removed: gone.len() as u64, more: gone.len() as u64 == SLICE, last: None })
 }
 
-fn sessions(conn: &Connection, now: u64) -> Answer<Part> {
-    let removed = run(
+fn sessions(conn: &Connection, now: u64, changes: &mut Vec<Change>) -> Answer<Part> {
+    let gone = all(
         conn,
         "DELETE FROM session WHERE rowid IN \
-         (SELECT rowid FROM session WHERE expires_at <= ?1 OR over_at <= ?3 LIMIT ?2)",
+         (SELECT rowid FROM session WHERE expires_at <= ?1 OR over_at <= ?3 LIMIT ?2) RETURNING sid",
         [clamped(now), clamped(SLICE), clamped(now.saturating_sub(KEPT_WHEN_OVER))],
-    )? as u64;
+        |row| Ok(Change::Session(Sid::from_bytes(bytes(row, "sid")?))),
+    )?;
+    let removed = gone.len() as u64;
+    changes.extend(gone);
     Ok(Part { removed, more: removed == SLICE, last: None })
 }
 

@@ -4,6 +4,7 @@
 //! that only looked may have seen what a batch-mate wrote. At each step a test may stop the process.
 
 use super::apply::Pen;
+use super::held::{Change, Sessions};
 use super::reader;
 use super::rows::{Answer, run};
 use super::sweep::{Part, Slice, sweep};
@@ -75,8 +76,12 @@ pub(super) struct Writer {
     /// All clients as the transaction under way sees them, if they were asked for since they last changed:
     /// nobody else changes them.
     pub(super) clients: Option<Arc<[Client]>>,
-    /// Gets them after the commit.
+    /// What of the sessions in memory it changes.
+    pub(super) changes: Vec<Change>,
+    /// Gets the entries after the commit.
     pub(super) tail: Arc<Tail>,
+    /// Gets the changes after the commit.
+    pub(super) held: Arc<Sessions>,
     /// Told after each commit that moved the head.
     pub(super) committed: Arc<watch::Sender<Head>>,
     /// Whether the last commit of a change failed.
@@ -122,6 +127,8 @@ impl Writer {
                 self.failing.store(true, Ordering::Relaxed);
                 tracing::error!(event = "commit_failed", %error, jobs = asked);
                 self.roll_back();
+                // What a disk has made of a commit that it did not confirm, only the database knows.
+                self.held.apply(&[Change::All]);
                 vec![Err(error); asked]
             }
         }
@@ -130,12 +137,14 @@ impl Writer {
     fn attempt(&mut self, works: Vec<Work>) -> Answer<Vec<Answer<Done>>> {
         run(&self.conn, "BEGIN IMMEDIATE", [])?;
         self.appended.clear();
+        self.changes.clear();
         let mut outcomes = Vec::with_capacity(works.len());
         for work in works {
             outcomes.push(self.in_savepoint(work)?);
         }
         commit(&self.conn)?;
         fail::fail_point!("store::after_commit", |_| std::process::abort());
+        self.held.apply(&self.changes);
         if let Some(done) = outcomes.iter().rev().find_map(|outcome| outcome.as_ref().ok()) {
             let (head, appended) = (done.head, std::mem::take(&mut self.appended));
             self.tail.committed(head, appended);
@@ -151,10 +160,11 @@ impl Writer {
     /// The outer error is for the whole batch: its transaction is lost.
     fn in_savepoint(&mut self, work: Work) -> Answer<Answer<Done>> {
         run(&self.conn, "SAVEPOINT job", [])?;
-        let before = self.appended.len();
+        let (entries, changes) = (self.appended.len(), self.changes.len());
         let outcome = self.perform(work);
         if let Err(error) = &outcome {
-            self.appended.truncate(before);
+            self.appended.truncate(entries);
+            self.changes.truncate(changes);
             self.clients = None;
             // SQLite undoes the whole transaction after some errors, and says so here.
             run(&self.conn, "ROLLBACK TO job", []).map_err(|_| error.clone())?;
@@ -164,7 +174,7 @@ impl Writer {
     }
 
     fn perform(&mut self, work: Work) -> Answer<Done> {
-        let Self { conn, issuer, clock, ratchet, appended, clients, .. } = self;
+        let Self { conn, issuer, clock, ratchet, appended, clients, changes, .. } = self;
         let wall = clock.now().wall;
         let head = reader::head(conn)?;
         match work {
@@ -174,15 +184,17 @@ impl Writer {
                 let writes = catch_unwind(AssertUnwindSafe(|| decide(&loaded)))
                     .map_err(|_| StoreError::Failed("a rule panicked".into()))?;
                 fail::fail_point!("store::after_rule", |_| std::process::abort());
+                changes.extend(writes.iter().filter_map(Change::of));
                 let pen = Pen { conn, issuer, wall, ratchet, appended, clients, head };
                 Ok(Done { head: pen.write_all(writes)?, part: Part::default() })
             }
             Work::OpenEpoch { epoch, ts, end_sessions, record } => {
+                changes.push(Change::All);
                 let pen = Pen { conn, issuer, wall, ratchet, appended, clients, head };
                 let head = pen.open_epoch(epoch, ts, end_sessions, record)?;
                 Ok(Done { head, part: Part::default() })
             }
-            Work::Sweep(slice) => Ok(Done { head, part: sweep(conn, slice)? }),
+            Work::Sweep(slice) => Ok(Done { head, part: sweep(conn, slice, changes)? }),
         }
     }
 
