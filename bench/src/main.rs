@@ -47,6 +47,7 @@ fn main() -> ExitCode {
     let page = match words[..] {
         [] => all(quick),
         ["revoke", picture] => revoke(quick, Path::new(picture)),
+        ["whoami"] => whoami(quick),
         ["set"] => Bench::new(quick).and_then(|bench| set::page(&bench)),
         ["fill", side, count] => set::fill::alone(side, count),
         _ => {
@@ -72,6 +73,12 @@ fn all(quick: bool) -> Outcome<String> {
     for measure in MEASUREMENTS {
         all.extend(measure(&bench)?);
     }
+    Ok(report::page(&machine::describe(&bench, "")?, bench.rounds, &all))
+}
+
+fn whoami(quick: bool) -> Outcome<String> {
+    let bench = Bench::new(quick)?;
+    let all = whoami::measure(&bench)?;
     Ok(report::page(&machine::describe(&bench, "")?, bench.rounds, &all))
 }
 
