@@ -49,6 +49,8 @@ impl Realm {
         let mut config = Config::new(settings, folder.join("data"), folder.join("keys"));
         // A thousand verifiers come from one address here: their share is an eighth.
         config.limits.connections = 40_000;
+        // A million sessions.
+        config.session_cache = 512 * 1024 * 1024;
         let app = open(&config, &World::system()).await?;
         let authority = &app.authority;
         let (audiences, permissions) = (vec![AUDIENCE.to_owned()], vec![Permission::Feed]);
