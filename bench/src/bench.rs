@@ -4,6 +4,8 @@
 //! threads and programs stay on the core of the thread that starts them.
 
 use crate::Outcome;
+use rescind_server::telemetry::events::Events;
+use rescind_server::telemetry::json_lines;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How long one side of a round of requests lasts. Short and often, because machines change their pace.
 pub(crate) const SPAN: Duration = Duration::from_secs(1);
@@ -32,17 +38,13 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// Divides the cores. Stores lie beside this program, on a disk and not in memory; there lies the log, too,
-    /// which is written as an authority writes it.
+    /// which is written as an authority writes it, and counted.
     pub(crate) fn new(quick: bool) -> Outcome<Self> {
         let program = std::env::current_exe()?;
         let folder = tempfile::tempdir_in(program.parent().ok_or("the program has no folder")?)?;
         let log = Arc::new(File::create(folder.path().join("log"))?);
-        tracing_subscriber::fmt()
-            .with_env_filter("info")
-            .with_writer(log)
-            .json()
-            .flatten_event(true)
-            .try_init()?;
+        let lines = json_lines(log).with_filter(LevelFilter::INFO);
+        tracing_subscriber::registry().with(lines).with(Events::layer()).try_init()?;
         let allowed = sched_getaffinity(None)?;
         let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
         let [first, .., last] = cores[..] else {

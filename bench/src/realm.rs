@@ -68,6 +68,8 @@ impl Realm {
         let mut config = Config::new(settings, place.part("data"), place.part("keys"));
         // Ten thousand verifiers come from one address here: their share is an eighth.
         config.limits.connections = 100_000;
+        // A million sessions.
+        config.session_cache = 512 * 1024 * 1024;
         let mut app = open(&config, &World::system()).await?;
         let authority = &app.authority;
         let (audiences, permissions) = (vec![AUDIENCE.to_owned()], vec![Permission::Feed]);

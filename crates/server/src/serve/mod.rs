@@ -2,6 +2,7 @@
 //! limits on headers, streams and connections, and a shutdown that drains with a limit. How many connections
 //! one source may have stands in [`shares`].
 
+mod deadlines;
 mod pulse;
 pub(crate) mod shares;
 
@@ -9,6 +10,7 @@ use crate::run::stopped;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use deadlines::Deadlines;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -237,7 +239,7 @@ impl Connections {
         let router = self.router;
         let service = hyper::service::service_fn(move |request| answer(&router, peer, request));
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(Deadlines::new())
             .header_read_timeout(self.limits.headers)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(io), service);

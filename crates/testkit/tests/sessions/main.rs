@@ -5,6 +5,7 @@ mod beginning;
 mod cookie_line;
 mod dump;
 mod ending;
+mod held;
 mod late_answers;
 mod many;
 mod under_way;
