@@ -35,7 +35,7 @@ impl Peer {
 
     /// The program of `bench/peers/rust`.
     pub(crate) fn rust(bench: &Bench, asked: Asked, arguments: &[&str]) -> Outcome<Self> {
-        let mut program = Command::new(beside_the_program("rescind-bench-peers")?);
+        let mut program = Command::new(beside_the_program("../peers/rescind-bench-peers")?);
         program.args(arguments);
         Self::start(bench, asked, program)
     }

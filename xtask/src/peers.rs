@@ -24,15 +24,26 @@ const LOCK: &str = "package-lock.json";
 pub(crate) fn prepare(root: &Path, target: &Path, quick: bool) -> Result<(), String> {
     debian::install(NEEDED, &[])?;
     let peers = root.join("bench/peers");
-    rust(&peers.join("rust"), target)?;
-    node(&peers.join("node"), &target.join("peers/node"), quick)
+    node(&peers.join("node"), &target.join("peers/node"), quick)?;
+    rust(&peers.join("rust"), target, quick)
 }
 
-/// Into the folder of the benchmark's program. What both use is compiled once.
-fn rust(from: &Path, target: &Path) -> Result<(), String> {
+/// Those of Rust are one program.
+fn rust(from: &Path, target: &Path, quick: bool) -> Result<(), String> {
     let mut build = Command::new("cargo");
-    build.args(["build", "--release", "--locked", "--target-dir"]).arg(target).current_dir(from);
-    process::passes(&mut build)
+    build.args(["build", "--locked", "--target-dir"]).arg(target).current_dir(from);
+    let profile = if quick { "debug" } else { "release" };
+    if quick {
+        build.env("CARGO_PROFILE_DEV_DEBUG", "false");
+    } else {
+        build.arg("--release");
+    }
+    process::passes(&mut build)?;
+    let name = "rescind-bench-peers";
+    let to = target.join("peers").join(name);
+    fs::copy(target.join(profile).join(name), &to)
+        .map(drop)
+        .map_err(|e| format!("{}: {e}", to.display()))
 }
 
 /// The packages are installed again only if their list has changed, or if a quick run has installed them.
