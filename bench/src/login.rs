@@ -33,7 +33,8 @@ const CLIENTS: usize = 8;
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     let place = Place::with_accounts(bench, ACCOUNTS)?;
     let (_program, _) = place.start(bench)?;
-    let mut series = Series::new("Sign-in with a password", Unit::Requests).at_least(Row::Login, 0.95);
+    let mut series =
+        Series::new("Sign-in with a password", Unit::Requests).at_least(Row::Login, 0.95);
     let (count, next) = (bench.choose(150, 10), Arc::new(AtomicUsize::new(0)));
     // The program's threads take their memory at the first.
     bench.clients.block_on(sign_ins(place.address, CLIENTS, &next))?;
@@ -71,14 +72,19 @@ fn hashes(count: usize) -> Outcome<f64> {
             .iter_mut()
             .map(|memory| {
                 scope.spawn(move || {
-                    while left.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+                    while left
+                        .try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                        .is_ok()
+                    {
                         hash(memory)?;
                     }
                     Outcome::Ok(())
                 })
             })
             .collect();
-        threads.into_iter().try_for_each(|t| t.join().map_err(|_| "a thread that hashes panicked")?)
+        threads
+            .into_iter()
+            .try_for_each(|t| t.join().map_err(|_| "a thread that hashes panicked")?)
     })?;
     Ok(1.0 / watch.each(count))
 }

@@ -41,7 +41,8 @@ impl Place {
     /// One with an audience and so many accounts, which share one hash of the default cost.
     pub(crate) fn with_accounts(bench: &Bench, count: usize) -> Outcome<Self> {
         let place = Self::new(bench)?;
-        let config = Config::new(Settings::new(place.issuer()), place.part("data"), place.part("keys"));
+        let config =
+            Config::new(Settings::new(place.issuer()), place.part("data"), place.part("keys"));
         bench.on_servers(async move {
             let app = open(&config, &World::system()).await?;
             let authority = &app.authority;
@@ -83,7 +84,8 @@ impl Place {
             }
             std::thread::sleep(Duration::from_micros(500));
         }
-        Err(format!("the program does not start: {}", std::fs::read_to_string(self.part("log"))?).into())
+        Err(format!("the program does not start: {}", std::fs::read_to_string(self.part("log"))?)
+            .into())
     }
 }
 

@@ -22,8 +22,8 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
         .ours_at_most(Row::Memory, 20e6);
     let mut first = Series::new("Start to the first answer, empty folder", Unit::Millis)
         .ours_at_most(Row::Start, 0.1);
-    let mut again = Series::new("Start to the first answer, again", Unit::Millis)
-        .ours_at_most(Row::Start, 0.1);
+    let mut again =
+        Series::new("Start to the first answer, again", Unit::Millis).ours_at_most(Row::Start, 0.1);
     for round in 1..=bench.rounds {
         say(&format!("small: round {round} of {}", bench.rounds));
         let place = Place::new(bench)?;

@@ -229,7 +229,8 @@ impl Authority {
         };
         let me = Arc::clone(self);
         let rule = move |loaded: &Loaded| me.login_in(loaded, session, &checked);
-        let opened = transact(&*self.store, load, rule).await.map_err(LoginError::Unavailable)??;
+        let opened =
+            transact(&*self.store, load, rule).await.map_err(LoginError::Unavailable)??;
         let Opened { session, account, access } = opened;
         let access = access.map(Unsigned::sign).transpose().map_err(LoginError::Unavailable)?;
         let line = Line { carrier: session.carrier, sid: session.sid, generation: 0 };

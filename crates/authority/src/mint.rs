@@ -196,11 +196,7 @@ impl Authority {
 
     /// The audiences of a token: all that are granted, or the asked ones if all of them are granted. One
     /// with a shared secret is asked for by itself: what it can verify, it could also have signed.
-    pub(crate) fn narrow(
-        &self,
-        all: &[&str],
-        asked: &[String],
-    ) -> Result<Vec<String>, MintError> {
+    pub(crate) fn narrow(&self, all: &[&str], asked: &[String]) -> Result<Vec<String>, MintError> {
         let keyring = self.keyring();
         if asked.is_empty() {
             let owned = |a: &&str| (*a).to_owned();

@@ -294,8 +294,9 @@ impl Store for SqliteStore {
 
     async fn read(&self, load: Load) -> Result<Loaded, StoreError> {
         let issuer = Arc::clone(&self.issuer);
-        let read =
-            move |conn: &Connection| reader::load(conn, &issuer, &load, reader::head(conn)?, &mut None);
+        let read = move |conn: &Connection| {
+            reader::load(conn, &issuer, &load, reader::head(conn)?, &mut None)
+        };
         self.readers.read(read).await
     }
 
