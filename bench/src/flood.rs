@@ -21,20 +21,24 @@ pub(crate) const METHOD: &str = "\
 - **Flood**: `/whoami` by 64 clients that keep a pace together, half of what `wrk` gets at most, without and with ten times
   as many sign-ins as the program can hash for, all with the right password, each on a connection of its own. A latency
   counts from when its request was due, or from when the client woke for it. The flood's own answers are 200, or 503 or 429
-  with `Retry-After`: anything else fails the measurement. The memory is what the process has held at most, beside what
-  it held before the flood with 40 bytes for each KiB … of its hashing threads.
+  with `Retry-After`: anything else fails the measurement. The memory is what the process has held at most; the bound beside
+  it is what may be held idle, with the hashing threads' memory and 64 KiB for each connection.
 ";
 
 /// How long one side lasts.
 const SPAN: Duration = Duration::from_secs(3);
 /// How many times what fits.
 const TIMES: f64 = 10.0;
+/// What the program may hold idle, in bytes.
+const IDLE: f64 = 20e6;
 
 /// What became of a flood: how long each refused one waited, in seconds, and how many were let in.
 #[derive(Default)]
 struct Fate {
     refused: Vec<f64>,
     served: usize,
+    /// So many were open at once.
+    connections: usize,
 }
 
 /// The measurement.
@@ -53,7 +57,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
         Series::new("A refused sign-in's answer, p99", Unit::Millis).ours_at_most(Row::Flood, 0.1);
     let mut served = Series::new("Sign-ins during the flood ÷ what fits", Unit::Requests);
     let (address, rate) = (place.address, peak / 2.0);
-    let before = program.memory("VmHWM:")?;
+    let mut connections = 0;
     for round in 1..=bench.rounds.min(5) {
         say(&format!("flood: round {round}"));
         let mut without = bench.clients.block_on(whoami(address, &cookies, rate))?;
@@ -61,17 +65,23 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
             tokio::join!(whoami(address, &cookies, rate), flood(address, fits * TIMES))
         });
         let (mut during, mut fate) = (during?, fate?);
+        connections = connections.max(fate.connections);
         p99.add(quantile(&mut without, 0.99), quantile(&mut during, 0.99));
         p50.add(quantile(&mut without, 0.5), quantile(&mut during, 0.5));
         refused.add_ours(quantile(&mut fate.refused, 0.99));
         served.add(fits, fate.served as f64 / SPAN.as_secs_f64());
     }
-    Ok(vec![p99, p50, refused, served, memory(&program, before)?])
+    Ok(vec![p99, p50, refused, served, memory(&program, connections + CONNECTIONS)?])
 }
 
-fn memory(program: &Program, before: f64) -> Outcome<Series> {
-    let mut series = Series::new("Peak memory with the flood ÷ before it", Unit::Megabytes);
-    series.add(before, program.memory("VmHWM:")?);
+/// The most that the program has held, beside what it may.
+fn memory(program: &Program, connections: usize) -> Outcome<Series> {
+    let settings = Settings::new("http://127.0.0.1");
+    let hashing = settings.hash_threads as f64 * f64::from(settings.argon2.memory_kib) * 1024.0;
+    let bound = IDLE + hashing + 65_536.0 * connections as f64;
+    let mut series = Series::new("Peak memory in a flood ÷ its bound", Unit::Megabytes);
+    series = series.at_most(Row::Flood, 1.0);
+    series.add(bound, program.memory("VmHWM:")?);
     Ok(series)
 }
 
@@ -134,7 +144,10 @@ async fn flood(address: SocketAddr, rate: f64) -> Outcome<Fate> {
             let kept = lock(&idle)?.pop();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => Raw::open(address).await?,
+                None => {
+                    lock(&fate)?.connections += 1;
+                    Raw::open(address).await?
+                }
             };
             let asked = Stopwatch::start();
             let answer = connection.ask(request(address, n).as_bytes()).await?;

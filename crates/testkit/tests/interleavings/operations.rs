@@ -222,9 +222,9 @@ const KEYS: [&str; 2] = ["aaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbb"]
 // R-60, V09
 #[test]
 fn no_refresh_gives_anything_that_outlives_a_logout() {
-    assert_safe(3, |w| vec![w.refresh(None), w.logout()], World::anything_lives);
+    assert_safe(2, |w| vec![w.refresh(None), w.logout()], World::anything_lives);
     assert_safe(
-        30,
+        6,
         |w| vec![w.refresh(Some(KEYS[0])), w.refresh(Some(KEYS[1])), w.logout()],
         World::anything_lives,
     );
@@ -233,14 +233,14 @@ fn no_refresh_gives_anything_that_outlives_a_logout() {
 // R-60, V09
 #[test]
 fn no_refresh_gives_anything_that_outlives_a_logout_everywhere() {
-    assert_safe(3, |w| vec![w.refresh(None), w.logout_everywhere()], World::anything_lives);
+    assert_safe(2, |w| vec![w.refresh(None), w.logout_everywhere()], World::anything_lives);
 }
 
 // R-60, V09
 #[test]
 fn no_refresh_gives_anything_that_outlives_a_ban() {
     assert_safe(
-        3,
+        2,
         |w| vec![w.refresh(None), w.ban()],
         |w| {
             w.reopen();
@@ -287,15 +287,15 @@ fn a_refresh_that_checks_before_it_reads_is_caught() {
 #[test]
 fn no_token_of_a_page_outlives_the_end_of_its_session() {
     let lives = |w: &World| w.given.lock().unwrap().access.iter().any(|token| !w.is_dead(token));
-    assert_safe(3, |w| vec![w.page_token(), w.end_page_session()], lives);
-    assert_safe(3, |w| vec![w.page_token(), w.logout_everywhere()], lives);
+    assert_safe(2, |w| vec![w.page_token(), w.end_page_session()], lives);
+    assert_safe(2, |w| vec![w.page_token(), w.logout_everywhere()], lives);
 }
 
 //
 #[test]
 fn a_sign_in_that_commits_after_a_ban_is_refused_and_one_before_it_is_dead() {
     assert_safe(
-        5,
+        4,
         |w| vec![w.sign_in(), w.ban()],
         |w| {
             w.reopen();
@@ -364,7 +364,7 @@ fn later<'a>(w: &'a World, then: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
 #[test]
 fn a_sign_in_dies_by_a_logout_everywhere_after_it_and_not_by_one_before_it() {
     assert_safe(
-        21,
+        15,
         |w| vec![later(w, w.sign_in()), later(w, w.logout_everywhere())],
         order_was_not_kept,
     );
@@ -405,7 +405,7 @@ fn a_sign_in_that_reads_after_it_has_made_its_session_is_caught() {
 #[test]
 fn of_two_refreshes_with_keys_of_their_own_one_wins_and_its_successor_works() {
     assert_safe(
-        6,
+        2,
         |w| vec![w.refresh(Some(KEYS[0])), w.refresh(Some(KEYS[1]))],
         |w| {
             let given = w.given.lock().unwrap();
@@ -420,7 +420,7 @@ fn of_two_refreshes_with_keys_of_their_own_one_wins_and_its_successor_works() {
 #[test]
 fn of_two_refreshes_with_one_key_both_get_the_one_successor() {
     assert_safe(
-        6,
+        2,
         |w| vec![w.refresh(Some(KEYS[0])), w.refresh(Some(KEYS[0]))],
         |w| {
             let given = w.given.lock().unwrap();

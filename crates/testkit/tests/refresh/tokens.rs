@@ -2,7 +2,7 @@
 
 use crate::{DAY, Story, access_token, refresh_token};
 use rescind_testkit::accounts::key;
-use rescind_testkit::server::{AUDIENCE, PASSWORD};
+use rescind_testkit::server::{AUDIENCE, PASSWORD, operator};
 use serde_json::json;
 
 // R11
@@ -36,6 +36,26 @@ async fn a_refreshed_token_tells_of_the_original_sign_in() {
         let again = verifier.check(&access_token(&answer)).unwrap();
         assert_eq!(again.auth_time(), original.auth_time());
     }
+}
+
+// R11
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audience_is_in_the_next_token_after_it_came_and_in_none_after_it_went() {
+    let story = Story::begin().await;
+    let authority = &story.authority.app.authority;
+    let audiences = async |token: &str| {
+        let answer = story.http.refresh(token, None).await.json();
+        (answer["audience"].clone(), refresh_token(&answer))
+    };
+    let (said, token) = audiences(&story.first).await;
+    assert_eq!(said, json!([AUDIENCE]));
+    let files = vec!["files-api".to_owned()];
+    authority.add_client("files-api", files, Vec::new(), &operator()).await.unwrap();
+    let (said, token) = audiences(&token).await;
+    assert_eq!(said, json!(["files-api", AUDIENCE]));
+    authority.remove_client("files-api", operator()).await.unwrap();
+    let (said, _) = audiences(&token).await;
+    assert_eq!(said, json!([AUDIENCE]));
 }
 
 // R12 R-15

@@ -2,9 +2,10 @@
 //! whoever asks.
 
 use crate::support::{Metrics, Watched, over_socket, watched, watched_with};
+use rescind_authority::settings::Argon2Cost;
 use rescind_server::run::{World, open};
 use rescind_testkit::clock::SeededEntropy;
-use rescind_testkit::server::PASSWORD;
+use rescind_testkit::server::{PASSWORD, until};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,6 +144,32 @@ async fn many_who_ask_whether_it_is_ready_are_one_read_a_second() {
     // One of theirs, and those of the feed's beat in that time.
     let read = reads.load(Ordering::SeqCst);
     assert!((1..20).contains(&read), "{read} reads for 200 requests");
+}
+
+// L21
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_is_turned_away_has_cost_the_store_nothing() {
+    let watched = watched_with(|config| {
+        config.settings.hash_threads = 1;
+        config.settings.hash_queue = 1;
+        // So slow that both are under way until everything else is over.
+        config.settings.argon2 = Argon2Cost { memory_kib: 64 * 1024, passes: 20, lanes: 1 };
+    })
+    .await;
+    let http = watched.authority.http();
+    let body = |name: &str| json!({ "username": name, "password": PASSWORD, "carrier": "token" });
+    for name in ["at-work", "waiting"] {
+        let (http, body) = (http.clone(), body(name));
+        tokio::spawn(async move { http.post_json("/login", &body).await });
+    }
+    let pool = || watched.authority.app.authority.hasher().state();
+    until("the queue is full", || pool().busy == 1 && pool().waiting == 1).await;
+    // Who read first would fail by that, and be counted as that.
+    fail::cfg("store::before_read", "return").unwrap();
+    let answer = http.post_json("/login", &body("turned-away")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
+    assert_eq!(pool().refused, 1, "the queue has refused it, not the store");
+    assert_eq!(pool().waiting, 1, "and it was still full");
 }
 
 // A08
