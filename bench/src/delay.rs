@@ -1,4 +1,4 @@
-//! `cargo xtask bench revoke`: the delay of a revocation with 1, 100 and 1,000 verifiers, as a table and as a
+//! `cargo xtask bench revoke`: the delay of a revocation with 1 to 10,000 verifiers, as a table and as a
 //! picture.
 
 use crate::Outcome;
@@ -8,14 +8,17 @@ use crate::picture::{Axes, Curve, curves};
 use crate::realm::Realm;
 use crate::report::quantile;
 use crate::revoke::{Delays, Fleet, commits};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 
 /// Verifiers, and how many sessions are revoked in each of the rounds.
-const FLEETS: [(usize, usize); 3] = [(1, 300), (100, 40), (1000, 10)];
+const FLEETS: [(usize, usize); 4] = [(1, 300), (100, 40), (1000, 10), (10_000, 1)];
 /// The same, to see that it works.
 const QUICK: [(usize, usize); 2] = [(1, 2), (10, 2)];
 /// Shares of all delays that the table shows.
 const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+/// Open files of the largest fleet, and some.
+const FILES: u64 = 45_000;
 /// Durable commits that are timed.
 const COMMITS: usize = 2000;
 /// What is promised: this many times the push, and one commit.
@@ -23,6 +26,7 @@ const TIMES: f64 = 3.0;
 
 /// Measures; draws the picture into a file and gives the page.
 pub(crate) fn page(bench: &Bench, picture: &Path) -> Outcome<String> {
+    allow_files()?;
     let mut fleets = Vec::new();
     for &(count, revocations) in bench.choose(&FLEETS[..], &QUICK[..]) {
         fleets.push((count, fleet(bench, count, revocations)?));
@@ -57,6 +61,17 @@ One durable commit of one row, by SQLite alone: p50 {}, p99 {}.
         millis(quantile(&mut commits, 0.5)),
         millis(commit),
     ))
+}
+
+/// Each verifier takes four: two connections with two ends. Fails where the machine does not let this program have them.
+fn allow_files() -> Outcome {
+    let most = getrlimit(Resource::Nofile);
+    if most.current.is_none_or(|current| current >= FILES) {
+        return Ok(());
+    }
+    let wanted = Rlimit { current: Some(FILES), maximum: most.maximum.map(|most| most.max(FILES)) };
+    let refused = |error| format!("{FILES} open files are needed, and not allowed: {error}");
+    Ok(setrlimit(Resource::Nofile, wanted).map_err(refused)?)
 }
 
 /// Rounds with one fleet, which is new.

@@ -2,10 +2,11 @@
 //!
 //! `cargo xtask bench` builds and runs this. The page goes to standard output, progress to standard error. `--quick`
 //! does everything for a moment only, to see that it works. `all PICTURES` draws its pictures into that folder; `only NAME`
-//! measures one thing; `revoke PICTURE` only the
-//! delay of a revocation, with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for
-//! which it runs itself with `fill`; `count` counts instructions ([`count`]), for which it runs itself with `counted`. One file for each measurement; [`bench`] is what they share, [`report`] what is
-//! made of their figures, [`promise`] what they must be. A figure that falls short is said, and fails nothing.
+//! measures one thing and may draw, too; `revoke PICTURE` only the delay of a revocation, with many verifiers
+//! ([`delay`]); `set` only the set of revocations at scale ([`set`]), for which it runs itself with `fill`; `count`
+//! counts instructions ([`count`]), for which it runs itself with `counted`. One file for each measurement; [`bench`]
+//! is what they share, [`report`] what is made of their figures, [`promise`] what they must be. A figure that falls
+//! short is said, and fails nothing.
 
 mod bench;
 mod count;
@@ -76,8 +77,8 @@ fn main() -> ExitCode {
     }
     let page = match words[..] {
         ["all", pictures] => page(quick, "", MEASUREMENTS.iter().collect(), Some(pictures)),
-        ["only", name] => match MEASUREMENTS.iter().find(|one| one.name == name) {
-            Some(one) => page(quick, &format!(" {name}"), vec![one], None),
+        ["only", name, ref pictures @ ..] if pictures.len() < 2 => match find(name) {
+            Some(one) => page(quick, &format!(" {name}"), vec![one], pictures.first().copied()),
             None => return usage(),
         },
         ["revoke", picture] => {
@@ -101,10 +102,14 @@ fn main() -> ExitCode {
     }
 }
 
+fn find(name: &str) -> Option<&'static Measurement> {
+    MEASUREMENTS.iter().find(|one| one.name == name)
+}
+
 fn usage() -> ExitCode {
     let names: Vec<&str> = MEASUREMENTS.iter().map(|one| one.name).collect();
     eprintln!(
-        "Usage: rescind-bench (all PICTURES | only NAME | revoke PICTURE | set | count) [--quick]\nNAME is one of {}",
+        "Usage: rescind-bench (all PICTURES | only NAME [PICTURES] | revoke PICTURE | set | count) [--quick]\nNAME is one of {}",
         names.join(", ")
     );
     ExitCode::from(2)

@@ -35,7 +35,7 @@ impl Peer {
 
     /// The program of `bench/peers/rust`.
     pub(crate) fn rust(bench: &Bench, asked: Asked, arguments: &[&str]) -> Outcome<Self> {
-        let mut program = Command::new(beside_the_program("rescind-bench-peers")?);
+        let mut program = Command::new(beside_the_program("../peers/rescind-bench-peers")?);
         program.args(arguments);
         Self::start(bench, asked, program)
     }
@@ -56,7 +56,10 @@ impl Peer {
         peer.url = format!("http://127.0.0.1:{}", told["port"]);
         if let Some((path, header)) = asked {
             let requests = Requests::new(bench, path, header, values.collect())?;
-            bench.clients.block_on(requests.answer(&peer.url))?;
+            let answer = bench.clients.block_on(requests.answer(&peer.url))?;
+            if answer.text() == "null" {
+                return Err(format!("{name} knows nobody").into());
+            }
             peer.requests = Some(requests);
         }
         Ok(peer)

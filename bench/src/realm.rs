@@ -66,8 +66,8 @@ impl Realm {
         settings.token_alg = Some(alg);
         settings.max_sessions = if people.is_some() { 1 } else { 1000 };
         let mut config = Config::new(settings, place.part("data"), place.part("keys"));
-        // A thousand verifiers come from one address here: their share is an eighth.
-        config.limits.connections = 40_000;
+        // Ten thousand verifiers come from one address here: their share is an eighth.
+        config.limits.connections = 100_000;
         let mut app = open(&config, &World::system()).await?;
         let authority = &app.authority;
         let (audiences, permissions) = (vec![AUDIENCE.to_owned()], vec![Permission::Feed]);

@@ -51,12 +51,15 @@ pub(crate) fn run(root: &Path, page: &Page, quick: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// One measurement of the page of all, printed.
+/// One measurement of the page of all, printed. Its pictures are found below `target`.
 pub(crate) fn only(root: &Path, name: &str, quick: bool) -> Result<(), String> {
-    let built = built(root)?;
-    peers::prepare(root, &suite::target(root)?)?;
+    let (built, target) = (built(root)?, suite::target(root)?);
+    peers::prepare(root, &target, quick)?;
     let mut bench = Command::new(built.join("rescind-bench"));
-    bench.args(["only", name]).args(quick.then_some("--quick"));
+    let pictures = target.join("pictures");
+    let failed = |error| format!("{}: {error}", pictures.display());
+    std::fs::create_dir_all(&pictures).map_err(failed)?;
+    bench.args(["only", name]).arg(&pictures).args(quick.then_some("--quick"));
     println!("{}", process::captured(&mut bench)?);
     Ok(())
 }
@@ -81,7 +84,7 @@ pub(crate) fn step(run: &mut Run) -> Findings {
 fn measured(root: &Path, page: &Page, quick: bool) -> Result<String, String> {
     let (built, target) = (built(root)?, suite::target(root)?);
     if page.peers {
-        peers::prepare(root, &target)?;
+        peers::prepare(root, &target, quick)?;
     }
     let mut bench = Command::new(built.join("rescind-bench"));
     bench.arg(page.measured);

@@ -118,7 +118,7 @@ fn help() -> String {
 
 bench measures what Rescind costs, and what others cost beside it, and writes docs/generated/benchmarks.md; it
 wants a quiet machine for twenty minutes. With the NAME of a measurement it prints only that one's page. With
-revoke it measures how long a revocation takes with 1, 100 and 1,000 verifiers, and writes
+revoke it measures how long a revocation takes with 1 to 10,000 verifiers, and writes
 docs/generated/revocation-delay.md and its picture. With set it measures the set of revocations with up to ten
 million of them, and writes docs/generated/revocation-set.md. With --quick it does all of it for a moment and
 writes nothing.
