@@ -2,10 +2,11 @@
 //!
 //! `cargo xtask bench` builds and runs this. The page goes to standard output, progress to standard error. `--quick`
 //! does everything for a moment only, to see that it works. `all PICTURES` draws its pictures into that folder; `only NAME`
-//! measures one thing and may draw, too; `revoke PICTURE` only the
-//! delay of a revocation, with many verifiers ([`delay`]); `set` only the set of revocations at scale ([`set`]), for
-//! which it runs itself with `fill`; `count` counts instructions ([`count`]), for which it runs itself with `counted`. One file for each measurement; [`bench`] is what they share, [`report`] what is
-//! made of their figures, [`promise`] what they must be. A figure that falls short is said, and fails nothing.
+//! measures one thing and may draw, too; `revoke PICTURE` only the delay of a revocation, with many verifiers
+//! ([`delay`]); `set` only the set of revocations at scale ([`set`]), for which it runs itself with `fill`; `count`
+//! counts instructions ([`count`]), for which it runs itself with `counted`. One file for each measurement; [`bench`]
+//! is what they share, [`report`] what is made of their figures, [`promise`] what they must be. A figure that falls
+//! short is said, and fails nothing.
 
 mod bench;
 mod count;

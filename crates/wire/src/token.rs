@@ -124,6 +124,12 @@ pub fn verify(token: &str, keys: &KeySet, expected: &Expected) -> Result<Verifie
     Unproven::read(token, keys)?.prove(expected)
 }
 
+/// The same for the issuer itself, which issues for every audience: whom the token is for, and how long it
+/// lives, is not looked at. Never for a server that protects something.
+pub fn verify_own(token: &str, keys: &KeySet, issuer: &str) -> Result<Verified, InvalidToken> {
+    Unproven::read(token, keys)?.prove_own(issuer)
+}
+
 /// A token of a known key whose signature is still to be verified, which is nearly all that a check costs.
 #[derive(Debug)]
 pub struct Unproven<'a> {
@@ -181,12 +187,6 @@ impl Expected {
         }
         Ok(())
     }
-}
-
-/// The same for the issuer itself, which issues for every audience: whom the token is for, and how long it
-/// lives, is not looked at. Never for a server that protects something.
-pub fn verify_own(token: &str, keys: &KeySet, issuer: &str) -> Result<Verified, InvalidToken> {
-    Unproven::read(token, keys)?.prove_own(issuer)
 }
 
 /// `at+jwt` or `application/at+jwt`, in any case (RFC 9068 §4).

@@ -13,6 +13,13 @@ async fn turn(turns: &Turns) -> Result<(), Refusal> {
     turns.take(|| Ok(()), || Ok(())).await
 }
 
+/// Waits until so many wait.
+async fn wait_until(turns: &Turns, many: usize) {
+    while turns.waiting.load(Ordering::Relaxed) != many {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn between_two_turns_whoever_else_is_there_is_served() {
     let (turns, told) = (one(), Arc::new(Mutex::new(Vec::new())));
@@ -67,11 +74,11 @@ async fn beyond_so_many_nobody_waits_and_who_leaves_makes_room() {
             tokio::spawn(async move { turn(&turns).await })
         })
         .collect();
-    tokio::task::yield_now().await;
+    wait_until(&turns, WAITING).await;
     let soon = |waits| tokio::time::timeout(Duration::from_millis(1), waits);
     assert_eq!(soon(turn(&turns)).await, Ok(Err(Refusal::BUSY)));
     waiting[7].abort();
-    tokio::task::yield_now().await;
+    wait_until(&turns, WAITING - 1).await;
     assert!(soon(turn(&turns)).await.is_err(), "there is a place to wait in");
     drop(held);
     for (n, task) in waiting.into_iter().enumerate().filter(|(n, _)| *n != 7) {
