@@ -174,16 +174,32 @@ impl Authority {
 
     fn cookie_in(&self, loaded: &Loaded, line: Line) -> Decided {
         let now = self.clock.now().wall;
-        let Some((session, account)) = alive(loaded, Carrier::Cookie, now) else {
+        let Some((session, account)) = self.alive(loaded, Carrier::Cookie, now) else {
             return (Vec::new(), Err(PresentError::Refused));
         };
-        match self.cookie_of(Held::alone(session, account), line, now) {
+        match self.cookie_of(Held::alone(&session, account), line, now) {
             Ok((write, present)) => (write.into_iter().collect(), Ok(present)),
             Err(why) => {
-                let refused = PresentError::Reuse(Box::new(session.clone()), why);
-                (end_for_reuse(session, now, why), Err(refused))
+                let writes = end_for_reuse(&session, now, why);
+                (writes, Err(PresentError::Reuse(Box::new(session), why)))
             }
         }
+    }
+
+    /// The session and account of a view, if the session lives and has this carrier. Its last request may still be
+    /// to be written.
+    fn alive<'a>(
+        &self,
+        loaded: &'a Loaded,
+        carrier: Carrier,
+        now: u64,
+    ) -> Option<(Session, &'a Account)> {
+        let (judged, account) = (loaded.session.as_ref()?, loaded.account.as_ref()?);
+        let mut session = judged.session.clone();
+        let touched = self.touched.of(session.sid).unwrap_or(0);
+        session.last_seen_at = session.last_seen_at.max(touched);
+        session.check(Some(account), &judged.cutoffs, now).ok()?;
+        (session.carrier == carrier).then_some((session, account))
     }
 
     /// What must be durable before the answer, and the answer; or why the session is to be ended.
@@ -215,13 +231,13 @@ impl Authority {
         let loaded = self.store.read(Load::session(line.sid)).await?;
         let now = self.clock.now().wall;
         let (session, account) =
-            alive(&loaded, Carrier::Token, now).ok_or(PresentError::Refused)?;
+            self.alive(&loaded, Carrier::Token, now).ok_or(PresentError::Refused)?;
         let within_grace = session.reached_at <= now.saturating_add(CLOCK_ERROR)
             && now <= session.reached_at.saturating_add(micros(self.settings.grace));
         let current = line.generation == session.generation;
         let before = line.generation.checked_add(1) == Some(session.generation) && within_grace;
         match current || before {
-            true => of_first_party(Held::alone(session, account)),
+            true => of_first_party(Held::alone(&session, account)),
             false => Err(PresentError::Refused),
         }
     }
@@ -232,9 +248,4 @@ fn of_first_party(session: Arc<Held>) -> Result<Present, PresentError> {
         true => Ok(Present { session, set_cookie: None }),
         false => Err(PresentError::Refused),
     }
-}
-
-/// The session and account of a view, if the session lives and has this carrier.
-fn alive(loaded: &Loaded, carrier: Carrier, now: u64) -> Option<(&Session, &Account)> {
-    loaded.alive(now).filter(|(session, _)| session.carrier == carrier)
 }

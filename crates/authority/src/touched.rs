@@ -14,7 +14,7 @@ const MOST: usize = 100_000;
 /// Sessions in one transaction: other changes come in between.
 const AT_ONCE: usize = 256;
 
-/// The latest request of each session since they were last written.
+/// The latest request of each session that is still to be written.
 #[derive(Default)]
 pub(crate) struct Touched(Mutex<HashMap<Sid, u64>>);
 
@@ -52,21 +52,20 @@ impl Authority {
     /// sessions then end a little earlier if nobody uses them.
     pub async fn record_touches(&self) -> Result<(), StoreError> {
         let mut all: Vec<(Sid, u64)> =
-            std::mem::take(&mut *self.touched.lock()).into_iter().collect();
+            self.touched.lock().iter().map(|(sid, at)| (*sid, *at)).collect();
         // In the order of the store's index: neighbours are on one page.
         all.sort_unstable();
-        let mut rest = &all[..];
-        while !rest.is_empty() {
-            let (part, more) = rest.split_at(rest.len().min(AT_ONCE));
+        for part in all.chunks(AT_ONCE) {
             let touch = |&(sid, at): &(Sid, u64)| Write::Touch { sid, at };
             let writes: Vec<Write> = part.iter().map(touch).collect();
-            if let Err(error) = transact(&*self.store, Load::default(), |_| (writes, ())).await {
-                for &(sid, at) in rest {
-                    self.touched.add(sid, at);
+            transact(&*self.store, Load::default(), |_| (writes, ())).await?;
+            // Not before: until then it is known here alone.
+            let mut touched = self.touched.lock();
+            for (sid, at) in part {
+                if touched.get(sid) == Some(at) {
+                    touched.remove(sid);
                 }
-                return Err(error);
             }
-            rest = more;
         }
         Ok(())
     }

@@ -311,7 +311,7 @@ settings! {
 
     /// What one caller may take, and what is kept for all.
     limits: Limits "limits." {
-        /// Memory for sessions in use, in MiB: about 3,500 sessions each. A request of one that has no place is
+        /// Memory for sessions in use, in MiB: some 3,000 sessions each. A request of one that has no place is
         /// answered from the store, which takes longer.
         sessions_mib: u32 = "64" from "1" to "1048576", like "64";
         /// Most connections at once; further ones wait in the listener's queue.

@@ -86,7 +86,11 @@ where
         let route = seen.route();
         fail::fail_point!(&format!("http::before {route}"), |_| std::process::abort());
         let refused = refuse::early(&request, route)
-            .or_else(|| own_hosts.then(|| refuse::other_host(app, &request, route)).flatten());
+            // What is nobody's route is nobody's under any name.
+            .or_else(|| {
+                let judged = *own_hosts && seen.route.is_some();
+                judged.then(|| refuse::other_host(app, &request, route)).flatten()
+            });
         let asked = refused.is_none().then(|| self.route.call(request));
         let app = app.clone();
         Work::Here(Box::pin(async move {
@@ -213,20 +217,28 @@ impl Seen {
     /// what somebody sent.
     fn log(&self, quiet: bool, status: StatusCode, micros: u64) {
         let (method, route, status) = (self.method, self.route(), status.as_u16());
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    event = "request",
-                    id = self.id.text(),
-                    address = self.source.text(),
-                    method,
-                    route,
-                    status,
-                    micros
-                )
-            };
+        let (id, address) = (|| self.id.text(), || self.source.text());
+        if quiet {
+            tracing::debug!(
+                event = "request",
+                id = id(),
+                address = address(),
+                method,
+                route,
+                status,
+                micros
+            );
+        } else {
+            tracing::info!(
+                event = "request",
+                id = id(),
+                address = address(),
+                method,
+                route,
+                status,
+                micros
+            );
         }
-        if quiet { line!(debug) } else { line!(info) }
     }
 }
 
