@@ -9,6 +9,7 @@ use crate::promise::Row;
 use crate::raw::{Raw, header, status};
 use crate::report::{Series, Unit, quantile};
 use crate::stopwatch::Stopwatch;
+use rescind_authority::Settings;
 use rescind_testkit::http::Http;
 use rescind_testkit::server::PASSWORD;
 use std::net::SocketAddr;
