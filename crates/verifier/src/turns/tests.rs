@@ -27,7 +27,10 @@ async fn between_two_turns_whoever_else_is_there_is_served() {
     for n in 0..20 {
         let (turns, told) = (Arc::clone(&turns), Arc::clone(&told));
         tasks.push(tokio::spawn(async move {
-            let work = || Ok(told.lock().unwrap().push(Some(n)));
+            let work = || {
+                told.lock().unwrap().push(Some(n));
+                Ok(())
+            };
             turns.take(|| Ok(()), work).await.unwrap();
         }));
     }
