@@ -35,7 +35,7 @@ pub(crate) fn curves(file: &Path, axes: &Axes, all: &[Curve]) -> Outcome {
     let mut colours = 0;
     for curve in all {
         colours += usize::from(!curve.dashed);
-        let colour = Palette99::pick(colours).to_rgba();
+        let colour = Palette99::pick(colours.saturating_sub(1)).to_rgba();
         let points = curve.points.clone();
         let drawn = if curve.dashed {
             chart.draw_series(DashedLineSeries::new(points, 4, 4, colour.into()))?
@@ -47,7 +47,12 @@ pub(crate) fn curves(file: &Path, axes: &Axes, all: &[Curve]) -> Outcome {
             PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(width))
         });
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .border_style(BLACK)
+        .background_style(WHITE)
+        .draw()?;
     area.present()?;
     Ok(())
 }
