@@ -242,7 +242,8 @@ impl Faults {
             AtAuthority::CrowdTwice => ("people's requests arrive twice", vec![], false),
             AtAuthority::FullDisk if realm.disk.is_none() => return,
             AtAuthority::FullDisk => ("authority's disk full", vec![], false),
-            AtAuthority::SlowDisk => ("authority's disk slow", vec![], false),
+            // Four read at a time: heads wait behind everybody else's reads.
+            AtAuthority::SlowDisk => ("authority's disk slow", everybody, false),
             AtAuthority::LineDown if realm.network.is_none() => return,
             AtAuthority::LineDown => ("the line of a verifier's network down", vec![0], false),
         };

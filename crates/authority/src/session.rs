@@ -176,7 +176,7 @@ impl Session {
         if self.state != SessionState::Live {
             return Err(Dead::Over);
         }
-        if cutoffs.iter().any(|c| c.scope.judges_sessions() && kills(c.scope, c.ts, self.rv)) {
+        if self.is_cut_off(cutoffs) {
             return Err(Dead::CutOff);
         }
         if now >= self.ends_at() {
@@ -186,6 +186,11 @@ impl Session {
             Some(a) if a.sub == self.sub && a.state == AccountState::Active => Ok(()),
             _ => Err(Dead::Account),
         }
+    }
+
+    /// Whether one of these ended it.
+    pub fn is_cut_off(&self, cutoffs: &[Cutoff]) -> bool {
+        cutoffs.iter().any(|c| c.scope.judges_sessions() && kills(c.scope, c.ts, self.rv))
     }
 
     /// When it ends without another request: the earlier of idle and absolute end.

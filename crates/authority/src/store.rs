@@ -20,8 +20,8 @@ use tokio::sync::watch;
 mod head;
 pub use head::Head;
 
-/// Most sessions of an account in one view. Far above what an account may have alive: the rest are cut
-/// off, and older than any that lives.
+/// Most sessions of an account in one view. Far above what an account may have alive: the rest have
+/// expired, and are older than any that lives.
 pub const MOST_SIBLINGS: usize = 1_000;
 
 /// What a rule wants to look at. The head is always loaded, and first.
@@ -31,7 +31,7 @@ pub struct Load {
     pub account: Option<AccountRef>,
     /// This session, with the cut-offs that judge it.
     pub session: Option<Sid>,
-    /// The newest sessions of the loaded account that are not over, at most [`MOST_SIBLINGS`].
+    /// The newest sessions of the loaded account that nothing has ended or cut off, at most [`MOST_SIBLINGS`].
     pub siblings: bool,
     /// The realm's keys.
     pub keys: bool,
@@ -75,7 +75,7 @@ pub struct Loaded {
     pub account: Option<Account>,
     /// The session asked for.
     pub session: Option<Judged>,
-    /// The account's sessions that are not over, newest first, if asked for.
+    /// The account's sessions that nothing has ended or cut off, newest first, if asked for.
     pub siblings: Vec<Judged>,
     /// The realm's keys, if asked for.
     pub keys: StoredKeys,

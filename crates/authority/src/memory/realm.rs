@@ -145,7 +145,8 @@ impl Realm {
         let mut siblings: Vec<&Session> = match (load.siblings, account) {
             (true, Some(a)) => {
                 let live = |s: &&Session| s.sub == a.sub && s.state == SessionState::Live;
-                self.sessions.values().filter(live).collect()
+                let born_since = |s: &&Session| !s.is_cut_off(&self.judged(s).cutoffs);
+                self.sessions.values().filter(live).filter(born_since).collect()
             }
             _ => Vec::new(),
         };

@@ -2,7 +2,7 @@
 //! first, so that all of it is one snapshot. The same [`load`] serves the writer, inside its own
 //! transaction.
 
-use super::columns::number;
+use super::columns::{number, value};
 use super::rows::{self, Answer, account_columns, all, clamped, failed, one, session_columns};
 use super::schema;
 use rescind_authority::account::Account;
@@ -14,8 +14,9 @@ use rescind_authority::store::{
     AccountRef, Counts, Head, Judged, Load, Loaded, LogPart, MOST_SIBLINGS, StoreError,
 };
 use rescind_wire::id::{Sid, Sub};
-use rescind_wire::revocation::{Entry, RevocationKey};
+use rescind_wire::revocation::{Entry, RevocationKey, Target};
 use rusqlite::{Connection, Row, params};
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
@@ -104,28 +105,50 @@ pub(super) fn load(
         (None, None) => None,
     };
     let siblings = match (load.siblings, &account) {
-        (true, Some(account)) => all(
-            conn,
-            concat!(
-                "SELECT ",
-                session_columns!(),
-                " FROM session WHERE sub = ?1 AND state = 'live' ORDER BY created_at DESC, sid LIMIT ?2"
-            ),
-            params![account.sub.as_bytes(), MOST_SIBLINGS as i64],
-            rows::session,
-        )?,
+        (true, Some(account)) => siblings(conn, issuer, account.sub)?,
         _ => Vec::new(),
     };
-    let judge = |session| judged(conn, issuer, session);
     Ok(Loaded {
         head,
         account,
-        session: session.map(judge).transpose()?,
-        siblings: siblings.into_iter().map(judge).collect::<Answer<_>>()?,
+        session: session.map(|session| judged(conn, issuer, session)).transpose()?,
+        siblings,
         keys: if load.keys { keys(conn)? } else { StoredKeys::default() },
         clients: if load.clients { known_clients(conn, known)? } else { Arc::default() },
         revocations: revocations(conn, &load.revocations)?,
     })
+}
+
+/// The newest sessions of an account that nothing has ended or cut off. Client by client: of each the index passes over
+/// what was cut off, however much of it there is.
+fn siblings(conn: &Connection, issuer: &str, sub: Sub) -> Answer<Vec<Judged>> {
+    let sql = "SELECT DISTINCT client_id FROM session WHERE sub = ?1";
+    let mut found = Vec::new();
+    let clients: Vec<String> = all(conn, sql, [sub.as_bytes()], |row| value(row, "client_id"))?;
+    for client_id in clients {
+        let (grant, client) = (Target::Grant(sub, client_id.clone()), client_id.clone());
+        let [a, b, c, d] =
+            [Target::Subject(sub), grant, Target::Client(client), Target::Everything]
+                .map(|target| target.key(issuer));
+        let keys = params![a.as_bytes(), b.as_bytes(), c.as_bytes(), d.as_bytes()];
+        let sql = "SELECT scope, ts FROM cutoff WHERE key IN (?1, ?2, ?3, ?4)";
+        let cutoffs = all(conn, sql, keys, rows::cutoff)?;
+        let born_since = clamped(cutoffs.iter().map(|cutoff| cutoff.ts).max().unwrap_or(0));
+        let sql = concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM session WHERE sub = ?1 AND client_id = ?2 AND rv >= ?3 AND state = 'live' \
+             ORDER BY created_at DESC, sid LIMIT ?4"
+        );
+        let asked = params![sub.as_bytes(), client_id, born_since, MOST_SIBLINGS as i64];
+        found.extend(all(conn, sql, asked, rows::session)?);
+    }
+    found.sort_by_key(|session| (Reverse(session.created_at), session.sid));
+    found.truncate(MOST_SIBLINGS);
+    let mut found: Vec<Judged> =
+        found.into_iter().map(|session| judged(conn, issuer, session)).collect::<Answer<_>>()?;
+    found.retain(|judged| !judged.session.is_cut_off(&judged.cutoffs));
+    Ok(found)
 }
 
 /// All keys, by time of making: the order of the JWKS, which must not change with their states.
