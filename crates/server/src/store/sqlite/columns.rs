@@ -19,8 +19,8 @@ impl Columns for Row<'_> {
     }
 }
 
-/// One after another, in the order of the statement, for rows that are read with every request: to search for
-/// two dozen names takes a fifth of all that the store does for a refresh. Tests check that they are those names.
+/// One after another, in the order of the statement, for rows that are read with every request, so that nobody
+/// searches for two dozen names. Tests check that they are those names.
 pub(super) struct InOrder<'a, 's> {
     row: &'a Row<'s>,
     next: Cell<usize>,
