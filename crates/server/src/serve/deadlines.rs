@@ -26,10 +26,6 @@ impl Timer for Deadlines {
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         Box::pin(Deadline { deadline: deadline.into(), sleep: Arc::clone(&self.0) })
     }
-
-    fn now(&self) -> Instant {
-        tokio::time::Instant::now().into()
-    }
 }
 
 struct Deadline {
