@@ -255,7 +255,7 @@ fn every_fail_point_of_the_program_is_in_the_table() {
                 let after = source.split("fail_point!(").skip(1);
                 let name = after.map(|text| text.split('"').nth(1).unwrap());
                 // Those of the routes are named after the route.
-                names.extend(name.map(|name| name.replace(" {route}", "")));
+                names.extend(name.map(|name| name.replace(" {route}", "").replace(" {}", "")));
             }
         }
     }

@@ -91,7 +91,10 @@ fn as_version_1(data: &Path, keys: &Path) -> (String, String) {
     write(&keys.join("feed.p8"), &feed);
     let conn = Connection::open(data.join("rescind.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE key; DROP TABLE audit; DROP TABLE gone; DROP INDEX log_key; \
+        "DROP TRIGGER amount_account_made; DROP TRIGGER amount_account_gone; \
+         DROP TRIGGER amount_session_made; DROP TRIGGER amount_session_over; \
+         DROP TRIGGER amount_session_gone; DROP TABLE amount; \
+         DROP TABLE key; DROP TABLE audit; DROP TABLE gone; DROP INDEX log_key; \
          DROP TRIGGER account_never_returns; DROP TRIGGER realm_only_rises; \
          ALTER TABLE account DROP COLUMN banned; ALTER TABLE realm DROP COLUMN keys_version; \
          ALTER TABLE realm DROP COLUMN swept_to; \
