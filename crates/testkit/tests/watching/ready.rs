@@ -158,12 +158,13 @@ async fn a_sign_in_that_is_turned_away_has_cost_the_store_nothing() {
     .await;
     let http = watched.authority.http();
     let body = |name: &str| json!({ "username": name, "password": PASSWORD, "carrier": "token" });
-    for name in ["at-work", "waiting"] {
+    let pool = || watched.authority.app.authority.hasher().state();
+    // One after the other: the queue has room for one.
+    for (name, waiting) in [("at-work", 0), ("waiting", 1)] {
         let (http, body) = (http.clone(), body(name));
         tokio::spawn(async move { http.post_json("/login", &body).await });
+        until(name, || (pool().busy, pool().waiting) == (1, waiting)).await;
     }
-    let pool = || watched.authority.app.authority.hasher().state();
-    until("the queue is full", || pool().busy == 1 && pool().waiting == 1).await;
     // Who read first would fail by that, and be counted as that.
     fail::cfg("store::before_read", "return").unwrap();
     let answer = http.post_json("/login", &body("turned-away")).await;
