@@ -28,7 +28,7 @@ async fn while_the_key_set_is_outdated_all_tokens_of_unknown_keys_share_one_fetc
     };
     assert_eq!(verifier.check(&token(0)).unwrap_err(), STALE);
     authority.fault("/jwks", None);
-    let checks = (0..10_000).map(|n| {
+    let checks = (0..1_000).map(|n| {
         let (verifier, token) = (verifier.clone(), token(n));
         async move { verifier.check_online(&token).await }
     });
