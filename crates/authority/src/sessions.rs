@@ -36,6 +36,12 @@ fn of_account(sub: Sub) -> Load {
     Load { account: Some(AccountRef::Sub(sub)), siblings: true, ..Load::default() }
 }
 
+/// Whether there is anything to end: nothing but time has ended it. What ends does not ask the clock, for a request
+/// that keeps a session alive may not be written yet.
+fn may_live(judged: &Judged, loaded: &Loaded) -> bool {
+    judged.session.check(loaded.account.as_ref(), &judged.cutoffs, 0).is_ok()
+}
+
 /// The session of a view, if it lives and is this account's.
 fn owned(loaded: &Loaded, sub: Sub, now: u64) -> Option<&Session> {
     loaded.alive(now).map(|(session, _)| session).filter(|session| session.sub == sub)
@@ -72,9 +78,12 @@ impl Authority {
     /// Ends one session of an account. Another account's session is not found.
     pub async fn end_session(&self, sub: Sub, sid: Sid) -> Result<Head, SessionError> {
         let now = self.clock.now().wall;
-        let rule = move |loaded: &Loaded| match owned(loaded, sub, now) {
-            Some(session) => (end_elsewhere(session, now), Ok(())),
-            None => (Vec::new(), Err(SessionError::NotFound)),
+        let rule = move |loaded: &Loaded| {
+            let found = loaded.session.as_ref().filter(|judged| may_live(judged, loaded));
+            match found.map(|judged| &judged.session).filter(|session| session.sub == sub) {
+                Some(session) => (end_elsewhere(session, now), Ok(())),
+                None => (Vec::new(), Err(SessionError::NotFound)),
+            }
         };
         let (found, head) = transact_at(&*self.store, Load::session(sid), rule)
             .await
@@ -90,11 +99,13 @@ impl Authority {
         let now = self.clock.now().wall;
         let (sub, keep) = (present.session.sub, present.session.sid);
         let (ended, head) = transact_at(&*self.store, of_account(sub), move |loaded| {
-            if !living(loaded, now).any(|s| s.sid == keep) {
+            let all = loaded.siblings.iter().filter(|judged| may_live(judged, loaded));
+            let (kept, others): (Vec<_>, Vec<_>) =
+                all.map(|judged| &judged.session).partition(|session| session.sid == keep);
+            if kept.is_empty() {
                 return (Vec::new(), Err(SessionError::Ended));
             }
-            let others: Vec<&Session> = living(loaded, now).filter(|s| s.sid != keep).collect();
-            let writes = others.iter().flat_map(|s| end_elsewhere(s, now)).collect();
+            let writes = others.iter().flat_map(|session| end_elsewhere(session, now)).collect();
             (writes, Ok(others.len()))
         })
         .await

@@ -94,3 +94,28 @@ async fn when_a_session_was_last_used_outlives_a_restart() {
     let authority = authority.restart().await;
     assert_eq!(row(&authority, sid).await.unwrap().last_seen_at, before + 61_000_000);
 }
+
+// S08: what keeps it alive may not be written yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_served_a_moment_ago_is_ended_whatever_the_store_knows_of_it() {
+    let authority = TestAuthority::start_with(|config| {
+        config.settings.argon2.memory_kib = 64;
+        config.settings.cookie_life.idle = Duration::from_secs(600);
+    })
+    .await;
+    authority.person("alice").await;
+    for one_by_one in [false, true] {
+        let (mut one, mut other) = (held(&authority).await, held(&authority).await);
+        let sid = cookie_session(&authority, one.session_cookie());
+        authority.clock.advance(Duration::from_secs(590));
+        for browser in [&mut one, &mut other] {
+            assert_eq!(browser.get("/whoami").await.status, 200);
+        }
+        authority.clock.advance(Duration::from_secs(20));
+        let path = if one_by_one { format!("/sessions/{sid}") } else { "/sessions".to_owned() };
+        let ended = other.send(Method::DELETE, &path, None).await;
+        assert!(ended.status.is_success(), "{path}: {}", ended.text());
+        refused(&mut one, &path).await;
+        assert_eq!(other.get("/whoami").await.status, 200);
+    }
+}
