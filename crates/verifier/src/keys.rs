@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 
 /// For how long a set that is known to be outdated still judges.
 const HARD_EXPIRY: Duration = Duration::from_secs(10 * 60);
@@ -151,12 +152,10 @@ impl KeyRing {
         self.fetched && in_force.is_some_and(|mark| mark.hash != self.load().hash)
     }
 
-    /// Waits until the next attempt to fetch has ended, at most so long.
-    pub(crate) async fn next_attempt(&self, limit: Duration) {
+    /// Waits until the next attempt to fetch has ended, or nothing newer is in force. False if that takes longer.
+    pub(crate) async fn next_attempt(&self, limit: Instant) -> bool {
         let mut attempts = self.attempts.subscribe();
-        if self.outdated() {
-            let _ = tokio::time::timeout(limit, attempts.changed()).await;
-        }
+        !self.outdated() || timeout_at(limit, attempts.changed()).await.is_ok()
     }
 
     /// Fetches whenever the set is outdated; for ever. The only place that fetches after the start: so
@@ -180,6 +179,7 @@ impl KeyRing {
                 fetched = fetch() => fetched,
                 _ = back.changed() => continue,
             };
+            let before = self.load().hash;
             match fetched {
                 Ok(document) => match self.install(&document) {
                     Ok(()) => tracing::info!(keys = self.load().set.len(), "key set loaded"),
@@ -193,7 +193,7 @@ impl KeyRing {
             }
             self.attempts.send_modify(|n| *n += 1);
             // One that helped is no reason to wait longer, also where keys have changed again meanwhile.
-            let helped = !self.outdated();
+            let helped = !self.outdated() || self.load().hash != before;
             if helped {
                 pause = Duration::from_secs(1);
             }
@@ -264,6 +264,23 @@ mod tests {
         let _ = tokio::time::timeout(Duration::from_secs(60), keep).await;
         let fetches = fetches.load(Ordering::Relaxed);
         assert!((2..=7).contains(&fetches), "{fetches} fetches in a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fetches_that_bring_other_keys_do_not_grow_further_apart() {
+        let ring = KeyRing::new(vec![Alg::Es256]);
+        let (fetches, back) = (AtomicU32::new(0), watch::Sender::new(0));
+        let fetch = || {
+            let version = u64::from(fetches.fetch_add(1, Ordering::Relaxed)) + 1;
+            let documents = [0, 1].map(|_| jwks(signing_key().public()));
+            // By the time that it comes, another one is in force.
+            ring.announce(mark(&documents[1], version), true, 7);
+            async { Ok::<_, Infallible>(documents.into_iter().next().unwrap_or_default().into()) }
+        };
+        ring.announce(mark("other", 0), true, 7);
+        let _ =
+            tokio::time::timeout(Duration::from_secs(60), ring.keep(fetch, back.subscribe())).await;
+        assert!(fetches.load(Ordering::Relaxed) >= 59);
     }
 
     #[tokio::test(start_paused = true)]

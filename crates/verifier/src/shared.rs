@@ -9,7 +9,7 @@ use crate::clock::{Clock, Now};
 use crate::ended::Waiters;
 use crate::fetch::Authority;
 use crate::following::{Following, Keeper};
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, Loaded};
 use crate::known::{FactCache, Known};
 use crate::lease::{Lease, Moment};
 use crate::online::Online;
@@ -21,7 +21,7 @@ use crate::trouble::FetchError;
 use crate::turns::Turns;
 use arc_swap::ArcSwapOption;
 use rescind_wire::frame::KeysMark;
-use rescind_wire::revocation::TokenKeys;
+use rescind_wire::revocation::{Target, TokenKeys};
 use rescind_wire::token::{self, InvalidToken, Unproven};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +110,9 @@ impl Core {
         }
         let read = || {
             let keys = self.keys.load();
-            Unproven::read(token, &keys.set).map(drop).map_err(|cause| self.refusal(cause))
+            Unproven::read(token, &keys.set)
+                .map(drop)
+                .map_err(|why| self.refusal(token, &keys, why))
         };
         self.turns.take(read, || self.check(token, demand)).await
     }
@@ -122,20 +124,39 @@ impl Core {
     ) -> Result<(Principal, Judged), Refusal> {
         let keys = self.keys.load();
         let verified = token::verify(token, &keys.set, &self.settings.expected)
-            .map_err(|cause| self.refusal(cause))?;
+            .map_err(|why| self.refusal(token, &keys, why))?;
         let facts = Facts::of(verified, keys.version);
         self.judge(self.facts.keep(Known::new(token, facts, Arc::downgrade(self))), demand)
     }
 
-    /// What is said of a token that could not be verified.
-    fn refusal(&self, cause: InvalidToken) -> Refusal {
+    /// What is said of a token that could not be verified with these keys.
+    fn refusal(&self, token: &str, keys: &Loaded, cause: InvalidToken) -> Refusal {
         let nothing_known = || self.lease.load().is_none() && !self.monitors();
+        let other_keys = || self.keys.outdated() || self.keys.load().version != keys.version;
         match cause {
             // Nothing is called invalid by who does not know the keys, or nothing at all.
-            InvalidToken::UnknownKey if self.keys.outdated() => Refusal::STALE,
+            InvalidToken::UnknownKey if other_keys() => match self.key_is_revoked(token) {
+                // The key came and was taken back before a set with it was fetched.
+                true => Refusal::Revoked,
+                false => Refusal::STALE,
+            },
             _ if nothing_known() => Refusal::STALE,
             cause => cause.into(),
         }
+    }
+
+    /// Whether the token is of a key that may be in the set that is on its way.
+    pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
+        let read = |set| Unproven::read(token, set).map(drop);
+        self.keys.outdated() && read(&self.keys.load().set) == Err(InvalidToken::UnknownKey)
+    }
+
+    fn key_is_revoked(&self, token: &str) -> bool {
+        token::claimed_kid(token).is_some_and(|kid| {
+            let key = Target::Key(kid);
+            let keys = [(key.scope(), key.key(&self.settings.expected.issuer))];
+            self.set.killed(&keys.into_iter().collect(), 0)
+        })
     }
 
     fn judge(&self, known: Arc<Known>, demand: Demand) -> Result<(Principal, Judged), Refusal> {

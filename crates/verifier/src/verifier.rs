@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How long a request waits for the authority's answer: two tries and a little.
 const ONLINE: Duration = Duration::from_millis(2500);
-/// How long a token of an unknown key waits for the key set that is on its way.
-const KEYS: Duration = Duration::from_secs(1);
+/// How long a token of an unknown key waits for the key set that is on its way: the pause between two fetches, and
+/// a fetch.
+const KEYS: Duration = Duration::from_secs(2);
 
 /// Checks access tokens of one issuer for one audience. Cheap to clone; the background tasks end with the
 /// last clone (layers hold clones).
@@ -194,14 +196,22 @@ impl Verifier {
         self.judge(token, Demand { tolerate, ..Demand::default() }).await
     }
 
-    /// A check that waits, once, for a key set that is known to be on its way.
+    /// A check that waits for a key set that is known to be on its way.
     async fn judge(&self, token: &str, demand: Demand) -> Result<(Principal, Judged), Refusal> {
         let core = self.core();
-        let judged = core.check_in_turn(token, demand).await;
-        if matches!(judged, Err(Refusal::Stale { .. })) && core.keys.outdated() {
-            core.keys.next_attempt(KEYS).await;
-            return core.check_in_turn(token, demand).await;
+        let limit = Instant::now() + KEYS;
+        loop {
+            let version = core.keys.version();
+            let judged = core.check_in_turn(token, demand).await;
+            if !matches!(judged, Err(Refusal::Stale { .. })) {
+                return judged;
+            }
+            // The set may have come meanwhile.
+            let comes = core.keys.version() != version
+                || core.lacks_key_of(token) && core.keys.next_attempt(limit).await;
+            if !comes {
+                return judged;
+            }
         }
-        judged
     }
 }

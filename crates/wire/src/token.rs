@@ -130,6 +130,11 @@ pub fn verify_own(token: &str, keys: &KeySet, issuer: &str) -> Result<Verified, 
     Unproven::read(token, keys)?.prove_own(issuer)
 }
 
+/// The id of the key that a token says it was signed with. Nothing of it is proven.
+pub fn claimed_kid(token: &str) -> Option<String> {
+    jws::read_header(jws::parts(token).ok()?.header).ok()?.kid
+}
+
 /// A token of a known key whose signature is still to be verified, which is nearly all that a check costs.
 #[derive(Debug)]
 pub struct Unproven<'a> {

@@ -5,6 +5,7 @@ use crate::{SOON, STALE};
 use rescind_verifier::{BuildError, FetchError, Refusal};
 use rescind_wire::frame::{Frame, KeysMark};
 use rescind_wire::jws::Alg;
+use rescind_wire::revocation::Target;
 use rescind_wire::token::{InvalidToken, sign};
 use rescind_wire::{b64, sha256};
 use std::sync::atomic::Ordering;
@@ -36,6 +37,23 @@ async fn while_the_key_set_is_outdated_all_tokens_of_unknown_keys_share_one_fetc
         assert_eq!(judged.unwrap_err(), InvalidToken::UnknownKey.into());
     }
     assert_eq!(authority.asked("/jwks"), before + 2);
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_back_before_it_was_fetched_is_no_reason_to_wait() {
+    let authority = Authority::serve().await;
+    let verifier = authority.verifier().await;
+    until("the feed", || authority.feeds.load(Ordering::SeqCst) == 1).await;
+    authority.fault("/jwks", Fault::Down);
+    authority.rotate();
+    let token = authority.token(1);
+    until("that another set is in force", || verifier.check(&token).err() == Some(STALE)).await;
+    let kid = authority.world().token_key.kid().to_owned();
+    authority.revoke(&Target::Key(kid));
+    until("the refusal", || verifier.check(&token).err() == Some(Refusal::Revoked)).await;
+    authority.rotate();
+    assert_eq!(verifier.check_online(&authority.token(1)).await.unwrap_err(), STALE);
+    assert_eq!(verifier.check_online(&token).await.unwrap_err(), Refusal::Revoked);
 }
 
 // T08, K07
