@@ -2,8 +2,8 @@
 //!
 //! Owns the loaded set and what the authority last said is in force. An unknown `kid` causes no fetch while
 //! both are equal: 10,000 tokens with random kids cause none. Otherwise there is one fetch at a time, for all
-//! tokens together, further apart each time it does not help: at most 7 in the first minute, then one in 30 s.
-//! A fetch that fails leaves the last good set, for [`HARD_EXPIRY`] at most: then nothing is judged by a set
+//! tokens together, one second after the last. Where what came does not help they are further apart each time: at most
+//! 7 in the first minute, then one in 30 s. A fetch that fails leaves the last good set, for [`HARD_EXPIRY`] at most: then nothing is judged by a set
 //! that is known to be outdated. Secrets shared with the authority are given, never fetched,
 //! and then no document counts. The requests themselves are in [`crate::fetch`].
 
@@ -179,7 +179,7 @@ impl KeyRing {
                 fetched = fetch() => fetched,
                 _ = back.changed() => continue,
             };
-            let before = self.load().hash;
+            let (before, came) = (self.load().hash, fetched.is_ok());
             match fetched {
                 Ok(document) => match self.install(&document) {
                     Ok(()) => tracing::info!(keys = self.load().set.len(), "key set loaded"),
@@ -192,14 +192,16 @@ impl KeyRing {
                 }
             }
             self.attempts.send_modify(|n| *n += 1);
-            // One that helped is no reason to wait longer, also where keys have changed again meanwhile.
-            let helped = !self.outdated() || self.load().hash != before;
-            if helped {
+            // What helped is no reason to wait longer, also where keys have changed again meanwhile; nor is that nothing
+            // came: as soon as the way is free, every token of a new key waits for this.
+            let in_vain = came && self.outdated() && self.load().hash == before;
+            if !in_vain {
                 pause = Duration::from_secs(1);
             }
-            let longer = if helped { pause } else { (pause * 2).min(Duration::from_secs(30)) };
             tokio::select! {
-                () = tokio::time::sleep(pause) => pause = longer,
+                () = tokio::time::sleep(pause) => if in_vain {
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                },
                 _ = back.changed() => pause = Duration::from_secs(1),
             }
         }
@@ -295,8 +297,9 @@ mod tests {
             async { Err::<bytes::Bytes, _>("nobody is there") }
         };
         let comes_back = async {
-            tokio::time::sleep(Duration::from_secs(40)).await;
+            tokio::time::sleep(Duration::from_millis(40_500)).await;
             let before = fetches.load(Ordering::Relaxed);
+            assert_eq!(before, 41, "one a second");
             back.send_replace(1);
             tokio::time::sleep(Duration::from_millis(1)).await;
             assert_eq!(fetches.load(Ordering::Relaxed), before + 1);

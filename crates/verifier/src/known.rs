@@ -13,20 +13,19 @@ use rescind_wire::token::Claims;
 use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
-/// A token that was verified, and what is true of it for ever.
+/// What is true for ever of a token that was verified.
 pub(crate) struct Known {
     pub(crate) facts: Facts,
-    token: Box<str>,
     /// The verifier. It holds what it knows, so what it knows does not hold it.
     pub(crate) core: Weak<Core>,
 }
 
 impl Known {
-    pub(crate) fn new(token: &str, facts: Facts, core: Weak<Core>) -> Self {
-        Self { facts, token: token.into(), core }
+    pub(crate) fn new(facts: Facts, core: Weak<Core>) -> Self {
+        Self { facts, core }
     }
 
-    /// The memory that it takes, with its place in the cache.
+    /// The memory that it takes.
     fn memory(&self) -> usize {
         let texts = |list: &Vec<String>| {
             block(size_of::<String>() * list.capacity())
@@ -36,9 +35,7 @@ impl Known {
         let Claims { iss, client_id, scope, aud, roles, amr, .. } = claims;
         let texts = texts(aud) + texts(roles) + texts(amr);
         let single = [iss.capacity(), client_id.capacity(), scope.capacity(), kid.capacity()];
-        PLACE
-            + block(size_of::<Self>() + COUNTS)
-            + block(self.token.len())
+        block(size_of::<Self>() + COUNTS)
             + block(revocation_keys.memory())
             + texts
             + single.map(block).into_iter().sum::<usize>()
@@ -50,6 +47,8 @@ const COUNTS: usize = 2 * size_of::<usize>();
 /// What the cache itself takes for each token at the most: its tables have free places, and places of tokens
 /// that have left.
 const PLACE: usize = 224;
+/// Bytes of a token that are hashed.
+const END: usize = 40;
 
 /// What an allocator takes for a block of so many bytes: with a word of its own, in steps of two.
 fn block(bytes: usize) -> usize {
@@ -62,10 +61,11 @@ pub(crate) struct FactCache {
     hashes: RandomState,
 }
 
-/// A token that is held, with its hash.
+/// A token that is held, with its hash. It lies beside what is known of it, so that the processor can fetch both at
+/// once.
 struct Key {
     hash: u64,
-    known: Arc<Known>,
+    token: Box<str>,
 }
 
 /// A token that is asked for, with its hash.
@@ -88,7 +88,7 @@ impl Hash for Asked<'_> {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.known.token == other.known.token
+        self.hash == other.hash && self.token == other.token
     }
 }
 
@@ -96,7 +96,7 @@ impl Eq for Key {}
 
 impl Equivalent<Key> for Asked<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && *self.token == *key.known.token
+        self.hash == key.hash && *self.token == *key.token
     }
 }
 
@@ -104,8 +104,8 @@ impl Equivalent<Key> for Asked<'_> {
 struct Weight;
 
 impl Weighter<Key, Arc<Known>> for Weight {
-    fn weight(&self, key: &Key, _: &Arc<Known>) -> u64 {
-        key.known.memory() as u64
+    fn weight(&self, key: &Key, known: &Arc<Known>) -> u64 {
+        (PLACE + block(key.token.len()) + known.memory()) as u64
     }
 }
 
@@ -124,18 +124,24 @@ impl FactCache {
         if token.len() > MAX_TOKEN {
             return None;
         }
-        let asked = Asked { hash: self.hashes.hash_one(token), token };
+        let asked = Asked { hash: self.hash(token), token };
         let known = self.cache.try_get(&asked).ok().flatten()?;
         (known.facts.key_set == key_set).then_some(known)
     }
 
     /// Keeps a token that was verified.
-    pub(crate) fn keep(&self, known: Known) -> Arc<Known> {
-        let hash = self.hashes.hash_one(&*known.token);
-        let known = Arc::new(known);
+    pub(crate) fn keep(&self, token: &str, known: Known) -> Arc<Known> {
+        let (hash, known) = (self.hash(token), Arc::new(known));
         // A cache under contention is not worth waiting for.
-        let _ = self.cache.try_insert(Key { hash, known: Arc::clone(&known) }, Arc::clone(&known));
+        let _ = self.cache.try_insert(Key { hash, token: token.into() }, Arc::clone(&known));
         known
+    }
+
+    /// By the end of the signature, which tells verified tokens apart as well as all of it does. Any other token of the
+    /// same end is told apart when the whole is compared.
+    fn hash(&self, token: &str) -> u64 {
+        let end = token.as_bytes();
+        self.hashes.hash_one(&end[end.len().saturating_sub(END)..])
     }
 }
 

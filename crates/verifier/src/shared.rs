@@ -27,6 +27,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long a token of an unknown key waits for the key set that is on its way: the pause between two fetches, and
+/// a fetch.
+const KEYS: Duration = Duration::from_secs(2);
 
 pub(crate) struct Core {
     pub(crate) settings: Settings,
@@ -117,6 +122,28 @@ impl Core {
         self.turns.take(read, || self.check(token, demand)).await
     }
 
+    /// The same, which waits for a key set that is known to be on its way.
+    pub(crate) async fn check_with_keys(
+        self: &Arc<Self>,
+        token: &str,
+        demand: Demand,
+    ) -> Result<(Principal, Judged), Refusal> {
+        let limit = Instant::now() + KEYS;
+        loop {
+            let version = self.keys.version();
+            let judged = self.check_in_turn(token, demand).await;
+            if !matches!(judged, Err(Refusal::Stale { .. })) {
+                return judged;
+            }
+            // The set may have come meanwhile.
+            let comes = self.keys.version() != version
+                || self.lacks_key_of(token) && self.keys.next_attempt(limit).await;
+            if !comes {
+                return judged;
+            }
+        }
+    }
+
     fn check_new(
         self: &Arc<Self>,
         token: &str,
@@ -126,7 +153,7 @@ impl Core {
         let verified = token::verify(token, &keys.set, &self.settings.expected)
             .map_err(|why| self.refusal(token, &keys, why))?;
         let facts = Facts::of(verified, keys.version);
-        self.judge(self.facts.keep(Known::new(token, facts, Arc::downgrade(self))), demand)
+        self.judge(self.facts.keep(token, Known::new(facts, Arc::downgrade(self))), demand)
     }
 
     /// What is said of a token that could not be verified with these keys.
@@ -146,7 +173,7 @@ impl Core {
     }
 
     /// Whether the token is of a key that may be in the set that is on its way.
-    pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
+    fn lacks_key_of(&self, token: &str) -> bool {
         let read = |set| Unproven::read(token, set).map(drop);
         self.keys.outdated() && read(&self.keys.load().set) == Err(InvalidToken::UnknownKey)
     }

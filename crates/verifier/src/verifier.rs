@@ -13,13 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 /// How long a request waits for the authority's answer: two tries and a little.
 const ONLINE: Duration = Duration::from_millis(2500);
-/// How long a token of an unknown key waits for the key set that is on its way: the pause between two fetches, and
-/// a fetch.
-const KEYS: Duration = Duration::from_secs(2);
 
 /// Checks access tokens of one issuer for one audience. Cheap to clone; the background tasks end with the
 /// last clone (layers hold clones).
@@ -159,7 +155,7 @@ impl Verifier {
     pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, Judged), Refusal> {
         let arrival = self.core().online.moment(self.core().clock.now());
         // Who is refused anyway costs the authority nothing.
-        let first = self.judge(token, Demand::default()).await;
+        let first = self.core().check_with_keys(token, Demand::default()).await;
         if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked | Refusal::Busy { .. }))
         {
             return first;
@@ -169,7 +165,7 @@ impl Verifier {
             proven?;
         }
         let as_of = Some(arrival);
-        self.judge(token, Demand { as_of, ..Demand::default() }).await
+        self.core().check_with_keys(token, Demand { as_of, ..Demand::default() }).await
     }
 
     pub(crate) async fn judge_within(
@@ -177,7 +173,8 @@ impl Verifier {
         token: &str,
         staleness: Option<Duration>,
     ) -> Result<(Principal, Judged), Refusal> {
-        let judged = self.judge(token, Demand { staleness, ..Demand::default() }).await;
+        let judged =
+            self.core().check_with_keys(token, Demand { staleness, ..Demand::default() }).await;
         match judged {
             Err(Refusal::Stale { .. }) | Ok((_, Judged { unproven: true, .. }))
                 if staleness.is_some() =>
@@ -193,25 +190,6 @@ impl Verifier {
         token: &str,
         tolerate: Option<Duration>,
     ) -> Result<(Principal, Judged), Refusal> {
-        self.judge(token, Demand { tolerate, ..Demand::default() }).await
-    }
-
-    /// A check that waits for a key set that is known to be on its way.
-    async fn judge(&self, token: &str, demand: Demand) -> Result<(Principal, Judged), Refusal> {
-        let core = self.core();
-        let limit = Instant::now() + KEYS;
-        loop {
-            let version = core.keys.version();
-            let judged = core.check_in_turn(token, demand).await;
-            if !matches!(judged, Err(Refusal::Stale { .. })) {
-                return judged;
-            }
-            // The set may have come meanwhile.
-            let comes = core.keys.version() != version
-                || core.lacks_key_of(token) && core.keys.next_attempt(limit).await;
-            if !comes {
-                return judged;
-            }
-        }
+        self.core().check_with_keys(token, Demand { tolerate, ..Demand::default() }).await
     }
 }

@@ -248,7 +248,7 @@ fn online_terms_want_a_head_that_was_sent_after_the_request_came() {
 #[test]
 fn a_kept_token_is_judged_anew_each_time() {
     let cache = FactCache::new(1 << 20);
-    let first = cache.keep(Known::new("a token", facts(), Weak::new()));
+    let first = cache.keep("a token", Known::new(facts(), Weak::new()));
     let get = || cache.get("a token", 1).unwrap();
     let world = Still::at(at(1));
     assert!(world.judge(&get().facts).is_ok());

@@ -86,7 +86,7 @@ impl World {
     fn waits(&self, claims: Claims, kid: &str) -> Waits {
         let revocation_keys = TokenKeys::of(&claims, kid);
         let facts = Facts { claims, kid: kid.into(), revocation_keys, key_set: 0 };
-        let known = Known::new("a token", facts, Arc::downgrade(&self.core));
+        let known = Known::new(facts, Arc::downgrade(&self.core));
         Box::pin(ended(self.core.clone(), Arc::new(known)))
     }
 

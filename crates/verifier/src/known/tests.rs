@@ -5,10 +5,11 @@ use crate::check::Refusal;
 use crate::clock::ManualClock;
 use crate::fixture::{self, claims, signing_key};
 use crate::shared::Demand;
-use rescind_wire::b64;
+use rescind_wire::frame::KeysMark;
 use rescind_wire::id::Jti;
 use rescind_wire::jwk::{SigningKey, jwks};
 use rescind_wire::token;
+use rescind_wire::{b64, sha256};
 
 const ISSUER: &str = "https://auth.example";
 
@@ -60,6 +61,17 @@ fn facts_of_another_key_set_are_verified_anew() {
     assert!(!is_known(&core, &token));
     check(&core, &token);
     assert!(!is_known(&core, &token), "its key is gone");
+}
+
+#[tokio::test]
+async fn a_set_that_comes_while_a_token_has_its_turn_is_the_one_that_counts() {
+    let (key, next) = (signing_key(), signing_key());
+    let (core, token, document) = (core(&key), token(&next, 1), jwks(next.public()));
+    let mark = KeysMark { version: 2, hash: sha256(&[document.as_bytes()]) };
+    core.keys.announce(mark, true, 1);
+    let comes = async { core.keys.install(document.as_bytes()).unwrap() };
+    let _ = tokio::join!(core.check_with_keys(&token, Demand::default()), comes);
+    assert!(is_known(&core, &token), "it was verified");
 }
 
 // T32
