@@ -122,6 +122,8 @@ impl<K: Keeper> Follow<K> {
                     let (epoch, pos) = (position.epoch, position.pos);
                     tracing::info!(%epoch, pos, entries = entries.len(), "snapshot");
                 }
+                // What was wished for while it was under way is this one, unless it turns out otherwise.
+                self.core.following().take_snapshot_wish();
                 self.core.take(snapshot, sealed);
                 Ok(())
             }

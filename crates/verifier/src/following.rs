@@ -43,9 +43,9 @@ impl Following {
         self.snapshot_wanted.load(Ordering::SeqCst)
     }
 
-    /// Makes the next round begin with a snapshot.
-    pub(crate) fn wish_snapshot(&self) {
-        self.snapshot_wanted.store(true, Ordering::SeqCst);
+    /// Makes the next round begin with a snapshot. Whether nobody had wished for it yet.
+    pub(crate) fn wish_snapshot(&self) -> bool {
+        !self.snapshot_wanted.swap(true, Ordering::SeqCst)
     }
 
     /// Where the log is applied.

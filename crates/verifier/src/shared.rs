@@ -232,8 +232,9 @@ impl Core {
             }
             Effect::Acknowledge => self.online.acknowledge(),
             Effect::FetchSnapshot(why) => {
-                tracing::info!(?why, "a snapshot is needed");
-                self.following.wish_snapshot();
+                if self.following.wish_snapshot() {
+                    tracing::info!(?why, "a snapshot is needed");
+                }
                 self.following.wake.notify_one();
             }
             Effect::Alarm(alarm) => {

@@ -175,8 +175,9 @@ impl Keeper for Relayed {
         for effect in self.following.follower().step(event) {
             match effect {
                 Effect::FetchSnapshot(why) => {
-                    tracing::info!(?why, "a snapshot is needed");
-                    self.following.wish_snapshot();
+                    if self.following.wish_snapshot() {
+                        tracing::info!(?why, "a snapshot is needed");
+                    }
                     self.following.wake.notify_one();
                 }
                 Effect::Alarm(alarm) => {
