@@ -18,6 +18,22 @@ const STALE: Refusal = Refusal::Stale { retry_after: Duration::from_secs(1) };
 const SOON: Duration = Duration::from_millis(700);
 
 #[tokio::test]
+async fn heads_that_name_a_new_epoch_while_its_snapshot_is_on_its_way_ask_for_no_other() {
+    let authority = Authority::serve().await;
+    let verifier = authority.verifier().await;
+    until("the feed", || authority.feeds.load(Ordering::SeqCst) == 1).await;
+    let before = authority.asked("/snapshot");
+    authority.fault("/snapshot", Fault::AfterHeads);
+    authority.restore();
+    let token = authority.token(1);
+    until("the new epoch", || verifier.check(&token).is_ok()).await;
+    let heads = authority.asked("/head");
+    until("more heads", || authority.asked("/head") > heads + 2).await;
+    assert_eq!(authority.asked("/snapshot"), before + 1);
+    assert_eq!(authority.feeds.load(Ordering::SeqCst), 1, "its feed stays open");
+}
+
+#[tokio::test]
 async fn a_built_verifier_is_ready_and_a_revocation_reaches_it() {
     let authority = Authority::serve().await;
     authority.revoke(&Target::Subject(authority.claims(7).sub));

@@ -59,6 +59,8 @@ pub(crate) enum Fault {
     Html,
     Huge,
     Body(Vec<u8>),
+    /// As ever, once two more heads have been asked for.
+    AfterHeads,
 }
 
 #[derive(Clone)]
@@ -299,6 +301,11 @@ async fn faulty(State(authority): State<Authority>, request: Request, next: Next
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
         Some(Fault::Body(bytes)) => ([(header::CONTENT_TYPE, FRAME)], bytes).into_response(),
+        Some(Fault::AfterHeads) => {
+            let asked = authority.asked("/head");
+            until("heads", || authority.asked("/head") > asked + 1).await;
+            next.run(request).await
+        }
     }
 }
 
