@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
 
 /// For how long a set that is known to be outdated still judges.
 const HARD_EXPIRY: Duration = Duration::from_secs(10 * 60);
@@ -152,10 +151,13 @@ impl KeyRing {
         self.fetched && in_force.is_some_and(|mark| mark.hash != self.load().hash)
     }
 
-    /// Waits until the next attempt to fetch has ended, or nothing newer is in force. False if that takes longer.
-    pub(crate) async fn next_attempt(&self, limit: Instant) -> bool {
+    /// Waits until the next attempt to fetch has ended, or nothing newer is in force.
+    pub(crate) async fn next_attempt(&self) {
         let mut attempts = self.attempts.subscribe();
-        !self.outdated() || timeout_at(limit, attempts.changed()).await.is_ok()
+        if self.outdated() {
+            // The sender is held here, so it cannot be gone.
+            let _ = attempts.changed().await;
+        }
     }
 
     /// Fetches whenever the set is outdated; for ever. The only place that fetches after the start: so

@@ -23,11 +23,12 @@ use arc_swap::ArcSwapOption;
 use rescind_wire::frame::KeysMark;
 use rescind_wire::revocation::{Target, TokenKeys};
 use rescind_wire::token::{self, InvalidToken, Unproven};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::sleep;
 
 /// How long a token of an unknown key waits for the key set that is on its way: the pause between two fetches, and
 /// a fetch.
@@ -128,7 +129,7 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        let limit = Instant::now() + KEYS;
+        let mut limit = pin!(sleep(KEYS));
         loop {
             let version = self.keys.version();
             let judged = self.check_in_turn(token, demand).await;
@@ -137,7 +138,11 @@ impl Core {
             }
             // The set may have come meanwhile.
             let comes = self.keys.version() != version
-                || self.lacks_key_of(token) && self.keys.next_attempt(limit).await;
+                || self.lacks_key_of(token)
+                    && tokio::select! {
+                        () = &mut limit => false,
+                        () = self.keys.next_attempt() => true,
+                    };
             if !comes {
                 return judged;
             }
