@@ -111,19 +111,19 @@ impl<K: Keeper> Follow<K> {
     }
 
     async fn snapshot(&self) -> Result<(), FetchError> {
-        self.core.following().take_snapshot_wish();
+        self.core.following().fetch_begins();
         let fetch = async {
             self.core.renew(&self.authority).await?;
             self.authority.snapshot().await
         };
-        match fetch.await {
+        let fetched = fetch.await;
+        self.core.following().fetch_ends();
+        match fetched {
             Ok((snapshot, sealed)) => {
                 if let Frame::Snapshot { position, entries } = &snapshot {
                     let (epoch, pos) = (position.epoch, position.pos);
                     tracing::info!(%epoch, pos, entries = entries.len(), "snapshot");
                 }
-                // What was wished for while it was under way is this one, unless it turns out otherwise.
-                self.core.following().take_snapshot_wish();
                 self.core.take(snapshot, sealed);
                 Ok(())
             }

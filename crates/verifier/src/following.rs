@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 pub(crate) struct Following {
     follower: Mutex<Follower>,
     snapshot_wanted: AtomicBool,
+    /// Whether one is being fetched.
+    fetching: AtomicBool,
     /// Wakes the feed's reader: it must reconnect or fetch a snapshot.
     pub(crate) wake: Notify,
 }
@@ -25,6 +27,7 @@ impl Following {
         Self {
             follower: Mutex::new(Follower::new()),
             snapshot_wanted: AtomicBool::new(true),
+            fetching: AtomicBool::new(false),
             wake: Notify::new(),
         }
     }
@@ -33,9 +36,20 @@ impl Following {
         self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a snapshot is due; asking takes the wish away.
-    pub(crate) fn take_snapshot_wish(&self) -> bool {
-        self.snapshot_wanted.swap(false, Ordering::SeqCst)
+    /// A snapshot is fetched from here on: whatever was wished for is this one.
+    pub(crate) fn fetch_begins(&self) {
+        self.fetching.store(true, Ordering::SeqCst);
+        self.forget_snapshot();
+    }
+
+    /// None is due.
+    pub(crate) fn forget_snapshot(&self) {
+        self.snapshot_wanted.store(false, Ordering::SeqCst);
+    }
+
+    /// It came, and is not taken yet, or it did not come.
+    pub(crate) fn fetch_ends(&self) {
+        self.fetching.store(false, Ordering::SeqCst);
     }
 
     /// Whether a snapshot is due.
@@ -43,9 +57,15 @@ impl Following {
         self.snapshot_wanted.load(Ordering::SeqCst)
     }
 
-    /// Makes the next round begin with a snapshot. Whether nobody had wished for it yet.
-    pub(crate) fn wish_snapshot(&self) -> bool {
-        !self.snapshot_wanted.swap(true, Ordering::SeqCst)
+    /// Makes the next round begin with a snapshot, even if one is being fetched.
+    pub(crate) fn wish_snapshot(&self) {
+        self.snapshot_wanted.store(true, Ordering::SeqCst);
+    }
+
+    /// What is known does not fit what the authority says: the same, unless the snapshot that is being fetched may
+    /// mend that. If it does not, the next head says so again. Whether nobody had wished for it yet.
+    pub(crate) fn lack_snapshot(&self) -> bool {
+        !self.fetching.load(Ordering::SeqCst) && !self.snapshot_wanted.swap(true, Ordering::SeqCst)
     }
 
     /// Where the log is applied.
@@ -96,5 +116,24 @@ pub(crate) trait Keeper: Send + Sync + 'static {
             // They carry no entries.
             Frame::Keys(_) | Frame::GoAway { .. } | Frame::Head(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_a_snapshot_is_fetched_only_another_reason_asks_for_one_more() {
+        let following = Following::new();
+        following.fetch_begins();
+        assert!(!following.lack_snapshot() && !following.snapshot_is_wished());
+        following.wish_snapshot();
+        following.fetch_ends();
+        assert!(following.snapshot_is_wished(), "the keys of the feed changed meanwhile");
+        following.fetch_begins();
+        following.fetch_ends();
+        assert!(following.lack_snapshot() && following.snapshot_is_wished());
+        assert!(!following.lack_snapshot(), "it is known");
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Owns the loaded set and what the authority last said is in force. An unknown `kid` causes no fetch while
 //! both are equal: 10,000 tokens with random kids cause none. Otherwise there is one fetch at a time, for all
-//! tokens together, one second after the last. Where what came does not help they are further apart each time: at most
-//! 7 in the first minute, then one in 30 s. A fetch that fails leaves the last good set, for [`HARD_EXPIRY`] at most: then nothing is judged by a set
-//! that is known to be outdated. Secrets shared with the authority are given, never fetched,
-//! and then no document counts. The requests themselves are in [`crate::fetch`].
+//! tokens together, a second after the last. Where what came does not help, they are further apart each time: at
+//! most 7 in the first minute, then one in 30 s. A fetch that fails leaves the last good set, for
+//! [`HARD_EXPIRY`] at most: then nothing is judged by a set that is known to be outdated. Secrets shared with the
+//! authority are given, never fetched, and then no document counts. The requests themselves are in
+//! [`crate::fetch`].
 
 use crate::check::Facts;
 use arc_swap::ArcSwap;

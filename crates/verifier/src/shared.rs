@@ -237,7 +237,7 @@ impl Core {
             }
             Effect::Acknowledge => self.online.acknowledge(),
             Effect::FetchSnapshot(why) => {
-                if self.following.wish_snapshot() {
+                if self.following.lack_snapshot() {
                     tracing::info!(?why, "a snapshot is needed");
                 }
                 self.following.wake.notify_one();

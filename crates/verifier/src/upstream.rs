@@ -157,7 +157,7 @@ impl Relayed {
             }
         }
         if self.following.applied().is_some() {
-            self.following.take_snapshot_wish();
+            self.following.forget_snapshot();
         }
     }
 }
@@ -175,7 +175,7 @@ impl Keeper for Relayed {
         for effect in self.following.follower().step(event) {
             match effect {
                 Effect::FetchSnapshot(why) => {
-                    if self.following.wish_snapshot() {
+                    if self.following.lack_snapshot() {
                         tracing::info!(?why, "a snapshot is needed");
                     }
                     self.following.wake.notify_one();
