@@ -1,5 +1,6 @@
 //! One process of the rig: started, frozen, killed, told the time.
 
+use crate::boot;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -10,6 +11,17 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 pub struct Running {
     child: Child,
     orders: ChildStdin,
+    /// On the machine's boot clock, in microseconds.
+    begun: u64,
+}
+
+/// How much memory a process had, and when.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    /// For how many seconds it had lived.
+    pub age: u64,
+    /// Resident; 0 if it was gone.
+    pub bytes: u64,
 }
 
 impl Running {
@@ -19,7 +31,7 @@ impl Running {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let mut child = command.spawn().expect("the program starts");
         let orders = child.stdin.take().unwrap();
-        Self { child, orders }
+        Self { child, orders, begun: boot() }
     }
 
     /// Its process id.
@@ -64,13 +76,13 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Its resident memory, in bytes; 0 if it is gone.
-    pub fn memory(&self) -> u64 {
+    /// Its resident memory.
+    pub fn memory(&self) -> Sample {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
         let status = status.unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kib.unwrap_or(0) * 1024
+        Sample { age: (boot() - self.begun) / 1_000_000, bytes: kib.unwrap_or(0) * 1024 }
     }
 }
 

@@ -9,7 +9,7 @@ mod watch;
 
 use crate::history::Observer;
 use crate::network::Network;
-use crate::process::Running;
+use crate::process::{Running, Sample};
 use crate::proxy::{Link, carry};
 pub use disk::Disk;
 use http::Method;
@@ -111,7 +111,7 @@ pub struct Realm {
     plan: Plan,
     authority: Slot,
     /// Resident memory as it was sampled, by process.
-    pub memory: Mutex<BTreeMap<String, Vec<u64>>>,
+    pub memory: Mutex<BTreeMap<String, Vec<Sample>>>,
     ended: Mutex<Vec<String>>,
     folder: TempDir,
 }
@@ -193,14 +193,16 @@ impl Realm {
     fn connect(&self, front: TcpListener, crowd: TcpListener) {
         let link = Arc::clone(&self.crowd);
         tokio::spawn(carry(crowd, self.address, move |_| Arc::clone(&link)));
-        tokio::spawn(carry(front, self.address, self.whose()));
+        let whose = self.whose(front.local_addr().unwrap().port());
+        tokio::spawn(carry(front, self.address, whose));
     }
 
     /// Some come to the relay, and one from its own network.
     async fn connect_others(&self) {
         if self.plan.behind > 0 {
             let front = TcpListener::bind(self.relay).await.unwrap();
-            tokio::spawn(carry(front, self.servers[self.verifiers()].address, self.whose()));
+            let whose = self.whose(self.relay.port());
+            tokio::spawn(carry(front, self.servers[self.verifiers()].address, whose));
         }
         if let Some(via) = self.via {
             let (front, link) = (TcpListener::bind(via).await.unwrap(), &self.servers[0].link);

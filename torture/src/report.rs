@@ -2,8 +2,10 @@
 
 use crate::history::Trouble;
 use crate::judge::Broken;
+use crate::process::Sample;
 use crate::run::{LIFE, Outcome, PROMISE, STALENESS};
 use rescind_wire::revocation::Scope;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Runs of so many minutes must reach these counts.
@@ -17,6 +19,10 @@ const AFTER: u64 = 100_000;
 const GROWTH: (f64, f64) = (1.10, 16e6);
 /// Runs of fewer samples are too short to tell.
 const SAMPLES: usize = 240;
+/// A process fills what it keeps for so many seconds; from then on it is settled.
+const SETTLED: u64 = 180;
+/// Processes that differ by less than so many seconds are of one age.
+const AGE: u64 = 10;
 /// Most that is listed of what was broken.
 const LISTED: usize = 20;
 
@@ -76,16 +82,30 @@ pub fn too_little(outcome: &Outcome) -> Vec<String> {
     few.into_iter().filter_map(too_few).collect()
 }
 
-/// The memory that was usual in the second and in the last third.
-fn thirds(samples: &[u64]) -> Option<(u64, u64)> {
+/// The memory in the second and in the last third, of processes as old as one another: those that are killed again and
+/// again are young, and small, by chance. The mean over all ages that were met in both, of what is usual at each.
+fn thirds(samples: &[Sample]) -> Option<(u64, u64)> {
     (samples.len() >= SAMPLES).then_some(())?;
     let third = samples.len() / 3;
-    let usual = |part: &[u64]| {
-        let mut part: Vec<u64> = part.iter().copied().filter(|bytes| *bytes > 0).collect();
-        part.sort_unstable();
-        part.get(part.len() / 2).copied()
+    let (second, last) = (by_age(&samples[third..2 * third]), by_age(&samples[2 * third..]));
+    let met: Vec<u64> = second.keys().copied().filter(|age| last.contains_key(age)).collect();
+    let mean = |part: &BTreeMap<u64, u64>| {
+        met.iter().map(|age| part[age]).sum::<u64>().checked_div(met.len() as u64)
     };
-    Some((usual(&samples[third..2 * third])?, usual(&samples[2 * third..])?))
+    Some((mean(&second)?, mean(&last)?))
+}
+
+/// What is usual at each age.
+fn by_age(samples: &[Sample]) -> BTreeMap<u64, u64> {
+    let mut ages: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for Sample { age, bytes } in samples.iter().filter(|sample| sample.bytes > 0) {
+        ages.entry((*age).min(SETTLED) / AGE).or_default().push(*bytes);
+    }
+    let usual = |mut of_age: Vec<u64>| {
+        of_age.sort_unstable();
+        of_age[of_age.len() / 2]
+    };
+    ages.into_iter().map(|(age, of_age)| (age, usual(of_age))).collect()
 }
 
 fn described(broken: &Broken) -> String {
@@ -206,7 +226,7 @@ pub fn tables(outcome: &Outcome) -> String {
         let _ = writeln!(text, "| {kind} | {times} |");
     }
     text.push_str(
-        "\n| Resident memory, usual in the | second third | last third |\n|---|---:|---:|\n",
+        "\n| Resident memory, at equal ages, in the | second third | last third |\n|---|---:|---:|\n",
     );
     for (process, samples) in &outcome.memory {
         let said = match thirds(samples) {
@@ -216,4 +236,42 @@ pub fn tables(outcome: &Outcome) -> String {
         let _ = writeln!(text, "| {process} | {said} |");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Of a process that is killed after so many seconds each time, and has a third of a MiB more for each second that it
+    /// lives.
+    fn killed_after(lives: &[u64]) -> Vec<Sample> {
+        let ages = lives.iter().flat_map(|seconds| 0..*seconds);
+        ages.map(|age| Sample { age, bytes: 15 * MIB + age * MIB / 3 }).collect()
+    }
+
+    #[test]
+    fn processes_that_died_young_are_not_taken_for_small_ones() {
+        let (second, last) = thirds(&killed_after(&[200, 40, 40, 40, 40, 40, 200])).unwrap();
+        assert!(second.abs_diff(last) < MIB, "{second}, {last}");
+    }
+
+    #[test]
+    fn what_grows_is_seen_whether_it_is_killed_or_not() {
+        let lives = [&[600][..], &[20; 30], &[150, 150, 150, 150]];
+        for lives in lives {
+            let mut samples = killed_after(lives);
+            samples.iter_mut().enumerate().for_each(|(at, sample)| {
+                sample.bytes = 40 * MIB + at as u64 * MIB / 5;
+            });
+            let (second, last) = thirds(&samples).unwrap();
+            assert!((39..=41).contains(&((last - second) / MIB)), "{lives:?}: {second}, {last}");
+        }
+    }
+
+    #[test]
+    fn too_little_says_nothing() {
+        assert!(thirds(&killed_after(&[239])).is_none());
+    }
 }

@@ -5,6 +5,7 @@ use crate::draw::Draw;
 use crate::faults::Faults;
 use crate::history::Trouble;
 use crate::judge::{Broken, Promise, Verdict, judge};
+use crate::process::Sample;
 use crate::realm::{Plan, Realm};
 use crate::{boot, ghosts, people};
 use std::collections::BTreeMap;
@@ -101,7 +102,7 @@ pub struct Outcome {
     /// All of them.
     pub troubles: Vec<Trouble>,
     /// Resident memory of each process, sampled every second.
-    pub memory: BTreeMap<String, Vec<u64>>,
+    pub memory: BTreeMap<String, Vec<Sample>>,
     /// The machine's load, sampled every second.
     pub loads: Vec<f64>,
     /// How long the rig itself was kept waiting for a processor, at most, in microseconds.

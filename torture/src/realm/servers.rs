@@ -12,12 +12,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Realm {
-    /// Finds the link of who comes from a port.
-    pub(super) fn whose(&self) -> impl Fn(u16) -> Arc<Link> + Send + Sync + 'static {
+    /// Finds the link of who comes from a port to this one.
+    pub(super) fn whose(&self, to: u16) -> impl Fn(u16) -> Arc<Link> + Send + Sync + 'static {
         let servers = Arc::clone(&self.servers);
         let whose = move |port| -> Option<Arc<Link>> {
             let pids: Vec<u32> = servers.iter().map(|s| s.pid.load(Ordering::SeqCst)).collect();
-            let pid = owner::of_port(port, &pids)?;
+            let pid = owner::of_connection(port, to, &pids)?;
             let number = pids.iter().position(|known| *known == pid)?;
             Some(Arc::clone(&servers[number].link))
         };

@@ -9,8 +9,8 @@ impl Realm {
     pub fn sample_memory(&self) {
         let mut memory = self.memory.lock().unwrap();
         let mut add = |of: String, slot: &Slot| {
-            let bytes = super::slot(slot).as_ref().map_or(0, Running::memory);
-            memory.entry(of).or_default().push(bytes);
+            let sample = super::slot(slot).as_ref().map(Running::memory);
+            memory.entry(of).or_default().push(sample.unwrap_or_default());
         };
         add("authority".into(), &self.authority);
         for (number, server) in self.servers.iter().enumerate() {
