@@ -23,12 +23,12 @@ use arc_swap::ArcSwapOption;
 use rescind_wire::frame::KeysMark;
 use rescind_wire::revocation::{Target, TokenKeys};
 use rescind_wire::token::{self, InvalidToken, Unproven};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 
 /// How long a token of an unknown key waits for the key set that is on its way: the pause between two fetches, and
 /// a fetch.
@@ -129,21 +129,23 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        let mut limit = pin!(sleep(KEYS));
+        let mut limit: Option<Pin<Box<Sleep>>> = None;
         loop {
-            let version = self.keys.version();
+            let version = self.keys.load().version;
             let judged = self.check_in_turn(token, demand).await;
             if !matches!(judged, Err(Refusal::Stale { .. })) {
                 return judged;
             }
-            // The set may have come meanwhile.
-            let comes = self.keys.version() != version
-                || self.lacks_key_of(token)
-                    && tokio::select! {
-                        () = &mut limit => false,
-                        () = self.keys.next_attempt() => true,
-                    };
-            if !comes {
+            let comes = self.lacks_key_of(token) && {
+                let limit = limit.get_or_insert_with(|| Box::pin(sleep(KEYS)));
+                tokio::select! {
+                    biased;
+                    () = self.keys.next_attempt() => true,
+                    () = limit => false,
+                }
+            };
+            // The set may have come meanwhile; then nothing is lacking, or nobody has waited.
+            if !comes && self.keys.load().version == version {
                 return judged;
             }
         }
@@ -178,7 +180,7 @@ impl Core {
     }
 
     /// Whether the token is of a key that may be in the set that is on its way.
-    fn lacks_key_of(&self, token: &str) -> bool {
+    pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
         let read = |set| Unproven::read(token, set).map(drop);
         self.keys.outdated() && read(&self.keys.load().set) == Err(InvalidToken::UnknownKey)
     }

@@ -154,11 +154,15 @@ impl Verifier {
 
     pub(crate) async fn judge_online(&self, token: &str) -> Result<(Principal, Judged), Refusal> {
         let arrival = self.core().online.moment(self.core().clock.now());
-        // Who is refused anyway costs the authority nothing.
         let first = self.core().check_with_keys(token, Demand::default()).await;
-        if matches!(first, Err(Refusal::InvalidToken(_) | Refusal::Revoked | Refusal::Busy { .. }))
-        {
-            return first;
+        // Who is refused anyway costs the authority nothing, nor does who waited for a key in vain.
+        let lacks_key = || self.core().lacks_key_of(token);
+        match first {
+            Err(Refusal::InvalidToken(_) | Refusal::Revoked | Refusal::Busy { .. }) => {
+                return first;
+            }
+            Err(Refusal::Stale { .. }) if lacks_key() => return first,
+            _ => {}
         }
         let proven = self.core().online.prove(arrival, ONLINE).await;
         if !self.core().settings.monitor {
@@ -177,7 +181,7 @@ impl Verifier {
             self.core().check_with_keys(token, Demand { staleness, ..Demand::default() }).await;
         match judged {
             Err(Refusal::Stale { .. }) | Ok((_, Judged { unproven: true, .. }))
-                if staleness.is_some() =>
+                if staleness.is_some() && !self.core().lacks_key_of(token) =>
             {
                 self.judge_online(token).await
             }

@@ -75,7 +75,7 @@ pub enum Malformed {
     /// Not three non-empty parts of canonical base64url.
     #[error("the token is not a compact JWS")]
     NotCompact,
-    /// The header is not strict JSON or has a member of the wrong type.
+    /// The header is not strict JSON, has a member of the wrong type, or names no key.
     #[error("the token's header is malformed")]
     Header,
     /// The header has a member that is not understood (`crit`, `b64`, `zip`, `jwk`, …).

@@ -154,7 +154,8 @@ impl<'a> Unproven<'a> {
         if !header.typ.as_deref().is_some_and(is_access_token_type) {
             return Err(InvalidToken::Type);
         }
-        let kid = header.kid.ok_or(InvalidToken::UnknownKey)?;
+        // One that names none can be of none.
+        let kid = header.kid.ok_or(Malformed::Header)?;
         let key = keys.find(&kid).ok_or(InvalidToken::UnknownKey)?;
         if key.alg() != header.alg {
             return Err(InvalidToken::Signature);

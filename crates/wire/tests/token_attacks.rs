@@ -289,7 +289,7 @@ fn a_hostile_kid_is_refused_like_any_unknown_one_and_is_not_repeated() {
     assert_eq!(realm.refusal(&realm.with_header(&header)), TOO_LONG);
     let header = r#"{"alg":"ES256","typ":"at+jwt"}"#;
     let refusal = realm.refusal(&realm.with_header(header));
-    assert_eq!(refusal, InvalidToken::UnknownKey);
+    assert_eq!(refusal, InvalidToken::Malformed(Malformed::Header));
 }
 
 // T09 T20
