@@ -143,6 +143,10 @@ impl Crowd {
 
     /// All clients do this as often as they can; the seconds for each.
     async fn all(&mut self, act: Act) -> Outcome<f64> {
+        for client in &mut self.clients {
+            // Nobody's is kept open while he does nothing.
+            client.connection = Raw::open(client.address).await?;
+        }
         let watch = Stopwatch::start();
         let mut tasks = JoinSet::new();
         for mut client in self.clients.drain(..) {

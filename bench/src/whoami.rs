@@ -16,7 +16,7 @@ use rescind_authority::account::{Account, AccountState};
 use rescind_authority::clients::FIRST_PARTY;
 use rescind_authority::line::{Carrier, Line};
 use rescind_authority::name::Name;
-use rescind_authority::session::{Session, SessionState};
+use rescind_authority::session::{Session, SessionState, recorded_every};
 use rescind_authority::store::{Load, Loaded, Write};
 use rescind_testkit::server::PASSWORD;
 use rescind_wire::id::{Sid, Sub};
@@ -100,8 +100,8 @@ fn hello(bench: &Bench, realm: &Realm, jars: &Jars) -> Outcome<String> {
 fn seed(bench: &Bench, realm: &Realm, count: usize) -> Outcome<Vec<[u8; VALUE]>> {
     let (authority, mut values) = (&realm.app.authority, Vec::with_capacity(count));
     let (settings, keyring) = (authority.settings(), authority.keyring());
-    let every =
-        (settings.move_after.as_micros() as u64, settings.cookie_life.idle.as_micros() as u64 / 60);
+    let idle = settings.cookie_life.idle.as_micros() as u64;
+    let every = (settings.move_after.as_micros() as u64, recorded_every(idle));
     let mut left = count;
     while left > 0 {
         let now = authority.clock().now().wall;

@@ -8,7 +8,13 @@ use std::process::ExitCode;
 const USAGE: &str =
     "Usage: rescind-torture [--minutes N] [--seed S] [--defect beat|resync|entries] [--page FILE]";
 
+/// Each is followed by its value.
+const NAMES: [&str; 4] = ["--minutes", "--seed", "--defect", "--page"];
+
 fn orders() -> Option<Orders> {
+    if std::env::args().skip(1).step_by(2).any(|name| !NAMES.contains(&name.as_str())) {
+        return None;
+    }
     let number = |name: &str, unless: u64| match argument(name) {
         Some(text) => text.parse().ok(),
         None => Some(unless),

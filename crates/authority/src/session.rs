@@ -245,11 +245,17 @@ impl Standing {
         self.expires_at.min(self.last_seen_at.saturating_add(self.idle))
     }
 
-    /// Whether a request at `now` is worth recording: at most 60 times in an idle life, so that being
-    /// seen does not cost a write per request.
+    /// Whether a request at `now` is worth recording: not each is, so that being seen does not cost a write per request.
     pub fn worth_recording(&self, now: u64) -> bool {
-        now.saturating_sub(self.last_seen_at) > self.idle / 60
+        now.saturating_sub(self.last_seen_at) > recorded_every(self.idle)
     }
+}
+
+/// How far apart requests are that are recorded, in microseconds as the idle life is: five minutes; in a short idle life
+/// a twelfth of it, in one of many hours a sixtieth. By so much it may end early, and never late.
+pub fn recorded_every(idle: u64) -> u64 {
+    const FIVE_MINUTES: u64 = 300_000_000;
+    (idle / 12).min(FIVE_MINUTES).max(idle / 60)
 }
 
 #[cfg(test)]
@@ -320,6 +326,16 @@ mod tests {
         ] {
             let session = Session { last_seen_at, ..session() };
             assert_eq!(session.check(Some(&active), &[], at), expected);
+        }
+    }
+
+    #[test]
+    fn being_seen_is_recorded_seldom_and_often_enough() {
+        let minute = 60_000_000;
+        for (idle, every) in
+            [(minute, minute / 12), (60 * minute, 5 * minute), (3_000 * minute, 50 * minute)]
+        {
+            assert_eq!(recorded_every(idle), every);
         }
     }
 
