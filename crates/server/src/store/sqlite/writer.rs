@@ -95,6 +95,13 @@ impl Writer {
     pub(super) fn work(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut waiting = Vec::with_capacity(BATCH);
         while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
+            // Where threads share a processor, whoever is about to ask comes before this goes on, and shares the commit.
+            std::thread::yield_now();
+            while waiting.len() < BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                waiting.push(job);
+            }
             let (works, answers): (Vec<Work>, Vec<_>) =
                 waiting.drain(..).map(|job| (job.work, job.answer)).unzip();
             let outcomes = self.commit_together(works);
