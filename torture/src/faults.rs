@@ -48,7 +48,7 @@ enum AtAuthority {
     LineDown,
 }
 
-const AT_SERVER: [AtServer; 17] = [
+const AT_SERVER: [AtServer; 16] = [
     AtServer::Slow,
     AtServer::Kill,
     AtServer::Freeze,
@@ -65,7 +65,6 @@ const AT_SERVER: [AtServer; 17] = [
     AtServer::Kill,
     AtServer::Silent,
     AtServer::FreezeLong,
-    AtServer::Replay,
 ];
 const AT_AUTHORITY: [AtAuthority; 12] = [
     AtAuthority::Kill,
