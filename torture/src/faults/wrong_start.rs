@@ -29,6 +29,7 @@ impl Faults {
         }
         let kind = "authority started with a wrong clock";
         let trouble = realm.observer.trouble(kind, self.everybody(), true);
+        self.tell_everybody_old_frames().await;
         realm.fill_log(&mut Admin::default(), &draw).await;
         realm.kill_authority();
         realm.start_authority(WRONG, false).await;
@@ -41,6 +42,25 @@ impl Faults {
         realm.observer.over(trouble);
     }
 
+    /// Somebody says again to every verifier what was said when the round began, while what is dead is shown. Nothing is
+    /// taken back meanwhile, neither is any key: so nothing but what a verifier holds keeps the dead out, and heads
+    /// extend its lease all the time.
+    async fn tell_everybody_old_frames(&self) {
+        let recorded = self.recorded.lock().unwrap().clone();
+        let links = || self.stage.realm.servers.iter().map(|server| &server.link);
+        let showing = self.show_the_dead();
+        for link in links() {
+            link.replay(recorded.clone());
+            link.cut();
+        }
+        sleep(Duration::from_secs(5)).await;
+        drop(showing);
+        for link in links() {
+            link.replay(None);
+            link.cut();
+        }
+    }
+
     /// Shows what is dead to every verifier, until it is dropped.
     fn show_the_dead(&self) -> JoinSet<()> {
         let dead = self.stage.dead.lock().unwrap().clone();
@@ -48,7 +68,7 @@ impl Faults {
         for number in 0..self.stage.realm.verifiers() {
             let (realm, dead) = (Arc::clone(&self.stage.realm), dead.clone());
             showing.spawn(async move {
-                for token in dead.iter().cycle() {
+                for token in dead.iter().rev().cycle() {
                     realm.present(token, number, Route::Local).await;
                     sleep(Duration::from_millis(5)).await;
                 }
@@ -81,6 +101,6 @@ impl Faults {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        timeout(Duration::from_secs(15), known).await.is_ok()
+        timeout(Duration::from_secs(30), known).await.is_ok()
     }
 }
