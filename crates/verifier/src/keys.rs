@@ -4,9 +4,8 @@
 //! both are equal: 10,000 tokens with random kids cause none. Otherwise there is one fetch at a time, for all
 //! tokens together, a second after the last. Where the answer does not help, they are further apart each time: at
 //! most 7 in the first minute, then one in 30 s; where nobody answers, they are not. A fetch that fails leaves the
-//! last good set, for
-//! [`HARD_EXPIRY`] at most: then nothing is judged by a set that is known to be outdated. Secrets shared with the
-//! authority are given, never fetched, and then no document counts. The requests themselves are in
+//! last good set, for [`HARD_EXPIRY`] at most: then nothing is judged by a set that is known to be outdated. Secrets
+//! shared with the authority are given, never fetched, and then no document counts. The requests themselves are in
 //! [`crate::fetch`].
 
 use crate::check::Facts;

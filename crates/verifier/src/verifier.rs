@@ -156,12 +156,11 @@ impl Verifier {
         let arrival = self.core().online.moment(self.core().clock.now());
         let first = self.core().check_with_keys(token, Demand::default()).await;
         // Who is refused anyway costs the authority nothing, nor does who waited for a key in vain.
-        let lacks_key = || self.core().lacks_key_of(token);
         match first {
             Err(Refusal::InvalidToken(_) | Refusal::Revoked | Refusal::Busy { .. }) => {
                 return first;
             }
-            Err(Refusal::Stale { .. }) if lacks_key() => return first,
+            Err(Refusal::Stale { .. }) if self.core().lacks_key_of(token) => return first,
             _ => {}
         }
         let proven = self.core().online.prove(arrival, ONLINE).await;
