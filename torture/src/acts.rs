@@ -7,9 +7,9 @@ use crate::history::{Answer, Route, TokenId};
 use crate::realm::{AUDIENCE, Realm, SIDES, side};
 use rescind_wire::revocation::Scope;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -25,17 +25,19 @@ pub struct Stage {
     pub realm: Arc<Realm>,
     /// Held by who takes something back; a fault that needs a quiet log holds it alone.
     pub running: RwLock<()>,
+    /// Held by who takes back a key; a fault for which every verifier must know all keys holds it too.
+    pub keys: Mutex<()>,
     /// Tokens that were taken back a moment ago.
-    pub dead: Mutex<VecDeque<(TokenId, String)>>,
+    pub dead: std::sync::Mutex<VecDeque<(TokenId, String)>>,
     /// Sessions that are over.
-    pub over: Mutex<VecDeque<Session>>,
+    pub over: std::sync::Mutex<VecDeque<Session>>,
 }
 
 impl Stage {
     /// An empty one.
     pub fn new(realm: Arc<Realm>) -> Arc<Self> {
-        let (running, dead, over) = Default::default();
-        Arc::new(Self { realm, running, dead, over })
+        let (running, keys, dead, over) = Default::default();
+        Arc::new(Self { realm, running, keys, dead, over })
     }
 
     /// Remembers what was taken back, to be shown again.
@@ -48,7 +50,7 @@ impl Stage {
     }
 }
 
-fn push<T>(kept: &Mutex<VecDeque<T>>, thing: T, most: usize) {
+fn push<T>(kept: &std::sync::Mutex<VecDeque<T>>, thing: T, most: usize) {
     let mut kept = kept.lock().unwrap();
     kept.push_back(thing);
     if kept.len() > most {
@@ -119,8 +121,10 @@ impl Actor {
 
     /// One key after another.
     pub async fn keys(mut self) {
+        let stage = Arc::clone(&self.stage);
         loop {
             sleep(KEY_PAUSE).await;
+            let _one = stage.keys.lock().await;
             self.act(Scope::Key).await;
         }
     }

@@ -1,7 +1,7 @@
 //! What breaks: a deck of faults, shuffled by the seed, played until the time is over. The plan repeats with its
 //! seed; what the processes do meanwhile does not.
 
-mod wrong_start;
+mod everybody;
 
 use crate::acts::Stage;
 use crate::draw::Draw;
@@ -115,6 +115,7 @@ impl Faults {
             let draw = |part: u64| Draw::new(self.seed, 1_000_000 + round * 100 + part);
             let recorded = self.stage.realm.record().await.map(Arc::new);
             *self.recorded.lock().unwrap() = recorded;
+            self.old_frames().await;
             self.wrong_start(draw(0)).await;
             let mut running = JoinSet::new();
             for (fault, part) in draw(1).shuffled(AT_SERVER.to_vec()).into_iter().zip(10..) {
@@ -130,6 +131,8 @@ impl Faults {
                 self.rest(pause).await;
             }
             while running.join_next().await.is_some() {}
+            self.rest(calm).await;
+            self.all_late().await;
             self.rest(calm).await;
         }
     }
