@@ -7,6 +7,7 @@ use crate::Outcome;
 use rescind_server::telemetry::events::Events;
 use rescind_server::telemetry::json_lines;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::convert::Infallible;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,6 +86,21 @@ impl Bench {
     /// Where files go that are removed at the end.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Does something on the side of those who ask, which never sleeps meanwhile: to wake a core that sleeps is a cost of the
+/// server's that an answer over a network does not have, and that a load which keeps its core busy does not cause.
+pub(crate) async fn awake<T>(work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = busy() => match never {},
+    }
+}
+
+async fn busy() -> Infallible {
+    loop {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -2,7 +2,7 @@
 //! long the real program takes to start over the largest store.
 
 use crate::Outcome;
-use crate::bench::{Bench, SPAN, say};
+use crate::bench::{Bench, SPAN, awake, say};
 use crate::load::{CONNECTIONS, Requests};
 use crate::picture::{Axes, Curve, curves};
 use crate::promise::Row;
@@ -135,8 +135,8 @@ impl Crowd {
 
     /// Seconds for each refresh, login and cookie check.
     fn round(&mut self, bench: &Bench) -> Outcome<[f64; 3]> {
-        let refresh = bench.clients.block_on(self.all(Act::Refresh))?;
-        let login = bench.clients.block_on(self.all(Act::SignIn))?;
+        let refresh = bench.clients.block_on(awake(self.all(Act::Refresh)))?;
+        let login = bench.clients.block_on(awake(self.all(Act::SignIn)))?;
         let check = self.cookies.load(self.realm.issuer(), &[])?;
         Ok([refresh, login, 1.0 / check.rate])
     }

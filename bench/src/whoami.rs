@@ -2,7 +2,7 @@
 //! drawn at random, whose lines move and whose last request is recorded as the defaults say.
 
 use crate::Outcome;
-use crate::bench::{Bench, SPAN, say};
+use crate::bench::{Bench, SPAN, awake, say};
 use crate::follow::{Jars, Until, VALUE};
 use crate::load::{CONNECTIONS, Requests};
 use crate::promise::Row;
@@ -32,7 +32,7 @@ const SECOND: u64 = 1_000_000;
 
 /// What is measured, for the page.
 pub(crate) const METHOD: &str = "\
-- **`GET /whoami`**: a million sessions, drawn at random, by 64 connections of a client of ours that follows `Set-Cookie`: their lines
+- **`GET /whoami`**: a million sessions, drawn at random, by 64 connections of a client of ours that follows `Set-Cookie` and never sleeps: their lines
   move, and their last request is recorded, as the defaults say. Floor: a handler of axum that gives a fixed answer with the same
   headers and as long a body, asked by the same client with the same requests; how fast that is beside `wrk` is measured, too.
 ";
@@ -78,7 +78,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
 /// Answers per second, and seconds of CPU of each on the servers' side.
 fn asked(bench: &Bench, jars: &Rc<Jars>, url: &str) -> Outcome<(f64, f64)> {
     let before = cpu_of_servers()?;
-    let followed = bench.clients.block_on(jars.ask(url, Until::Passed(SPAN)))?;
+    let followed = bench.clients.block_on(awake(jars.ask(url, Until::Passed(SPAN))))?;
     Ok((followed.rate, (cpu_of_servers()? - before) / followed.answers as f64))
 }
 

@@ -1,5 +1,6 @@
 //! What the model of issuing holds: the store, two nodes, the operations under way, and what was given out.
 
+use super::{Issuing, Mutant};
 use crate::realm::{ISSUER, sid, sub};
 use rescind_authority::account::AccountState;
 use rescind_authority::clock::Now;
@@ -305,5 +306,61 @@ impl State {
             Cut::Ban => true,
             Cut::Roles => false,
         })
+    }
+}
+
+/// How a batch ended for those who wait for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Answered,
+    Unanswered,
+    Undone,
+}
+
+fn settled<T>(step: &mut Step<T>, end: End) {
+    let answer = match step {
+        Step::Waiting => Step::Done,
+        Step::Refusing => Step::Refused,
+        _ => return,
+    };
+    *step = match end {
+        End::Answered => answer,
+        End::Unanswered => Step::Lost,
+        End::Undone => Step::Idle,
+    };
+}
+
+impl State {
+    pub(super) fn settle(&mut self, end: End) {
+        settled(&mut self.login, end);
+        settled(&mut self.renewal, end);
+        settled(&mut self.refresh, end);
+        // A refresh whose answer was lost is sent again.
+        if end == End::Unanswered && matches!(self.refresh, Step::Lost) {
+            self.refresh = Step::Idle;
+        }
+        self.nodes.iter_mut().for_each(|node| node.writes = false);
+    }
+
+    /// What nodes can read of the log.
+    pub(crate) fn published(&self, mutant: Option<Mutant>) -> &Stored {
+        match (&self.batch, mutant) {
+            (Some(batch), Some(Mutant::PublishBeforeCommit)) => &batch.stored,
+            _ => &self.durable,
+        }
+    }
+
+    /// Now, by both clocks.
+    pub(crate) fn now(&self) -> Now {
+        Issuing::at(self.morning)
+    }
+
+    /// [`State::dead`], with what the batch cuts.
+    pub(super) fn dead_in_batch(&self, session: usize, pos: u64) -> bool {
+        let mut with = self.clone();
+        if let Some(batch) = &self.batch {
+            with.cuts.extend(batch.cuts.iter().filter(|(at, _)| *at <= pos));
+        }
+        with.dead(session, pos)
     }
 }

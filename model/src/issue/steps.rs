@@ -1,7 +1,7 @@
 //! The steps: each calls what production calls, on data of the model.
 
 use super::state::{
-    Answering, Applied, Batch, Cut, FIRST, Facts, Loading, Node, Password, RENEWED, SIGNED_IN,
+    Answering, Applied, Batch, Cut, End, FIRST, Facts, Loading, Node, Password, RENEWED, SIGNED_IN,
     State, Step, Stored, Taken, Token, of_session,
 };
 use super::{Act, Issuing, Mutant};
@@ -362,61 +362,5 @@ impl Issuing {
         for node in &mut state.nodes {
             node.entries.retain(|e| e.until > now.wall / SECOND);
         }
-    }
-}
-
-/// How a batch ended for those who wait for it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Answered,
-    Unanswered,
-    Undone,
-}
-
-fn settled<T>(step: &mut Step<T>, end: End) {
-    let answer = match step {
-        Step::Waiting => Step::Done,
-        Step::Refusing => Step::Refused,
-        _ => return,
-    };
-    *step = match end {
-        End::Answered => answer,
-        End::Unanswered => Step::Lost,
-        End::Undone => Step::Idle,
-    };
-}
-
-impl State {
-    fn settle(&mut self, end: End) {
-        settled(&mut self.login, end);
-        settled(&mut self.renewal, end);
-        settled(&mut self.refresh, end);
-        // A refresh whose answer was lost is sent again.
-        if end == End::Unanswered && matches!(self.refresh, Step::Lost) {
-            self.refresh = Step::Idle;
-        }
-        self.nodes.iter_mut().for_each(|node| node.writes = false);
-    }
-
-    /// What nodes can read of the log.
-    pub(crate) fn published(&self, mutant: Option<Mutant>) -> &Stored {
-        match (&self.batch, mutant) {
-            (Some(batch), Some(Mutant::PublishBeforeCommit)) => &batch.stored,
-            _ => &self.durable,
-        }
-    }
-
-    /// Now, by both clocks.
-    pub(crate) fn now(&self) -> Now {
-        Issuing::at(self.morning)
-    }
-
-    /// [`State::dead`], with what the batch cuts.
-    fn dead_in_batch(&self, session: usize, pos: u64) -> bool {
-        let mut with = self.clone();
-        if let Some(batch) = &self.batch {
-            with.cuts.extend(batch.cuts.iter().filter(|(at, _)| *at <= pos));
-        }
-        with.dead(session, pos)
     }
 }

@@ -14,6 +14,7 @@ mod reading;
 mod realm;
 mod shared;
 mod verifier;
+mod world;
 
 use rescind_authority::store::{Head, Store};
 use rescind_testkit::conformance::{ISSUER, LONGEST_LIFE, START};

@@ -3,30 +3,26 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "part of the tests")]
 
+mod routes;
+
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use rescind_verifier::{Builder, ClientSecret, Clock, ManualClock, Now, SystemClock, Verifier};
-use rescind_wire::frame::{self, Frame, Head, KeysMark, Position, seal};
+use rescind_wire::frame::{self, Frame, KeysMark, Position, seal};
 use rescind_wire::id::{Epoch, Jti, Sid, Sub};
 use rescind_wire::jwk::{SigningKey, jwks};
 use rescind_wire::jws::Alg;
 use rescind_wire::revocation::{Digest, Entry, NEVER, Target};
 use rescind_wire::token::Claims;
 use rescind_wire::{b64, sha256, token};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-const FRAME: &str = "application/vnd.rescind.frame";
 
 pub(crate) fn key(alg: Alg) -> SigningKey {
     SigningKey::from_secret(alg, &SigningKey::generate(alg).unwrap()).unwrap()
@@ -112,13 +108,13 @@ impl Authority {
 
     pub(crate) fn answer_on(&self, listener: TcpListener) {
         let app = Router::new()
-            .route("/.well-known/oauth-authorization-server", get(metadata))
-            .route("/jwks", get(keys))
-            .route("/elsewhere", get(keys))
-            .route("/snapshot", get(snapshot))
-            .route("/feed", get(feed))
-            .route("/head", post(head))
-            .layer(from_fn_with_state(self.clone(), faulty))
+            .route("/.well-known/oauth-authorization-server", get(routes::metadata))
+            .route("/jwks", get(routes::keys))
+            .route("/elsewhere", get(routes::keys))
+            .route("/snapshot", get(routes::snapshot))
+            .route("/feed", get(routes::feed))
+            .route("/head", post(routes::head))
+            .layer(from_fn_with_state(self.clone(), routes::faulty))
             .with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     }
@@ -282,142 +278,4 @@ pub(crate) async fn within(limit: Duration, what: &str, mut holds: impl FnMut() 
     };
     let in_time = tokio::time::timeout(limit, wait).await;
     assert!(in_time.is_ok(), "never came: {what}");
-}
-
-async fn faulty(State(authority): State<Authority>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let fault = {
-        let mut world = authority.world();
-        *world.asked.entry(path.clone()).or_default() += 1;
-        world.faults.get(path.as_str()).cloned()
-    };
-    match fault {
-        None => next.run(request).await,
-        Some(Fault::Down) => StatusCode::BAD_GATEWAY.into_response(),
-        Some(Fault::Redirect) => Redirect::temporary("/elsewhere").into_response(),
-        Some(Fault::Html) => ([(header::CONTENT_TYPE, "text/html")], "<p>hello").into_response(),
-        Some(Fault::Huge) => {
-            let body = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(70_000));
-            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-        }
-        Some(Fault::Body(bytes)) => ([(header::CONTENT_TYPE, FRAME)], bytes).into_response(),
-        Some(Fault::AfterHeads) => {
-            let asked = authority.asked("/head");
-            until("heads", || authority.asked("/head") > asked + 1).await;
-            next.run(request).await
-        }
-    }
-}
-
-async fn metadata(State(authority): State<Authority>) -> Response {
-    let issuer = &authority.issuer;
-    let feed_keys: Value =
-        serde_json::from_str(&jwks(authority.world().feed_key.public())).unwrap();
-    let document = json!({
-        "issuer": issuer,
-        "jwks_uri": format!("{issuer}/jwks"),
-        "rescind_feed_keys": feed_keys,
-        "rescind_snapshot_endpoint": format!("{issuer}/snapshot"),
-        "rescind_feed_endpoint": format!("{issuer}/feed"),
-        "rescind_head_endpoint": format!("{issuer}/head"),
-    });
-    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
-}
-
-async fn keys(State(authority): State<Authority>) -> Response {
-    ([(header::CONTENT_TYPE, "application/jwk-set+json")], authority.world().jwks.clone())
-        .into_response()
-}
-
-/// `posts-api:s3cret`
-fn denied(headers: &HeaderMap) -> bool {
-    headers.get(header::AUTHORIZATION).is_none_or(|v| v != "Basic cG9zdHMtYXBpOnMzY3JldA==")
-}
-
-async fn snapshot(State(authority): State<Authority>, headers: HeaderMap) -> Response {
-    if denied(&headers) {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let frame = {
-        let world = authority.world();
-        Frame::Snapshot { position: world.position(), entries: world.entries.clone() }
-    };
-    ([(header::CONTENT_TYPE, FRAME)], authority.sealed(&frame)).into_response()
-}
-
-async fn head(State(authority): State<Authority>, headers: HeaderMap, body: String) -> Response {
-    if denied(&headers) {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let question: Value = serde_json::from_str(&body).unwrap();
-    let nonce = b64::decode_array(question["nonce"].as_str().unwrap()).unwrap();
-    let frame = {
-        let mut world = authority.world();
-        world.questions.push(question);
-        Frame::Head(Head {
-            nonce,
-            position: world.position(),
-            utc: world.wall_us,
-            keys: world.mark(),
-            age: 0,
-            staleness_ms: 10_000,
-        })
-    };
-    ([(header::CONTENT_TYPE, FRAME)], authority.sealed(&frame)).into_response()
-}
-
-struct Open(Arc<AtomicU32>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-async fn feed(
-    State(authority): State<Authority>,
-    Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    if denied(&headers) {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let asked: Epoch = query["epoch"].parse().unwrap();
-    let from: usize = query["from"].parse().unwrap();
-    authority.feeds.fetch_add(1, Ordering::SeqCst);
-    let open = Open(authority.feeds.clone());
-    let changed = authority.changed.subscribe();
-    let first = (authority, asked, from, changed, true, open);
-    let stream = futures_util::stream::unfold(first, |state| async move {
-        let (authority, epoch, cursor, mut changed, begins, open) = state;
-        if !begins {
-            changed.changed().await.ok()?;
-        }
-        let (frames, cursor) = news(&authority, epoch, cursor);
-        let mut bytes = match begins {
-            true => authority.world().first_of_all.clone(),
-            false => vec![],
-        };
-        bytes.extend(frames.iter().flat_map(|f| authority.sealed(f)));
-        Some((Ok::<_, std::io::Error>(bytes), (authority, epoch, cursor, changed, false, open)))
-    });
-    ([(header::CONTENT_TYPE, FRAME)], Body::from_stream(stream)).into_response()
-}
-
-/// What a feed that stands at `cursor` is sent.
-fn news(authority: &Authority, epoch: Epoch, cursor: usize) -> (Vec<Frame>, usize) {
-    let world = authority.world();
-    let mut frames = vec![Frame::Keys(world.mark())];
-    let end = world.entries.len();
-    if epoch != world.epoch || cursor > end {
-        frames.push(Frame::Resync);
-    } else if cursor < end {
-        frames.push(Frame::Delta {
-            position: world.position(),
-            entries: world.entries[cursor..].to_vec(),
-        });
-    } else {
-        frames.push(Frame::Beat(world.position()));
-    }
-    (frames, end)
 }
