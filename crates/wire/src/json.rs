@@ -2,6 +2,7 @@
 //! nesting, nothing after the value. The Unicode rules of RFC 8259 are serde_json's own.
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::de::StrRead;
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -27,7 +28,7 @@ pub(crate) fn read<'de, V: Visitor<'de>>(
     bytes: &'de [u8],
     visitor: V,
 ) -> Result<V::Value, BadJson> {
-    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let mut input = input(bytes)?;
     let value = input.deserialize_map(visitor).map_err(|_| BadJson)?;
     input.end().map_err(|_| BadJson)?;
     Ok(value)
@@ -50,8 +51,13 @@ pub fn array(bytes: &[u8]) -> Result<Vec<Value>, BadJson> {
     }
 }
 
+/// Looks once whether it is UTF-8, instead of at each text.
+fn input(bytes: &[u8]) -> Result<serde_json::Deserializer<StrRead<'_>>, BadJson> {
+    std::str::from_utf8(bytes).map(serde_json::Deserializer::from_str).map_err(|_| BadJson)
+}
+
 fn value(bytes: &[u8]) -> Result<Value, BadJson> {
-    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let mut input = input(bytes)?;
     let value = Strict { depth: 0 }.deserialize(&mut input).map_err(|_| BadJson)?;
     input.end().map_err(|_| BadJson)?;
     Ok(value)

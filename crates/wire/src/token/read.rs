@@ -60,9 +60,9 @@ impl<'de> Visitor<'de> for Reader {
                 Name::Sid => once(&mut sid, map.next_value()?)?,
                 Name::ClientId => once(&mut client_id, map.next_value()?)?,
                 Name::Scope => once(&mut scope, map.next_value()?)?,
-                Name::Roles => once(&mut roles, map.next_value()?)?,
+                Name::Roles => once(&mut roles, map.next_value::<Many>()?.0)?,
                 Name::AuthTime => once(&mut auth_time, map.next_value()?)?,
-                Name::Amr => once(&mut amr, map.next_value()?)?,
+                Name::Amr => once(&mut amr, map.next_value::<Many>()?.0)?,
                 Name::Rv => once(&mut rv, map.next_value()?)?,
                 Name::Other(name) => {
                     map.next_value::<Member>()?;
@@ -102,28 +102,43 @@ fn there<T, E: Error>(place: Option<T>) -> Result<T, E> {
     place.ok_or_else(|| E::custom("a claim is missing"))
 }
 
+/// A list of texts.
+struct Many(Vec<String>);
+
+impl<'de> Deserialize<'de> for Many {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_seq(Texts).map(Self)
+    }
+}
+
 /// A list of texts, or one text (RFC 7519 §4.1.3).
 struct OneOrMany(Vec<String>);
 
 impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Vec<String>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of texts")
-            }
-            fn visit_str<E: Error>(self, one: &str) -> Result<Vec<String>, E> {
-                Ok(vec![one.to_owned()])
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<String>, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = seq.next_element()? {
-                    texts.push(text);
-                }
-                Ok(texts)
-            }
-        }
         d.deserialize_any(Texts).map(Self)
+    }
+}
+
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E: Error>(self, one: &str) -> Result<Vec<String>, E> {
+        Ok(vec![one.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<String>, A::Error> {
+        // There is seldom more than one, and what is read is kept for long: a list that grows has room for four.
+        let mut texts: Vec<String> = seq.next_element()?.into_iter().collect();
+        while let Some(text) = seq.next_element()? {
+            texts.push(text);
+        }
+        Ok(texts)
     }
 }
