@@ -7,16 +7,18 @@ use crate::promise::Row;
 use crate::realm::{Realm, drawn};
 use crate::report::{Series, Unit};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use rescind_verifier::{Principal, Verifier};
 use rescind_wire::b64;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// What is measured, for the page.
 pub(crate) const METHOD: &str = "\
 - **Protected route**: a handler of axum behind `verifier.layer()` that takes the `Principal`, asked by `wrk` with 64
   tokens in turn; a million revocations are live. Floor: the same handler without both, with the same requests and answers.
+  Beside a layer that looks at nothing: axum's own `Extension`, whose value the handler takes.
   Beside a flood: a second `wrk` sends 1,000 tokens with signatures of chance, by 64 connections, as fast as they are
   answered; beside it, the route without that flood. *If all were verified as they come*: with the setting that lets it.
 ";
@@ -29,6 +31,10 @@ async fn open() -> Json<Value> {
 }
 
 async fn protected(_: Principal) -> Json<Value> {
+    open().await
+}
+
+async fn told(_: Extension<Arc<()>>) -> Json<Value> {
     open().await
 }
 
@@ -57,6 +63,8 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     };
     let with = behind(&verifier)?;
     let without = serve(bench, Router::new().route("/hello", get(open)))?;
+    let idle = Router::new().route("/hello", get(told)).layer(Extension(Arc::new(())));
+    let idle = serve(bench, idle)?;
     let mut values = Vec::new();
     for _ in 0..SESSIONS {
         values.push(format!("Bearer {}", bench.clients.block_on(realm.sign_in())?.0));
@@ -64,8 +72,10 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     let flood = Requests::new(bench, "/hello", "authorization", made_up(&values)?)?;
     let requests = Requests::new(bench, "/hello", "authorization", values)?;
     requests.alike(bench, [&with, &without])?;
+    requests.alike(bench, [&idle, &without])?;
     let mut series = Series::new("Protected route of an axum server, known tokens", Unit::Requests)
         .at_least(Row::Route, 0.93);
+    let mut layered = Series::new("The same beside a layer that looks at nothing", Unit::Requests);
     let mut flooded = Series::new("The same beside a flood of made-up tokens", Unit::Requests);
     let mut late = Series::new("The same beside that flood, p99", Unit::Millis);
     let builder = realm.verifier().new_tokens_at_once(MADE_UP);
@@ -76,8 +86,10 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     for round in 1..=bench.rounds {
         say(&format!("protected route: round {round} of {}", bench.rounds));
         let floor = requests.load(&without, &[])?;
+        let layer = requests.load(&idle, &[])?;
         let alone = requests.load(&with, &[])?;
         series.add_loads(floor, alone.clone());
+        layered.add_loads(layer, alone.clone());
         let during = beside(&flood, &requests, &with)?;
         late.add(alone.p99(), during.p99());
         flooded.add_loads(alone.clone(), during);
@@ -86,7 +98,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Series>> {
     if verifier.status().entries < bench.choose(REVOCATIONS, 10_000) {
         return Err("not all revocations were held to the end".into());
     }
-    Ok(vec![series, flooded, late, all_at_once])
+    Ok(vec![series, layered, flooded, late, all_at_once])
 }
 
 fn beside(flood: &Requests, requests: &Requests, url: &str) -> Outcome<Load> {
