@@ -14,7 +14,6 @@ mod steps;
 
 use crate::explored::{Search, mutant, whole};
 use crate::realm::{SECOND, START, realm};
-use rescind_wire::revocation::TokenKeys;
 use rescind_wire::token::Claims;
 use state::{HOUR, Log, State, TICK, Told, Verdict};
 use stateright::{Model, Property};
@@ -62,8 +61,8 @@ pub(crate) struct Clocks {
     mutant: Option<Mutant>,
     bounds: Bounds,
     audiences: Vec<String>,
-    /// What the token says whenever it is minted, and what it can be taken back by.
-    says: Option<(Claims, TokenKeys)>,
+    /// What the token says whenever it is minted.
+    says: Option<Claims>,
 }
 
 /// What can happen next.
@@ -86,10 +85,7 @@ impl Clocks {
     fn new(bounds: Bounds, mutant: Option<Mutant>) -> Self {
         let mut model = Self { mutant, bounds, audiences: vec!["posts-api".into()], says: None };
         let first = model.init_states().pop();
-        model.says = first.and_then(|state| model.minted(&state)).map(|claims| {
-            let keys = TokenKeys::of(&claims, "kid");
-            (claims, keys)
-        });
+        model.says = first.and_then(|state| model.minted(&state));
         model
     }
 }

@@ -12,8 +12,8 @@ use rescind_verifier::lease::Lease;
 use rescind_verifier::state::{Alarm, Effect, Event, Follower};
 use rescind_verifier::{Now, Refusal};
 use rescind_wire::id::{Jti, Sid};
-use rescind_wire::revocation::{Entry, TokenKeys, kills};
-use rescind_wire::token::Claims;
+use rescind_wire::revocation::{Entry, RevocationKey, kills};
+use rescind_wire::token::{Claims, Verified};
 
 /// What a verifier holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -98,8 +98,9 @@ impl World for At<'_> {
     fn lease(&self) -> Option<Lease> {
         self.0.lease
     }
-    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
-        self.0.held.iter().any(|e| is_about(keys, e) && kills(e.scope, e.ts, rv))
+    fn killed(&self, facts: &Facts) -> bool {
+        let rv = facts.claims.rv;
+        self.0.held.iter().any(|e| is_about(facts, e) && kills(e.scope, e.ts, rv))
     }
     fn pruned_to(&self) -> u64 {
         self.0.pruned_to
@@ -109,9 +110,10 @@ impl World for At<'_> {
     }
 }
 
-/// Whether an entry names something of these keys.
-pub(crate) fn is_about(keys: &TokenKeys, entry: &Entry) -> bool {
-    keys.iter().any(|key| key == (entry.scope, entry.key))
+/// Whether an entry names something of this token.
+pub(crate) fn is_about(token: &Facts, entry: &Entry) -> bool {
+    let mut keys = token.keys().filter(|(scope, _)| *scope == entry.scope);
+    keys.any(|(_, key)| RevocationKey::from(key) == entry.key)
 }
 
 /// A token of session `sid` of account `owner`.
@@ -132,6 +134,5 @@ pub(crate) fn token(sid: Sid, owner: u8, rv: u64) -> Facts {
         amr: Vec::new(),
         rv,
     };
-    let kid = "kid".to_owned();
-    Facts { revocation_keys: TokenKeys::of(&claims, &kid), claims, kid, key_set: 1 }
+    Facts::of(Verified { claims, kid: "kid".into() }, 1)
 }

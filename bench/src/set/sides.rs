@@ -19,7 +19,7 @@ impl Side for RevocationSet {
     }
 
     fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
-        self.killed(keys, rv)
+        self.killed(keys.iter(), rv)
     }
 
     fn prune(&self, before: u64) {

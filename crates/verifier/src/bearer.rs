@@ -17,6 +17,14 @@ pub(crate) enum NoToken {
 
 /// The token of a request.
 pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, NoToken> {
+    let token = presented(headers, uri)?;
+    let token = Some(token).filter(|token| is_b64token(token)).ok_or(NoToken::Malformed)?;
+    std::str::from_utf8(token).map_err(|_| NoToken::Malformed)
+}
+
+/// What stands in the token's place, whatever its characters are: whoever finds it among known tokens need not look
+/// at them.
+pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a [u8], NoToken> {
     if uri.query().is_some_and(holds_token) {
         return Err(NoToken::Malformed);
     }
@@ -32,8 +40,7 @@ pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, No
         let text = line.to_str().is_ok();
         return Err(if text { NoToken::Missing } else { NoToken::Malformed });
     }
-    let token = token.get(1..).filter(|token| is_b64token(token)).ok_or(NoToken::Malformed)?;
-    std::str::from_utf8(token).map_err(|_| NoToken::Malformed)
+    token.get(1..).ok_or(NoToken::Malformed)
 }
 
 /// RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.

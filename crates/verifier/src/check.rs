@@ -6,10 +6,11 @@
 //!
 //! Verified facts may be kept ([`crate::known`]); the verdict never is.
 
+pub use crate::facts::Facts;
+
 use crate::clock::Now;
 use crate::lease::{Lease, Moment};
-use rescind_wire::revocation::TokenKeys;
-use rescind_wire::token::{Claims, InvalidToken, Verified};
+use rescind_wire::token::InvalidToken;
 use std::time::Duration;
 
 /// Why a token does not pass. The cause is for this server's log: callers see 401 or 503.
@@ -44,27 +45,6 @@ impl Refusal {
     pub(crate) const BUSY: Self = Self::Busy { retry_after: Duration::from_secs(1) };
 }
 
-/// What is true of a token for ever, under one key set.
-#[derive(Debug)]
-pub struct Facts {
-    /// What it says.
-    pub claims: Claims,
-    /// The key that signed.
-    pub kid: String,
-    /// What it can be taken back by.
-    pub revocation_keys: TokenKeys,
-    /// The key set that it was verified with.
-    pub key_set: u64,
-}
-
-impl Facts {
-    /// The facts of a token that was verified with this key set.
-    pub(crate) fn of(verified: Verified, key_set: u64) -> Self {
-        let Verified { claims, kid } = verified;
-        Self { revocation_keys: TokenKeys::of(&claims, &kid), claims, kid, key_set }
-    }
-}
-
 /// What a check asks of the world, one call per step.
 pub trait World {
     /// The lease, as one value.
@@ -73,8 +53,8 @@ pub trait World {
     fn withdrawn(&self) -> Option<Lease> {
         None
     }
-    /// Whether the set kills a token with these keys.
-    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool;
+    /// Whether the set kills the token.
+    fn killed(&self, facts: &Facts) -> bool;
     /// The UTC second up to which the set has forgotten.
     fn pruned_to(&self) -> u64;
     /// Both clocks.
@@ -140,7 +120,7 @@ impl<'a> Check<'a> {
     }
 
     fn look_up(&mut self, world: &impl World) {
-        self.killed = world.killed(&self.facts.revocation_keys, self.facts.claims.rv);
+        self.killed = world.killed(self.facts);
         // After the look-up: an entry that was pruned before it is accounted for.
         self.pruned_to = world.pruned_to();
     }

@@ -75,15 +75,16 @@ impl Waiters {
         let mut registry = self.lock();
         registry.drawn += 1;
         let number = registry.drawn;
-        for (_, key) in facts.revocation_keys.iter() {
-            registry.by_key.entry(key).or_default().insert(number, Arc::clone(&wake));
+        for (_, key) in facts.keys() {
+            registry.by_key.entry(key.into()).or_default().insert(number, Arc::clone(&wake));
         }
         (number, wake)
     }
 
     fn leave(&self, facts: &Facts, number: u64) {
         let mut registry = self.lock();
-        for (_, key) in facts.revocation_keys.iter() {
+        for (_, key) in facts.keys() {
+            let key = RevocationKey::from(key);
             let Some(waiting) = registry.by_key.get_mut(&key) else { continue };
             waiting.remove(&number);
             if waiting.is_empty() {

@@ -31,12 +31,12 @@ impl Known {
             block(size_of::<String>() * list.capacity())
                 + list.iter().map(|text| block(text.capacity())).sum::<usize>()
         };
-        let Facts { claims, kid, revocation_keys, .. } = &self.facts;
+        let Facts { claims, kid, .. } = &self.facts;
         let Claims { iss, client_id, scope, aud, roles, amr, .. } = claims;
         let texts = texts(aud) + texts(roles) + texts(amr);
         let single = [iss.capacity(), client_id.capacity(), scope.capacity(), kid.capacity()];
         block(size_of::<Self>() + COUNTS)
-            + block(revocation_keys.memory())
+            + block(self.facts.memory_of_keys())
             + texts
             + single.map(block).into_iter().sum::<usize>()
     }
@@ -65,13 +65,13 @@ pub(crate) struct FactCache {
 /// once.
 struct Key {
     hash: u64,
-    token: Box<str>,
+    token: Box<[u8]>,
 }
 
 /// A token that is asked for, with its hash.
 struct Asked<'a> {
     hash: u64,
-    token: &'a str,
+    token: &'a [u8],
 }
 
 impl Hash for Key {
@@ -120,7 +120,7 @@ impl FactCache {
     }
 
     /// What is known of a token that was verified under this key set.
-    pub(crate) fn get(&self, token: &str, key_set: u64) -> Option<Arc<Known>> {
+    pub(crate) fn get(&self, token: &[u8], key_set: u64) -> Option<Arc<Known>> {
         if token.len() > MAX_TOKEN {
             return None;
         }
@@ -130,7 +130,7 @@ impl FactCache {
     }
 
     /// Keeps a token that was verified.
-    pub(crate) fn keep(&self, token: &str, known: Known) -> Arc<Known> {
+    pub(crate) fn keep(&self, token: &[u8], known: Known) -> Arc<Known> {
         let (hash, known) = (self.hash(token), Arc::new(known));
         // A cache under contention is not worth waiting for.
         let _ = self.cache.try_insert(Key { hash, token: token.into() }, Arc::clone(&known));
@@ -139,9 +139,8 @@ impl FactCache {
 
     /// By the end of the signature, which tells verified tokens apart as well as all of it does. Any other token of the
     /// same end is told apart when the whole is compared.
-    fn hash(&self, token: &str) -> u64 {
-        let end = token.as_bytes();
-        self.hashes.hash_one(&end[end.len().saturating_sub(END)..])
+    fn hash(&self, token: &[u8]) -> u64 {
+        self.hashes.hash_one(&token[token.len().saturating_sub(END)..])
     }
 }
 

@@ -91,7 +91,7 @@ impl Protect {
         if self.rule.online || self.rule.within.is_some() {
             return None;
         }
-        let token = bearer::token(request.headers(), request.uri()).ok()?;
+        let token = bearer::presented(request.headers(), request.uri()).ok()?;
         let judged = self.verifier.judge_known(token)?;
         let (principal, Judged { second, tolerated: None, unproven: false }) = judged.ok()? else {
             return None;

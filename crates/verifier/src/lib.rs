@@ -18,7 +18,7 @@
 //! comes by the authority's feed; how far that knowledge reaches is proven by the head, every second.
 //! When it cannot be known, the answer is 503, never a guess.
 //!
-//! - `check`: judging one token · `known`: tokens that were verified before · `turns`: whose new one is next ·
+//! - `check`: judging one token · `facts`: what is true of it for ever · `known`: tokens that were verified before · `turns`: whose new one is next ·
 //!   [`set`]: the live revocations · [`lease`]: how long they may be trusted
 //! - [`state`]: following the log, a pure state machine · [`clock`]: what time it is
 //! - `follow`, `following`, `fetch`, `keys`, `online`: the tasks and requests behind it · `trouble`: what goes
@@ -38,6 +38,7 @@ mod defects;
 mod ended;
 mod endpoint;
 mod entropy;
+mod facts;
 mod fetch;
 #[cfg(test)]
 mod fixture;

@@ -17,7 +17,7 @@ mod segment;
 
 use arc_swap::ArcSwap;
 use minutes::Minutes;
-use rescind_wire::revocation::{Entry, NEVER, RevocationKey, Scope, TokenKeys, kills};
+use rescind_wire::revocation::{Entry, NEVER, RevocationKey, Scope, kills};
 use scopes::Scopes;
 use segment::{Cut, Name, SLOTS, Segment, spread};
 use std::hash::{BuildHasher as _, RandomState};
@@ -116,17 +116,21 @@ impl RevocationSet {
 
     /// Whether a token with these keys, born at log time `rv`, is revoked. What had expired by
     /// [`RevocationSet::pruned_to`] need not be found.
-    pub fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
+    pub fn killed<K: Into<RevocationKey>>(
+        &self,
+        keys: impl IntoIterator<Item = (Scope, K)>,
+        rv: u64,
+    ) -> bool {
         let pruned_to = self.pruned_to();
         let matters = |(scope, _): &(Scope, _)| self.scopes.may_matter(*scope, pruned_to);
-        let mut keys = keys.iter().filter(matters).peekable();
+        let mut keys = keys.into_iter().filter(matters).peekable();
         if keys.peek().is_none() {
             return false;
         }
         let directory = self.directory.load();
         let directory = directory.as_slice();
         keys.any(|(scope, key)| {
-            let name = self.name(key);
+            let name = self.name(key.into());
             let (at, place) = spread(name.rest, directory.len());
             let cut = directory.get(at).and_then(|segment| segment.cut(name, place));
             cut.is_some_and(|cut| kills(scope, cut.ts(), rv))

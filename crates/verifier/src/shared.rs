@@ -21,7 +21,7 @@ use crate::trouble::FetchError;
 use crate::turns::Turns;
 use arc_swap::ArcSwapOption;
 use rescind_wire::frame::KeysMark;
-use rescind_wire::revocation::{Target, TokenKeys};
+use rescind_wire::revocation::Target;
 use rescind_wire::token::{self, InvalidToken, Unproven};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -89,13 +89,16 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        self.check_known(token, demand).unwrap_or_else(|| self.check_new(token, demand))
+        match self.check_known(token.as_bytes(), demand) {
+            Some(judged) => judged,
+            None => self.check_new(token, &self.read(token)?, demand),
+        }
     }
 
     /// Judges a token that was verified before; any other is not judged. Nothing is allocated.
     pub(crate) fn check_known(
         &self,
-        token: &str,
+        token: &[u8],
         demand: Demand,
     ) -> Option<Result<(Principal, Judged), Refusal>> {
         if self.keys_too_old() && !self.monitors() {
@@ -111,16 +114,20 @@ impl Core {
         token: &str,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
-        if let Some(judged) = self.check_known(token, demand) {
+        if let Some(judged) = self.check_known(token.as_bytes(), demand) {
             return judged;
         }
-        let read = || {
+        let unproven = self.read(token)?;
+        let find_key = || {
             let keys = self.keys.load();
-            Unproven::read(token, &keys.set)
-                .map(drop)
-                .map_err(|why| self.refusal(token, &keys, why))
+            unproven.key(&keys.set).map(drop).map_err(|why| self.refusal(token, &keys, why))
         };
-        self.turns.take(read, || self.check(token, demand)).await
+        // Meanwhile somebody else may have had the same token verified.
+        let check = || match self.check_known(token.as_bytes(), demand) {
+            Some(judged) => judged,
+            None => self.check_new(token, &unproven, demand),
+        };
+        self.turns.take(find_key, check).await
     }
 
     /// The same, which waits for a key set that is known to be on its way.
@@ -151,16 +158,26 @@ impl Core {
         }
     }
 
+    /// Takes a token apart.
+    fn read<'a>(&self, token: &'a str) -> Result<Unproven<'a>, Refusal> {
+        Unproven::read(token).map_err(|why| self.refusal(token, &self.keys.load(), why))
+    }
+
     fn check_new(
         self: &Arc<Self>,
         token: &str,
+        unproven: &Unproven<'_>,
         demand: Demand,
     ) -> Result<(Principal, Judged), Refusal> {
         let keys = self.keys.load();
-        let verified = token::verify(token, &keys.set, &self.settings.expected)
+        let verified = unproven
+            .prove(&keys.set, &self.settings.expected)
             .map_err(|why| self.refusal(token, &keys, why))?;
         let facts = Facts::of(verified, keys.version);
-        self.judge(self.facts.keep(token, Known::new(facts, Arc::downgrade(self))), demand)
+        self.judge(
+            self.facts.keep(token.as_bytes(), Known::new(facts, Arc::downgrade(self))),
+            demand,
+        )
     }
 
     /// What is said of a token that could not be verified with these keys.
@@ -181,7 +198,7 @@ impl Core {
 
     /// Whether the token is of a key that may be in the set that is on its way.
     pub(crate) fn lacks_key_of(&self, token: &str) -> bool {
-        let read = |set| Unproven::read(token, set).map(drop);
+        let read = |set| Unproven::read(token)?.key(set).map(drop);
         self.keys.outdated() && read(&self.keys.load().set) == Err(InvalidToken::UnknownKey)
     }
 
@@ -189,7 +206,7 @@ impl Core {
         token::claimed_kid(token).is_some_and(|kid| {
             let key = Target::Key(kid);
             let keys = [(key.scope(), key.key(&self.settings.expected.issuer))];
-            self.set.killed(&keys.into_iter().collect(), 0)
+            self.set.killed(keys, 0)
         })
     }
 
@@ -362,8 +379,8 @@ impl World for Core {
     fn withdrawn(&self) -> Option<Lease> {
         self.withdrawn.load().as_deref().copied()
     }
-    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
-        self.set.killed(keys, rv)
+    fn killed(&self, facts: &Facts) -> bool {
+        self.set.killed(facts.keys(), facts.claims.rv)
     }
     fn pruned_to(&self) -> u64 {
         self.set.pruned_to()
@@ -374,23 +391,4 @@ impl World for Core {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::fixture;
-    use std::sync::mpsc::channel;
-
-    // P08
-    #[test]
-    fn who_is_refused_does_not_wait_until_a_snapshot_is_taken_in() {
-        let core = fixture::core("https://auth.example", Arc::new(ManualClock::default()));
-        let taking = core.following.follower();
-        let (done, refused) = channel();
-        let other = Arc::clone(&core);
-        let request = std::thread::spawn(move || done.send(other.count_unavailable(false)));
-        let why = refused.recv_timeout(Duration::from_secs(10));
-        drop(taking);
-        request.join().unwrap().unwrap();
-        assert_eq!(why, Ok(Why503::Starting));
-    }
-}
+mod tests;

@@ -148,7 +148,7 @@ impl Verifier {
     }
 
     /// Judges a token that is known already, within the realm's bound; none if it is not known.
-    pub(crate) fn judge_known(&self, token: &str) -> Option<Result<(Principal, Judged), Refusal>> {
+    pub(crate) fn judge_known(&self, token: &[u8]) -> Option<Result<(Principal, Judged), Refusal>> {
         self.core().check_known(token, Demand::default())
     }
 

@@ -4,8 +4,11 @@
 //! read before it checked the session, is smaller; ids that are never used again are killed whatever
 //! their `rv`. No wall clock takes part. Entries combine by "any of them kills".
 
+mod names;
+
+pub use names::{Name, TokenKeys, names};
+
 use crate::id::{Epoch, Jti, Sid, Sub};
-use crate::token::Claims;
 use crate::{sha256, sha256_of};
 
 /// What an entry takes back.
@@ -177,62 +180,6 @@ fn key<const N: usize>(scope: Scope, issuer: &str, id: [&[u8]; N]) -> Revocation
     RevocationKey(out)
 }
 
-/// Keys that stand in one piece with what holds them: all of a token for one audience.
-const TOGETHER: usize = 9;
-
-/// The keys under which a token can be taken back, computed once per token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenKeys {
-    first: [(Scope, RevocationKey); TOGETHER],
-    held: usize,
-    /// Those of further audiences.
-    more: Box<[(Scope, RevocationKey)]>,
-}
-
-impl TokenKeys {
-    /// All keys of a token that was signed with the key `kid`.
-    pub fn of(claims: &Claims, kid: &str) -> Self {
-        let (iss, sub) = (&claims.iss, claims.sub.text());
-        let client = claims.client_id.as_bytes();
-        let keys = [
-            (Scope::Token, key(Scope::Token, iss, [&claims.jti.text()])),
-            (Scope::Session, key(Scope::Session, iss, [&claims.sid.text()])),
-            (Scope::Key, key(Scope::Key, iss, [kid.as_bytes()])),
-            (Scope::Subject, key(Scope::Subject, iss, [&sub])),
-            (Scope::Grant, key(Scope::Grant, iss, [&sub, b"\0", client])),
-            (Scope::Client, key(Scope::Client, iss, [client])),
-            (Scope::Everything, key(Scope::Everything, iss, [])),
-            (Scope::Claims, key(Scope::Claims, iss, [&sub])),
-        ];
-        let audience =
-            |aud: &String| (Scope::Audience, key(Scope::Audience, iss, [aud.as_bytes()]));
-        keys.into_iter().chain(claims.aud.iter().map(audience)).collect()
-    }
-
-    /// Each scope with its key.
-    #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = (Scope, RevocationKey)> + '_ {
-        self.first.iter().take(self.held).chain(&*self.more).copied()
-    }
-
-    /// Bytes that it takes beside itself.
-    pub fn memory(&self) -> usize {
-        size_of_val(&*self.more)
-    }
-}
-
-impl FromIterator<(Scope, RevocationKey)> for TokenKeys {
-    fn from_iter<T: IntoIterator<Item = (Scope, RevocationKey)>>(keys: T) -> Self {
-        let mut keys = keys.into_iter();
-        let mut first = [(Scope::Token, RevocationKey([0; 16])); TOGETHER];
-        let mut held = 0;
-        for (place, key) in first.iter_mut().zip(keys.by_ref()) {
-            (*place, held) = (key, held + 1);
-        }
-        Self { first, held, more: keys.collect() }
-    }
-}
-
 /// The `until` of an entry that never expires.
 pub const NEVER: u64 = u64::MAX;
 
@@ -282,6 +229,7 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Claims;
 
     #[test]
     fn a_cut_is_exact_to_the_microsecond() {

@@ -121,13 +121,13 @@ pub fn sign(claims: &Claims, key: &SigningKey) -> Result<String, BadKey> {
 
 /// Verifies form, key, signature and the claims that do not depend on time.
 pub fn verify(token: &str, keys: &KeySet, expected: &Expected) -> Result<Verified, InvalidToken> {
-    Unproven::read(token, keys)?.prove(expected)
+    Unproven::read(token)?.prove(keys, expected)
 }
 
 /// The same for the issuer itself, which issues for every audience: whom the token is for, and how long it
 /// lives, is not looked at. Never for a server that protects something.
 pub fn verify_own(token: &str, keys: &KeySet, issuer: &str) -> Result<Verified, InvalidToken> {
-    Unproven::read(token, keys)?.prove_own(issuer)
+    Unproven::read(token)?.prove_own(keys, issuer)
 }
 
 /// The id of the key that a token says it was signed with. Nothing of it is proven.
@@ -135,22 +135,25 @@ pub fn claimed_kid(token: &str) -> Option<String> {
     jws::read_header(jws::parts(token).ok()?.header).ok()?.kid
 }
 
-/// A token of a known key whose signature is still to be verified, which is nearly all that a check costs.
+/// A token that was taken apart, whose signature is still to be verified: nearly all that a check costs.
 #[derive(Debug)]
-pub struct Unproven<'a> {
-    key: &'a VerifyingKey,
-    kid: Cow<'a, str>,
-    parts: Parts<'a>,
-}
+pub struct Unproven<'a>(Parts<'a>);
 
 impl<'a> Unproven<'a> {
-    /// Takes a token apart and finds its key.
-    pub fn read(token: &'a str, keys: &'a KeySet) -> Result<Self, InvalidToken> {
-        let parts = jws::parts(token)?;
-        if let Some((kid, key)) = keys.find_by_header(parts.header) {
-            return Ok(Self { key, kid: kid.into(), parts });
+    /// Takes a token apart.
+    pub fn read(token: &'a str) -> Result<Self, InvalidToken> {
+        Ok(Self(jws::parts(token)?))
+    }
+
+    /// The key that it says it was signed with, if it is held.
+    pub fn key<'k>(
+        &self,
+        keys: &'k KeySet,
+    ) -> Result<(Cow<'k, str>, &'k VerifyingKey), InvalidToken> {
+        if let Some((kid, key)) = keys.find_by_header(self.0.header) {
+            return Ok((kid.into(), key));
         }
-        let header = jws::read_header(parts.header)?;
+        let header = jws::read_header(self.0.header)?;
         if !header.typ.as_deref().is_some_and(is_access_token_type) {
             return Err(InvalidToken::Type);
         }
@@ -160,25 +163,26 @@ impl<'a> Unproven<'a> {
         if key.alg() != header.alg {
             return Err(InvalidToken::Signature);
         }
-        Ok(Self { key, kid: kid.into(), parts })
+        Ok((kid.into(), key))
     }
 
     /// The rest of [`verify`].
-    pub fn prove(self, expected: &Expected) -> Result<Verified, InvalidToken> {
-        let verified = self.prove_own(&expected.issuer)?;
+    pub fn prove(&self, keys: &KeySet, expected: &Expected) -> Result<Verified, InvalidToken> {
+        let verified = self.prove_own(keys, &expected.issuer)?;
         expected.suits(&verified.claims)?;
         Ok(verified)
     }
 
-    fn prove_own(self, issuer: &str) -> Result<Verified, InvalidToken> {
-        if !self.key.verify(self.parts.signing_input, &self.parts.signature) {
+    fn prove_own(&self, keys: &KeySet, issuer: &str) -> Result<Verified, InvalidToken> {
+        let (kid, key) = self.key(keys)?;
+        if !key.verify(self.0.signing_input, &self.0.signature) {
             return Err(InvalidToken::Signature);
         }
-        let claims = read::claims(&self.parts.payload).ok_or(InvalidToken::Claims)?;
+        let claims = read::claims(&self.0.payload).ok_or(InvalidToken::Claims)?;
         if claims.iss != issuer {
             return Err(InvalidToken::Issuer);
         }
-        Ok(Verified { claims, kid: self.kid.into_owned() })
+        Ok(Verified { claims, kid: kid.into_owned() })
     }
 }
 

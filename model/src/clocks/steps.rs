@@ -11,8 +11,8 @@ use rescind_verifier::lease::Lease;
 use rescind_verifier::set::RevocationSet;
 use rescind_verifier::state::{Effect, Event, Follower};
 use rescind_wire::frame::{Head, KeysMark, Position};
-use rescind_wire::revocation::{Digest, Target, TokenKeys};
-use rescind_wire::token::Claims;
+use rescind_wire::revocation::{Digest, Target};
+use rescind_wire::token::{Claims, Verified};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -51,7 +51,8 @@ impl World for Calls<'_> {
             _ => lease,
         })
     }
-    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
+    fn killed(&self, facts: &Facts) -> bool {
+        let (keys, rv) = (facts.keys(), facts.claims.rv);
         self.answer(|told| &mut told.killed, || self.state.set().killed(keys, rv))
     }
     fn pruned_to(&self) -> u64 {
@@ -124,9 +125,8 @@ impl Clocks {
     /// The token's claims, as they were minted.
     fn facts(&self, state: &State) -> Option<Facts> {
         let Minted { iat, exp, rv } = state.token?;
-        let (claims, keys) = self.says.clone()?;
-        let claims = Claims { iat, exp, rv, ..claims };
-        Some(Facts { claims, kid: "kid".into(), revocation_keys: keys, key_set: 1 })
+        let claims = Claims { iat, exp, rv, ..self.says.clone()? };
+        Some(Facts::of(Verified { claims, kid: "kid".into() }, 1))
     }
 
     /// What a token says that is minted now.
@@ -233,7 +233,7 @@ impl Clocks {
                 true
             }
             Some(Mutant::LookUpFirst) if before.killed.is_none() => {
-                World::killed(&calls, &facts.revocation_keys, facts.claims.rv);
+                World::killed(&calls, &facts);
                 true
             }
             _ => false,

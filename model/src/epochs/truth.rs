@@ -24,7 +24,7 @@ pub(crate) const L3: &str = "L3 an unaffected token is never called revoked";
 /// What of `ended` is about a token.
 fn about<'a>(ended: &'a [Ended], token: &'a Minted) -> impl Iterator<Item = &'a Ended> {
     let later = ended.iter().skip(token.since);
-    later.filter(|e| is_about(&token.facts.revocation_keys, &e.entry))
+    later.filter(|e| is_about(&token.facts, &e.entry))
 }
 
 fn each(state: &State, holds: impl Fn(&Member) -> bool) -> bool {

@@ -110,7 +110,7 @@ pub(crate) fn monotone(model: &Issuing, state: &State) -> bool {
     let (set, keys) = (RevocationSet::new(), &model.keys[newest.session]);
     let killed = state.durable.history.iter().map(|(entry, _)| {
         set.insert(entry);
-        set.killed(keys, newest.rv)
+        set.killed(keys.iter(), newest.rv)
     });
     let (mut dead, mut by_any) = (false, false);
     killed.zip(state.durable.history.iter()).all(|(now, (entry, _))| {

@@ -10,6 +10,7 @@ use crate::verifier::Verifier;
 use rescind_verifier::check::{Facts, Judged, Refusal};
 use rescind_verifier::state::{Effect, Event, replaces_evidence};
 use rescind_wire::revocation::Entry;
+use rescind_wire::token::Verified;
 use std::sync::Arc;
 
 /// What a night lasts, in ticks.
@@ -220,8 +221,7 @@ impl Joint {
         let mut claims = self.claims[token.session].clone();
         let later = if morning { NIGHT } else { 0 };
         (claims.iat, claims.exp, claims.rv) = (claims.iat + later, claims.exp + later, token.rv);
-        let revocation_keys = self.issuing.keys[token.session].clone();
-        let facts = Facts { claims, kid: "kid".into(), revocation_keys, key_set: 1 };
+        let facts = Facts::of(Verified { claims, kid: "kid".into() }, 1);
         let now = member.now(state.delivery.now);
         if self.clocks.is_none() {
             return member.verifier.judges(&facts, now);

@@ -181,7 +181,7 @@ fn run(order: [Check; 3], writer: Writer) -> Explored {
         step(move |w: &mut World| {
             match part {
                 Check::Anchor => w.anchor = w.lease,
-                Check::LookUp => w.killed = w.set.killed(&w.keys, START),
+                Check::LookUp => w.killed = w.set.killed(w.keys.iter(), START),
                 Check::Clock => w.clock = w.now,
             }
             w.judged_at = w.now.boot_us;

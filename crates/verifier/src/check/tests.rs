@@ -6,6 +6,7 @@ use crate::known::{FactCache, Known};
 use crate::lease::Anchor;
 use crate::set::RevocationSet;
 use rescind_wire::revocation::{Entry, NEVER, Target};
+use rescind_wire::token::Verified;
 use std::cell::Cell;
 use std::sync::{Arc, Weak};
 
@@ -13,8 +14,7 @@ const ISSUER: &str = "https://auth.example";
 const S: u64 = 1_000_000;
 
 fn facts() -> Facts {
-    let claims = claims(ISSUER);
-    Facts { revocation_keys: TokenKeys::of(&claims, "k1"), claims, kid: "k1".into(), key_set: 1 }
+    Facts::of(Verified { claims: claims(ISSUER), kid: "k1".into() }, 1)
 }
 
 fn at(boot_s: u64) -> Now {
@@ -64,7 +64,7 @@ impl World for Schedule {
         let written = self.tick() >= self.write;
         Some(lease_of(at(if written { self.write } else { 0 })))
     }
-    fn killed(&self, _: &TokenKeys, _: u64) -> bool {
+    fn killed(&self, _: &Facts) -> bool {
         self.tick() >= self.write && self.commit < self.write
     }
     fn pruned_to(&self) -> u64 {
@@ -150,8 +150,8 @@ impl World for Still {
     fn lease(&self) -> Option<Lease> {
         self.lease
     }
-    fn killed(&self, keys: &TokenKeys, rv: u64) -> bool {
-        self.set.killed(keys, rv)
+    fn killed(&self, facts: &Facts) -> bool {
+        self.set.killed(facts.keys(), facts.claims.rv)
     }
     fn pruned_to(&self) -> u64 {
         self.set.pruned_to()
@@ -248,8 +248,8 @@ fn online_terms_want_a_head_that_was_sent_after_the_request_came() {
 #[test]
 fn a_kept_token_is_judged_anew_each_time() {
     let cache = FactCache::new(1 << 20);
-    let first = cache.keep("a token", Known::new(facts(), Weak::new()));
-    let get = || cache.get("a token", 1).unwrap();
+    let first = cache.keep(b"a token", Known::new(facts(), Weak::new()));
+    let get = || cache.get(b"a token", 1).unwrap();
     let world = Still::at(at(1));
     assert!(world.judge(&get().facts).is_ok());
     assert!(Arc::ptr_eq(&first, &get()), "the second check comes from the cache");
@@ -257,4 +257,30 @@ fn a_kept_token_is_judged_anew_each_time() {
     assert_eq!(world.judge(&get().facts), Err(Refusal::Revoked));
     let later = Still::at(at(300));
     assert_eq!(later.judge(&get().facts), EXPIRED);
+}
+
+// T32
+#[test]
+fn what_is_taken_back_after_a_token_was_found_good_is_found_in_each_scope() {
+    let claims = claims(ISSUER);
+    let targets = [
+        Target::Token(claims.jti),
+        Target::Session(claims.sid),
+        Target::Key("k1".into()),
+        Target::Subject(claims.sub),
+        Target::Grant(claims.sub, claims.client_id),
+        Target::Client("app".into()),
+        Target::Audience("posts-api".into()),
+        Target::Everything,
+        Target::Claims(claims.sub),
+    ];
+    for target in targets {
+        let (world, facts) = (Still::at(at(1)), facts());
+        assert!(world.judge(&facts).is_ok());
+        let entry = Entry { scope: target.scope(), ..everything(NEVER) };
+        world.set.insert(&Entry { key: target.key("https://other.example"), ..entry });
+        assert!(world.judge(&facts).is_ok(), "{target:?} of another realm");
+        world.set.insert(&Entry { key: target.key(ISSUER), ..entry });
+        assert_eq!(world.judge(&facts), Err(Refusal::Revoked), "{target:?}");
+    }
 }

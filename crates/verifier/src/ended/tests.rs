@@ -8,8 +8,8 @@ use crate::state::Event;
 use rescind_wire::frame::{Head, KeysMark, Position};
 use rescind_wire::id::{Epoch, Jti, Sid, Sub};
 use rescind_wire::jwk::jwks;
-use rescind_wire::revocation::{Digest, NEVER, Target, TokenKeys};
-use rescind_wire::token::Claims;
+use rescind_wire::revocation::{Digest, NEVER, Target};
+use rescind_wire::token::{Claims, Verified};
 use std::pin::Pin;
 
 const ISSUER: &str = "https://auth.example";
@@ -84,8 +84,7 @@ impl World {
     }
 
     fn waits(&self, claims: Claims, kid: &str) -> Waits {
-        let revocation_keys = TokenKeys::of(&claims, kid);
-        let facts = Facts { claims, kid: kid.into(), revocation_keys, key_set: 0 };
+        let facts = Facts::of(Verified { claims, kid: kid.into() }, 0);
         let known = Known::new(facts, Arc::downgrade(&self.core));
         Box::pin(ended(self.core.clone(), Arc::new(known)))
     }

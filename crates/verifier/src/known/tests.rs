@@ -31,7 +31,7 @@ fn check(core: &Arc<Core>, token: &str) {
 }
 
 fn is_known(core: &Core, token: &str) -> bool {
-    core.facts.get(token, core.keys.version()).is_some()
+    core.facts.get(token.as_bytes(), core.keys.version()).is_some()
 }
 
 // T32

@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::claims;
 use proptest::prelude::*;
-use rescind_wire::revocation::{Scope, Target};
+use rescind_wire::revocation::{Scope, Target, TokenKeys};
 use std::collections::HashMap;
 
 const ISSUER: &str = "https://auth.example";
@@ -21,7 +21,7 @@ fn numbered(n: u64, ts: u64, until: u64) -> Entry {
 /// Whether the set kills what was born at `rv` and has this number.
 fn kills_number(set: &RevocationSet, n: u64, rv: u64) -> bool {
     let entry = numbered(n, 0, 0);
-    set.killed(&[(entry.scope, entry.key)].into_iter().collect(), rv)
+    set.killed([(entry.scope, entry.key)], rv)
 }
 
 #[test]
@@ -44,13 +44,13 @@ fn each_scope_kills_its_tokens_and_no_others() {
     for target in hits {
         let set = RevocationSet::new();
         set.insert(&entry(&target, claims.rv + 1, NEVER));
-        assert!(set.killed(&keys, claims.rv), "{target:?}");
+        assert!(set.killed(keys.iter(), claims.rv), "{target:?}");
     }
     let set = RevocationSet::new();
     set.insert(&entry(&Target::Subject(other), claims.rv + 1, NEVER));
     set.insert(&entry(&Target::Key("k2".into()), claims.rv + 1, NEVER));
     set.insert(&entry(&Target::Subject(claims.sub), claims.rv, NEVER));
-    assert!(!set.killed(&keys, claims.rv));
+    assert!(!set.killed(keys.iter(), claims.rv));
 }
 
 #[test]
@@ -198,7 +198,7 @@ proptest! {
             prop_assert!(set.len() >= live.len());
             prop_assert_eq!(set.pruned_to(), pruned_to);
         }
-        let killed = |key: RevocationKey, rv| set.killed(&[(Scope::Subject, key)].into_iter().collect(), rv);
+        let killed = |key: RevocationKey, rv| set.killed([(Scope::Subject, key)], rv);
         // What had expired by then need not be found.
         for held in live.values().filter(|held| held.ts > 0 && held.until >= pruned_to) {
             prop_assert!(killed(held.key, held.ts - 1));
@@ -230,8 +230,8 @@ proptest! {
             live.retain(|entry| entry.until > pruned_to);
         }
         for entry in live.iter().filter(|entry| entry.ts > 0) {
-            let keys = [(entry.scope, entry.key)].into_iter().collect();
-            prop_assert!(set.killed(&keys, entry.ts - 1), "{:?}", entry);
+            let keys = [(entry.scope, entry.key)];
+            prop_assert!(set.killed(keys, entry.ts - 1), "{:?}", entry);
         }
     }
 
