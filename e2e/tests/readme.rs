@@ -192,6 +192,25 @@ fn the_application_of_the_readme_is_the_one_that_is_compiled() {
 }
 
 #[test]
+fn the_application_of_the_readme_says_in_words_why_it_does_not_start() {
+    let start = |secret: Option<&str>, issuer: &str| {
+        let mut app = Command::new(env!("CARGO_BIN_EXE_first-route"));
+        app.args([issuer, "127.0.0.1:0"]).env_clear();
+        app.envs(secret.map(|secret| ("RESCIND_CLIENT_SECRET", secret)));
+        let done = app.output().unwrap();
+        assert!(!done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    for (said, hint) in [
+        (start(None, "http://localhost:1"), "which `rescind client add` prints once"),
+        (start(Some(" "), "http://localhost:1"), "RESCIND_CLIENT_SECRET is empty"),
+        (start(Some("x"), "http://auth.example.com"), "https, or http to this machine"),
+    ] {
+        assert!(said.starts_with("Error: the ") && said.contains(hint), "{said}");
+    }
+}
+
+#[test]
 fn every_command_of_the_readme_is_run_somewhere() {
     let by_ci = ["cargo run --release -- demo", "cargo xtask test"];
     let text = fs::read_to_string(root().join("README.md")).unwrap();

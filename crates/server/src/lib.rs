@@ -13,6 +13,7 @@ mod correlation;
 pub mod feed;
 pub mod http;
 pub mod keys;
+pub mod listen;
 pub mod marker;
 pub mod metrics;
 pub mod pages;

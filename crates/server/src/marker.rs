@@ -119,7 +119,11 @@ fn path(keys: &Path) -> PathBuf {
 pub fn read(keys: &Path) -> std::io::Result<Option<Marker>> {
     let bytes = match std::fs::read(path(keys)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read?,
+        Err(error) => {
+            let todo = "--keys names the key folder; run this as the user who runs the authority";
+            return Err(io::Error::new(error.kind(), format!("{error}. {todo}")));
+        }
+        Ok(bytes) => bytes,
     };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         io::Error::other(format!(

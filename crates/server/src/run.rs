@@ -4,6 +4,7 @@ use crate::app::{App, BadIssuer, canonical_host, parse_issuer};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::feed::FeedHub;
 use crate::keys::{self, KeysError, MasterSource};
+use crate::listen::{CannotListen, listen};
 use crate::marker::{self, Marker, Stolen};
 use crate::past;
 use crate::serve::Front;
@@ -142,7 +143,10 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The administrator's socket.
-    #[error("cannot open the administrator's socket {path}: {error}")]
+    #[error(
+        "cannot open the administrator's socket {path} ({error}): name a folder by --data that is your own, and \
+         whose path has at most 96 bytes"
+    )]
     Socket {
         /// Where.
         path: PathBuf,
@@ -150,13 +154,8 @@ pub enum StartError {
         error: std::io::Error,
     },
     /// The listener for metrics.
-    #[error("cannot listen for metrics on {address}: {error}")]
-    Metrics {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    Metrics(#[from] CannotListen),
     /// A part of the running authority has ended by itself.
     #[error("a part of the authority has ended: see `panicked` in the log")]
     PartEnded,
@@ -275,8 +274,7 @@ pub async fn run(
     let (close, closed) = watch::channel(false);
     let mut tasks = JoinSet::new();
     if let Some(address) = config.metrics_listen {
-        let bound = TcpListener::bind(address).await;
-        let listener = bound.map_err(|error| StartError::Metrics { address, error })?;
+        let listener = listen(address, "metrics_listen").await?;
         let router = http::metrics_router(app.clone());
         tasks.spawn(serve::tcp(listener, router, app.limits, Front::default(), closed.clone()));
     }

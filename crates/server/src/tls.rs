@@ -40,7 +40,9 @@ pub struct Files {
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read, or is no PEM of its kind.
-    #[error("cannot use {path} for TLS: {why}")]
+    #[error(
+        "cannot use {path} for TLS ({why}): name files of a certificate and its key that this user may read"
+    )]
     File {
         /// Which.
         path: PathBuf,
@@ -54,8 +56,18 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// They do not belong together, or are of a kind that is not understood.
-    #[error("tls.certificate and tls.key cannot be used together: {0}")]
-    Pair(rustls::Error),
+    #[error(
+        "the certificate {certificate} and the key {key} cannot be used together ({error}): put the key there that \
+         the certificate is for"
+    )]
+    Pair {
+        /// The certificate.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+        /// Why not.
+        error: rustls::Error,
+    },
     /// The certificate is another's.
     #[error("the certificate {path} is not for {host}, the issuer's host: name one that is")]
     Host {
@@ -228,6 +240,9 @@ fn read(
     // The text of this error may show what the file holds.
     let key = PrivateKeyDer::from_pem_slice(&Zeroizing::new(text))
         .map_err(|_| bad(&files.key, "it holds no private key in PEM".into()))?;
-    let pair = CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)?;
+    let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+        let Files { certificate, key } = files.clone();
+        TlsError::Pair { certificate, key, error }
+    })?;
     Ok((pair, validity))
 }

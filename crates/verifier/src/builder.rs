@@ -33,7 +33,7 @@ pub struct Settings {
 }
 
 /// Why a verifier cannot be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The issuer is no URL that this verifier talks to.

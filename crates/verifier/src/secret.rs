@@ -23,7 +23,7 @@ pub(crate) struct Login {
 }
 
 /// A secret that cannot be had. Never holds any of it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
     /// The variable is not set, or is not UTF-8.
@@ -33,7 +33,10 @@ pub enum SecretError {
     )]
     Variable(String),
     /// The file cannot be read.
-    #[error("the file {path} with the client's secret cannot be read: {error}", path = .path.display())]
+    #[error(
+        "the file {path} with the client's secret cannot be read ({error}): put the secret there, which \
+         `rescind client add` prints once, and let this server's user read it"
+    )]
     File {
         /// Which.
         path: PathBuf,

@@ -4,7 +4,7 @@ use rescind_wire::b64;
 use rescind_wire::jwk::SharedKey;
 use std::fmt;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The secret with which the authority signs tokens for this server alone, by HS256. Who holds it can make
@@ -13,23 +13,32 @@ use zeroize::Zeroizing;
 pub struct SharedSecret(SharedKey);
 
 /// A shared secret that cannot be had. Never holds any of it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SharedSecretError {
     /// The variable is not set, or is not UTF-8.
     #[error(
-        "the environment variable {0} is not set; put the secret shared with the authority into it"
+        "the environment variable {0} is not set: put the secret shared with the authority into it, which \
+         `rescind keys share` prints once"
     )]
     Variable(String),
     /// The file cannot be read.
-    #[error("the file with the secret shared with the authority cannot be read: {0}")]
-    File(#[from] std::io::Error),
+    #[error(
+        "the file {path} with the secret shared with the authority cannot be read ({error}): put the secret \
+         there, which `rescind keys share` prints once, and let this server's user read it"
+    )]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// Everybody on this machine can read the file, and make tokens with it.
     #[cfg(unix)]
     #[error(
         "the file {0} with the secret shared with the authority can be read by others: run `chmod o-rwx {0}`"
     )]
-    Readable(std::path::PathBuf),
+    Readable(PathBuf),
     /// Not 64 random bytes in base64url.
     #[error(
         "the secret shared with the authority is not 64 random bytes in base64url (86 characters, no padding); copy it whole from the authority, or draw a new one there"
@@ -57,13 +66,15 @@ impl SharedSecret {
     /// Reads a file, which others must not be able to read. Its group may: that is how a secret is mounted
     /// for a service that is not root.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SharedSecretError> {
-        let mut file = std::fs::File::open(&path)?;
+        let path = path.as_ref();
+        let failed = |error| SharedSecretError::File { path: path.to_owned(), error };
+        let mut file = std::fs::File::open(path).map_err(failed)?;
         #[cfg(unix)]
-        if std::os::unix::fs::MetadataExt::mode(&file.metadata()?) & 0o007 != 0 {
-            return Err(SharedSecretError::Readable(path.as_ref().to_owned()));
+        if std::os::unix::fs::MetadataExt::mode(&file.metadata().map_err(failed)?) & 0o007 != 0 {
+            return Err(SharedSecretError::Readable(path.to_owned()));
         }
         let mut text = Zeroizing::new(String::with_capacity(128));
-        file.read_to_string(&mut text)?;
+        file.read_to_string(&mut text).map_err(failed)?;
         Self::parse(&text)
     }
 
@@ -134,8 +145,10 @@ mod tests {
         close(&path);
         let secret = SharedSecret::from_file(&path).unwrap();
         assert_eq!(format!("{secret:?}"), "SharedSecret(redacted)");
-        let missing = SharedSecret::from_file(folder.path().join("none"));
-        assert!(matches!(missing, Err(SharedSecretError::File(_))));
+        let missing = SharedSecret::from_file(folder.path().join("none")).unwrap_err();
+        let said = missing.to_string();
+        assert!(matches!(missing, SharedSecretError::File { .. }));
+        assert!(said.contains("/none ") && said.contains("rescind keys share"), "{said}");
         let unset = SharedSecret::from_env("RESCIND_NO_SUCH_VARIABLE");
         assert!(matches!(unset, Err(SharedSecretError::Variable(_))));
     }

@@ -1,7 +1,10 @@
 //! Why an exchange with the authority gave nothing, in words that say what to do next. They hold no
 //! secret, and nothing of an answer but the issuer that it names.
 
+use crate::builder::BuildError;
 use crate::endpoint::BadAddress;
+use crate::secret::SecretError;
+use crate::shared_secret::SharedSecretError;
 use http::StatusCode;
 use rescind_wire::frame::BadFrame;
 use rustls::CertificateError;
@@ -60,7 +63,10 @@ pub enum FetchError {
     #[error("an address in the authority's metadata is {0}")]
     Address(#[from] BadAddress),
     /// Longer than the limit, or broken off.
-    #[error("the authority's answer is too long or breaks off")]
+    #[error(
+        "the authority's answer is too long or breaks off: see that nothing between cuts it, and that the issuer is \
+         the address of Rescind"
+    )]
     Body,
     /// A snapshot of more bytes than are taken.
     #[error(
@@ -109,6 +115,19 @@ impl fmt::Display for Denied {
         }
     }
 }
+
+/// `main` prints the error that it returns, and `unwrap` the one that it finds, by `Debug`: so that shows the
+/// words that say what to do, too.
+macro_rules! debug_in_words {
+    ($($error:ty),*) => {$(
+        impl fmt::Debug for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+debug_in_words!(BuildError, SecretError, SharedSecretError);
 
 fn hint(status: StatusCode) -> &'static str {
     match status {
@@ -187,6 +206,7 @@ fn causes(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn every_answer_that_is_none_says_what_to_do() {
@@ -216,6 +236,25 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         assert!(denied(StatusCode::FORBIDDEN).to_string().contains("--permission feed"));
+    }
+
+    #[test]
+    fn an_error_that_main_returns_or_unwrap_finds_is_told_in_words() {
+        let denied = Denied {
+            status: StatusCode::UNAUTHORIZED,
+            client: "posts-api".into(),
+            from: "the file s".into(),
+        };
+        let late = BuildError::NotReady(Some(Arc::new(FetchError::Denied(denied))));
+        let told: [(Box<dyn Error>, &str); 3] = [
+            (Box::new(late), "rescind client secret posts-api"),
+            (Box::new(SecretError::Variable("S".into())), "rescind client add"),
+            (Box::new(SharedSecretError::Form), "86 characters"),
+        ];
+        for (error, hint) in told {
+            assert!(error.to_string().contains(hint), "{error}");
+            assert_eq!(format!("{error:?}"), error.to_string());
+        }
     }
 
     // K08

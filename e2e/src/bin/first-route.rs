@@ -4,20 +4,9 @@
 use axum::Router;
 use axum::routing::{get, post};
 use rescind_verifier::{ClientSecret, Principal, Verifier};
-use std::process::ExitCode;
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let verifier = Verifier::builder(argument(1), "hello-api")
         .client("hello-api", ClientSecret::from_env("RESCIND_CLIENT_SECRET")?)
         .build()

@@ -53,7 +53,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         },
         origin: HeaderValue::from_str(&origin)?,
     };
-    let listener = TcpListener::bind(listen).await?;
+    let bound = TcpListener::bind(&listen).await;
+    let listener = bound.map_err(|error| {
+        format!("cannot listen on {listen} ({error}): name another address by --listen")
+    })?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

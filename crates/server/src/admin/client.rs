@@ -78,7 +78,10 @@ pub enum CallError {
         said: String,
     },
     /// The connection broke over a question. Nothing was to be changed.
-    #[error("the running authority did not answer: {0}")]
+    #[error(
+        "the running authority did not answer ({0}): run this again. If that does not help, see its log, and \
+         restart it"
+    )]
     Connection(String),
     /// The connection broke over something that was to be done.
     #[error(

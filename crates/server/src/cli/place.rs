@@ -80,7 +80,7 @@ impl Place {
 /// What a process is told by these settings.
 pub(super) fn config(loaded: &Loaded) -> Result<Config, String> {
     let tree = &loaded.tree;
-    let conflicts = tree.conflicts();
+    let conflicts = loaded.conflicts();
     if !conflicts.is_empty() {
         return Err(conflicts.join("\n"));
     }

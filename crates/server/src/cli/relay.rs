@@ -3,6 +3,7 @@
 use super::asked_to_stop;
 use crate::app::canonical_host;
 use crate::config::Format;
+use crate::listen::listen;
 use crate::relay::{Config, Relay};
 use crate::run::World;
 use crate::serve::Limits;
@@ -11,7 +12,6 @@ use clap::Args;
 use rescind_verifier::ClientSecret;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// The variable with the client's secret, if no file is named.
@@ -108,15 +108,12 @@ impl RelayArgs {
 
 pub(super) async fn run(args: RelayArgs) -> Result<(), String> {
     telemetry::start(&args.log, Format::Auto)?;
-    let (listen, status) = (args.listen, args.status_listen);
+    let (address, status) = (args.listen, args.status_listen);
     let config = args.config()?;
     let relay = Relay::open(&config, World::system()).map_err(|error| error.to_string())?;
-    let bind = async |address: SocketAddr| {
-        let bound = TcpListener::bind(address).await;
-        bound.map_err(|error| format!("cannot listen on {address}: {error}"))
-    };
-    let (listener, status) = (bind(listen).await?, bind(status).await?);
-    tracing::info!(event = "serving", issuer = config.issuer, listen = %listen);
+    let listener = listen(address, "--listen").await.map_err(|error| error.to_string())?;
+    let status = listen(status, "--status-listen").await.map_err(|error| error.to_string())?;
+    tracing::info!(event = "serving", issuer = config.issuer, listen = %address);
     let (stop, stopped) = watch::channel(false);
     let serving = relay.run(listener, Some(status), stopped);
     tokio::pin!(serving);

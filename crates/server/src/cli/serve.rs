@@ -3,10 +3,10 @@
 use super::asked_to_stop;
 use super::place::config;
 use super::serving::{Serving, certificate, judge};
+use crate::listen::listen;
 use crate::run::{World, open, run as run_authority};
 use crate::telemetry;
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Run the authority until Ctrl-C.
@@ -33,7 +33,6 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), String> {
     let mut config = config(&loaded)?;
     config.accept_clock = args.serving.accept_clock;
     config.demo_api = args.demo_api;
-    let listen = loaded.tree.main.listen;
     judge(&loaded, &config)?;
     certificate(&config)?;
     // Bad configuration ends here, before a port opens.
@@ -44,10 +43,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), String> {
             "the issuer is plain HTTP on this machine: cookies are not bound to TLS"
         );
     }
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    tracing::info!(event = "serving", issuer = config.settings.issuer, listen = %listen);
+    let address = loaded.tree.main.listen;
+    let listener = listen(address, "--listen").await.map_err(|error| error.to_string())?;
+    tracing::info!(event = "serving", issuer = config.settings.issuer, listen = %address);
     let (stop, stopped) = watch::channel(false);
     let serving = run_authority(&config, app, listener, stopped);
     tokio::pin!(serving);

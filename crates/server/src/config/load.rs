@@ -83,7 +83,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, String> {
 fn env_file(path: &Path) -> Result<Vec<(String, String)>, String> {
     let place = path.display();
     let lines = dotenvy::from_path_iter(path)
-        .map_err(|error| format!("cannot read the environment file {place}: {error}"))?;
+        .map_err(|error| {
+            format!(
+                "cannot read the environment file {place} ({error}): name one by --env-file that is there, and \
+                 that this user may read"
+            )
+        })?;
     // Not the error's own text: it shows the line, which may hold a secret.
     let lines: Vec<(String, String)> = lines.collect::<Result<_, _>>().map_err(|_| {
         format!("{place}: a line is not of the form NAME=value, or its quotes do not close")

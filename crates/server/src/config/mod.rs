@@ -85,10 +85,13 @@ impl Tree {
     pub fn session_bytes(&self) -> u64 {
         u64::from(self.limits.sessions_mib) * 1024 * 1024
     }
+}
 
-    /// What is wrong between settings that are right by themselves: a line each.
+impl Loaded {
+    /// What is wrong between settings that are right by themselves: a line each, with the places of those that
+    /// were set.
     pub fn conflicts(&self) -> Vec<String> {
-        let Tree { sessions, throttle, tls, limits, .. } = self;
+        let Tree { sessions, throttle, tls, limits, .. } = &self.tree;
         let lasting = throttle.pair_wait.max(throttle.many_wait);
         let rules = [
             (
@@ -122,6 +125,15 @@ impl Tree {
                 "tls.certificate and tls.key belong together: set both, or neither",
             ),
         ];
-        rules.iter().filter(|(wrong, _)| *wrong).map(|(_, says)| (*says).to_owned()).collect()
+        rules.iter().filter(|(wrong, _)| *wrong).map(|(_, says)| self.placed(says)).collect()
+    }
+
+    /// Where the settings that a text names were set, and the text.
+    fn placed(&self, says: &str) -> String {
+        let named = |key: &str| says.split([' ', ':', ',']).any(|word| word == key);
+        let set = self.origins.iter().filter(|(key, _)| named(key));
+        let mut places: Vec<&str> = set.map(|(_, place)| place.as_str()).collect();
+        places.dedup();
+        format!("{}: {says}", places.join(" and "))
     }
 }

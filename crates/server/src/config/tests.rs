@@ -1,4 +1,4 @@
-use super::load::{Sources, load};
+use super::load::{Loaded, Sources, load};
 use super::{SECTIONS, Setting, Tree, default_file, reference};
 use rescind_authority::Settings;
 use std::path::{Path, PathBuf};
@@ -165,7 +165,7 @@ fn the_defaults_are_those_of_the_program() {
     assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
     assert_eq!(Tree::default().limits(), crate::serve::Limits::default());
     assert_eq!(Tree::default().session_bytes(), crate::store::sqlite::HELD_BYTES);
-    assert!(Tree::default().conflicts().is_empty());
+    assert!(Loaded::default().conflicts().is_empty());
 }
 
 #[test]
@@ -302,10 +302,20 @@ fn settings_that_contradict_each_other_are_refused() {
         ("[limits]\nbody_time = \"30s\"", "limits.write_time"),
         ("[tls]\nkey = \"k\"", "tls.certificate and tls.key"),
     ] {
-        let conflicts = in_file(lines).0.unwrap().tree.conflicts();
+        let (loaded, path) = in_file(lines);
+        let conflicts = loaded.unwrap().conflicts();
         assert_eq!(conflicts.len(), 1, "{lines}: {conflicts:?}");
-        assert!(conflicts[0].contains(says), "{conflicts:?}");
+        let place = format!("{}:2:", path.display());
+        assert!(conflicts[0].starts_with(&place) && conflicts[0].contains(says), "{conflicts:?}");
     }
+    let flag = |key: &str| (key.to_owned(), "2d".to_owned(), "--set".to_owned());
+    let flags = vec![flag("sessions.idle"), flag("sessions.life")];
+    assert!(load(&Sources { flags, ..Sources::default() }).unwrap().conflicts().is_empty());
+    let environment = vec![("RESCIND_SESSIONS_LIFE".into(), "1d".into())];
+    let flags = vec![flag("sessions.idle")];
+    let both = load(&Sources { environment, flags, ..Sources::default() }).unwrap().conflicts();
+    let places = "--set and environment (RESCIND_SESSIONS_LIFE): sessions.idle is longer";
+    assert!(both[0].starts_with(places), "{both:?}");
 }
 
 #[test]

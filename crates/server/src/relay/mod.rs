@@ -68,7 +68,7 @@ pub struct Config {
 #[non_exhaustive]
 pub enum RelayError {
     /// The folder.
-    #[error("cannot use the folder {path}: {error}")]
+    #[error("cannot use the folder {path} ({error}): name one of your own by --data")]
     Folder {
         /// Which.
         path: PathBuf,

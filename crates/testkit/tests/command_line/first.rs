@@ -112,6 +112,10 @@ fn doctor_and_config_take_the_flags_of_serve_and_name_where_a_wrong_value_stands
             "issuer = \"http://localhost:4000\"\nlisten = \"0.0.0.0:4000\"\n",
             ":2:10: a plain http issuer is for this machine alone",
         ),
+        (
+            "issuer = \"http://localhost:4000\"\n[sessions]\nidle = \"2d\"\n",
+            ":3:8: sessions.idle is longer than sessions.life",
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         let said = realm.fails(&["config", "check", "--config", place], 1);

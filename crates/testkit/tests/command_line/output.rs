@@ -2,6 +2,7 @@
 
 use crate::realm::Realm;
 use std::fs::OpenOptions;
+use std::net::TcpListener;
 use std::process::Stdio;
 
 /// Outputs that take nothing: a pipe that nobody reads, and a full disk.
@@ -159,6 +160,23 @@ fn a_refusal_names_the_next_step() {
     for args in [&["audit", "list", "--action", "sleep"][..], &["audit", "list", "--since", "now"]]
     {
         realm.fails(args, 2);
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_with_the_setting_that_names_another() {
+    let realm = Realm::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let metrics = format!("metrics_listen={address}");
+    for (args, setting) in [
+        (["--listen", &address, "--log", "off"], "--listen"),
+        (["--listen=127.0.0.1:0", "--log=off", "--set", &metrics], "metrics_listen"),
+    ] {
+        let said = realm.fails(&[&["serve"][..], &args].concat(), 1);
+        for part in [address.as_str(), "another program listens there", setting] {
+            assert!(said.contains(part), "{said}");
+        }
     }
 }
 

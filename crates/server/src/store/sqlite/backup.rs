@@ -45,7 +45,10 @@ pub enum BackupError {
     )]
     Damaged(String),
     /// The file.
-    #[error("{} cannot be made: {error}", .path.display())]
+    #[error(
+        "{} cannot be made ({error}): name a file in a folder that is there, has room, and may be written to",
+        .path.display()
+    )]
     Io {
         /// Which.
         path: PathBuf,

@@ -18,7 +18,10 @@ pub enum PeekError {
     )]
     Missing(PathBuf),
     /// The folder is none, or another user's.
-    #[error("{} cannot be read: {error}. --data names the folder that holds rescind.db", .path.display())]
+    #[error(
+        "{} cannot be read: {error}. --data names the folder that holds rescind.db; run this as the user who runs \
+         the authority", .path.display()
+    )]
     Io {
         /// What.
         path: PathBuf,

@@ -53,7 +53,10 @@ pub enum RestoreError {
         known: i64,
     },
     /// A file.
-    #[error("{} cannot be used: {error}", .path.display())]
+    #[error(
+        "{} cannot be used ({error}): name a file that `rescind backup` has made, and run this as the user who \
+         runs the authority", .path.display()
+    )]
     Io {
         /// Which.
         path: PathBuf,
