@@ -1,6 +1,6 @@
 //! What is said in the end: the figures, what was broken, and whether it is good.
 
-use crate::history::Trouble;
+use crate::history::{Answer, Trouble};
 use crate::judge::Broken;
 use crate::process::Sample;
 use crate::run::{LIFE, Outcome, PROMISE, STALENESS};
@@ -126,8 +126,9 @@ fn described(broken: &Broken) -> String {
             format!("verifier {} refused a good token at {}", shown.verifier, shown.route.path())
         }
         Broken::NotFresh(shown) => format!(
-            "verifier {} did not judge at {}, and nothing had been wrong for {}",
+            "verifier {} {} at {}, and nothing had been wrong for {}",
             shown.verifier,
+            if shown.answer == Answer::Stale { "answered 503" } else { "did not answer" },
             shown.route.path(),
             span(PROMISE.healed),
         ),
