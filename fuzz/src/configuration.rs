@@ -38,7 +38,7 @@ fn read(text: &[u8], sources: impl Fn(PathBuf) -> Sources) {
     let path = file("read", text);
     match load(&sources(path.clone())) {
         Ok(loaded) => {
-            usable(&loaded.tree);
+            usable(&loaded);
             same(&loaded, &again(&loaded));
         }
         Err(problems) => {
@@ -69,10 +69,11 @@ fn same(one: &Loaded, other: &Loaded) {
 }
 
 /// Nothing that is made of settings fails, whatever they are.
-fn usable(tree: &Tree) {
+fn usable(loaded: &Loaded) {
+    let tree = &loaded.tree;
     let settings = tree.settings("https://auth.example.com".into());
     assert!(settings.access_life.as_secs() > 0 && tree.limits().connections > 0);
-    assert!(tree.conflicts().iter().all(|problem| problem.contains('.')));
+    assert!(loaded.conflicts().iter().all(|problem| problem.contains('.')));
 }
 
 /// One setting: what is taken is shown so that it is taken again.
@@ -80,15 +81,16 @@ fn value(number: u8, text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let all: Vec<_> = Setting::all().collect();
     let setting = all[usize::from(number) % all.len()];
-    let mut tree = Tree::default();
-    if !setting.set(&mut tree, text) {
-        let unchanged = setting.show(&tree) == setting.show(&Tree::default());
+    let mut loaded = Loaded::default();
+    let tree = &mut loaded.tree;
+    if !setting.set(tree, text) {
+        let unchanged = setting.show(tree) == setting.show(&Tree::default());
         assert!(unchanged, "{} was refused and taken", setting.key);
         return;
     }
-    usable(&tree);
+    let shown = setting.show(tree);
+    usable(&loaded);
     let mut again = Tree::default();
-    let shown = setting.show(&tree);
     assert!(setting.set(&mut again, &shown), "{}: {shown}", setting.key);
     assert_eq!(setting.show(&again), shown, "{}", setting.key);
 }

@@ -3,9 +3,8 @@
 //! Owns the keys that it can be taken back by. Of most scopes nothing is ever taken back, so a key is computed when
 //! a look-up first asks for it, and kept: whatever is taken back later is found like what was before.
 
-use rescind_wire::revocation::{Name, RevocationKey, Scope, names};
+use rescind_wire::revocation::{Name, ONE_EACH, RevocationKey, Scope};
 use rescind_wire::token::{Claims, Verified};
-use std::iter::repeat;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is true of a token for ever, under one key set.
@@ -33,10 +32,28 @@ impl Facts {
     /// What it can be taken back by: each scope with its key.
     #[inline]
     pub fn keys(&self) -> impl Iterator<Item = (Scope, Key<'_>)> {
-        let kept = self.keys.iter().chain(&*self.more).map(Some).chain(repeat(None));
-        names(&self.claims, &self.kid)
-            .zip(kept)
-            .map(|(name, kept)| (name.scope, Key { name, kept }))
+        (0..ONE_EACH.len() + self.claims.aud.len()).map(|place| {
+            let scope = ONE_EACH.get(place).copied().unwrap_or(Scope::Audience);
+            (scope, Key { facts: self, scope, place })
+        })
+    }
+
+    fn kept(&self, place: usize) -> Option<&Kept> {
+        self.keys.get(place).or_else(|| self.more.get(place - self.keys.len()))
+    }
+
+    #[cold]
+    fn computed(&self, scope: Scope, place: usize) -> RevocationKey {
+        let audience = self.claims.aud.get(place.saturating_sub(ONE_EACH.len()));
+        let id = match scope {
+            Scope::Audience => audience.map_or("", String::as_str),
+            _ => &self.kid,
+        };
+        let key = Name::new(scope, &self.claims, id).key();
+        if let Some(kept) = self.kept(place) {
+            kept.keep(key);
+        }
+        key
     }
 
     /// Bytes that the keys take beside it.
@@ -48,14 +65,15 @@ impl Facts {
 /// A key that is computed when it is asked for, if it was not before.
 #[derive(Debug)]
 pub struct Key<'a> {
-    name: Name<'a>,
-    kept: Option<&'a Kept>,
+    facts: &'a Facts,
+    scope: Scope,
+    place: usize,
 }
 
 impl From<Key<'_>> for RevocationKey {
-    fn from(Key { name, kept }: Key<'_>) -> Self {
-        let Some(kept) = kept else { return name.key() };
-        kept.key().unwrap_or_else(|| kept.keep(name.key()))
+    fn from(Key { facts, scope, place }: Key<'_>) -> Self {
+        let kept = facts.kept(place).and_then(Kept::key);
+        kept.unwrap_or_else(|| facts.computed(scope, place))
     }
 }
 
@@ -71,12 +89,10 @@ impl Kept {
         (high != 0 && low != 0).then(|| RevocationKey::from_bytes(key.to_be_bytes()))
     }
 
-    #[cold]
-    fn keep(&self, key: RevocationKey) -> RevocationKey {
+    fn keep(&self, key: RevocationKey) {
         let halves = u128::from_be_bytes(*key.as_bytes());
         self.0[0].store((halves >> 64) as u64, Ordering::Relaxed);
         self.0[1].store(halves as u64, Ordering::Relaxed);
-        key
     }
 }
 
@@ -108,7 +124,7 @@ mod tests {
     fn a_key_is_kept_once_it_was_asked_for() {
         let facts =
             Facts::of(Verified { claims: claims("https://auth.example"), kid: "k1".into() }, 1);
-        let held = || facts.keys().filter(|(_, key)| key.kept.unwrap().key().is_some()).count();
+        let held = || facts.keys.iter().filter(|kept| kept.key().is_some()).count();
         assert_eq!(held(), 0);
         let asked = facts.keys().nth(3).unwrap().1;
         let _ = RevocationKey::from(asked);

@@ -6,7 +6,7 @@
 
 mod names;
 
-pub use names::{Name, TokenKeys, names};
+pub use names::{Name, ONE_EACH, TokenKeys};
 
 use crate::id::{Epoch, Jti, Sid, Sub};
 use crate::{sha256, sha256_of};

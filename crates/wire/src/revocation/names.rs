@@ -3,34 +3,33 @@
 use super::{RevocationKey, Scope};
 use crate::token::Claims;
 
-/// What a token can be taken back by: one for each scope, and one for each further audience.
-pub fn names<'a>(claims: &'a Claims, kid: &'a str) -> impl Iterator<Item = Name<'a>> {
-    let name = move |scope, id| Name { scope, claims, id };
-    let one = [
-        (Scope::Token, ""),
-        (Scope::Session, ""),
-        (Scope::Key, kid),
-        (Scope::Subject, ""),
-        (Scope::Grant, ""),
-        (Scope::Client, ""),
-        (Scope::Everything, ""),
-        (Scope::Claims, ""),
-    ];
-    let audiences = claims.aud.iter().map(move |aud| name(Scope::Audience, aud));
-    one.into_iter().map(move |(scope, id)| name(scope, id)).chain(audiences)
-}
+/// The scopes of which a token has one name each, whatever its audiences.
+pub const ONE_EACH: [Scope; 8] = [
+    Scope::Token,
+    Scope::Session,
+    Scope::Key,
+    Scope::Subject,
+    Scope::Grant,
+    Scope::Client,
+    Scope::Everything,
+    Scope::Claims,
+];
 
 /// One thing that a token can be taken back by.
 #[derive(Debug, Clone, Copy)]
 pub struct Name<'a> {
-    /// Its scope.
-    pub scope: Scope,
+    scope: Scope,
     claims: &'a Claims,
     /// The key's or the audience's; what else a scope is of, the claims say.
     id: &'a str,
 }
 
-impl Name<'_> {
+impl<'a> Name<'a> {
+    /// Of this scope, of a token that says so; `id` is the key's or the audience's, and of no meaning for other scopes.
+    pub fn new(scope: Scope, claims: &'a Claims, id: &'a str) -> Self {
+        Self { scope, claims, id }
+    }
+
     /// Its key, as [`super::Target::key`] has it.
     pub fn key(self) -> RevocationKey {
         let Self { scope, claims, id } = self;
@@ -63,7 +62,9 @@ pub struct TokenKeys {
 impl TokenKeys {
     /// All keys of a token that was signed with the key `kid`.
     pub fn of(claims: &Claims, kid: &str) -> Self {
-        names(claims, kid).map(|name| (name.scope, name.key())).collect()
+        let key = |scope, id| (scope, Name::new(scope, claims, id).key());
+        let audiences = claims.aud.iter().map(|aud| key(Scope::Audience, aud));
+        ONE_EACH.map(|scope| key(scope, kid)).into_iter().chain(audiences).collect()
     }
 
     /// Each scope with its key.
