@@ -128,7 +128,11 @@ fn described(broken: &Broken) -> String {
         Broken::NotFresh(shown) => format!(
             "verifier {} {} at {}, and nothing had been wrong for {}",
             shown.verifier,
-            if shown.answer == Answer::Stale { "answered 503" } else { "did not answer" },
+            if shown.answer == Answer::Stale {
+                "answered 503"
+            } else {
+                "answered neither 2xx, 401 nor 503"
+            },
             shown.route.path(),
             span(PROMISE.healed),
         ),

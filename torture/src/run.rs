@@ -138,7 +138,7 @@ pub async fn run(orders: Orders) -> Outcome {
     let mut faults = tokio::spawn(faults.rage(Duration::from_secs(HEALED + 6)));
     let end = begun + orders.minutes * 60_000_000;
     let storm = end - CALM * 1_000_000;
-    let (mut loads, mut waited) = (Vec::new(), 0);
+    let (mut loads, mut waited, mut calm) = (Vec::new(), 0, None);
     for second in 0_u64.. {
         let due = boot() + 1_000_000;
         sleep(Duration::from_secs(1)).await;
@@ -154,7 +154,10 @@ pub async fn run(orders: Orders) -> Outcome {
                 break;
             }
         }
-        if boot() >= end && faults.is_finished() {
+        if calm.is_none() && faults.is_finished() {
+            calm = Some(boot() + CALM * 1_000_000);
+        }
+        if boot() >= end && calm.is_some_and(|over| boot() >= over) {
             break;
         }
     }

@@ -71,20 +71,20 @@ impl Waiters {
     }
 
     fn register(&self, facts: &Facts) -> (u64, Arc<Notify>) {
-        let wake = Arc::new(Notify::new());
+        let (wake, keys) = (Arc::new(Notify::new()), keys(facts));
         let mut registry = self.lock();
         registry.drawn += 1;
         let number = registry.drawn;
-        for (_, key) in facts.keys() {
-            registry.by_key.entry(key.into()).or_default().insert(number, Arc::clone(&wake));
+        for key in keys {
+            registry.by_key.entry(key).or_default().insert(number, Arc::clone(&wake));
         }
         (number, wake)
     }
 
     fn leave(&self, facts: &Facts, number: u64) {
+        let keys = keys(facts);
         let mut registry = self.lock();
-        for (_, key) in facts.keys() {
-            let key = RevocationKey::from(key);
+        for key in keys {
             let Some(waiting) = registry.by_key.get_mut(&key) else { continue };
             waiting.remove(&number);
             if waiting.is_empty() {
@@ -96,6 +96,11 @@ impl Waiters {
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// All of them, before the lock: they may still have to be computed, and who applies entries waits for it.
+fn keys(facts: &Facts) -> Vec<RevocationKey> {
+    facts.keys().map(|(_, key)| key.into()).collect()
 }
 
 /// One waiter, registered while it lives.

@@ -86,11 +86,11 @@ impl Kept {
     fn key(&self) -> Option<RevocationKey> {
         let [high, low] = self.0.each_ref().map(|half| half.load(Ordering::Relaxed));
         let key = u128::from(high) << 64 | u128::from(low);
-        (high != 0 && low != 0).then(|| RevocationKey::from_bytes(key.to_be_bytes()))
+        (high != 0 && low != 0).then(|| RevocationKey::from_bytes(key.to_ne_bytes()))
     }
 
     fn keep(&self, key: RevocationKey) {
-        let halves = u128::from_be_bytes(*key.as_bytes());
+        let halves = u128::from_ne_bytes(*key.as_bytes());
         self.0[0].store((halves >> 64) as u64, Ordering::Relaxed);
         self.0[1].store(halves as u64, Ordering::Relaxed);
     }

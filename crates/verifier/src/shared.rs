@@ -95,7 +95,8 @@ impl Core {
         }
     }
 
-    /// Judges a token that was verified before; any other is not judged. Nothing is allocated.
+    /// Judges a token that was verified before; any other is not judged. Nothing is allocated, but for
+    /// the first look-up of a very long name.
     pub(crate) fn check_known(
         &self,
         token: &[u8],

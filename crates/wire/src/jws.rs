@@ -3,6 +3,7 @@
 
 use crate::{b64, json};
 use serde_json::Value;
+use std::fmt;
 
 /// Longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
@@ -49,8 +50,8 @@ impl Alg {
     }
 }
 
-/// A compact JWS taken apart. Nothing in it may be believed before its signature was verified.
-#[derive(Debug)]
+/// A compact JWS taken apart. Nothing in it may be believed before its signature was verified. Its `Debug` tells
+/// nothing that could be presented.
 pub struct Unverified<'a> {
     /// Header `alg`.
     pub alg: Alg,
@@ -64,6 +65,12 @@ pub struct Unverified<'a> {
     pub signing_input: &'a [u8],
     /// The decoded signature.
     pub signature: Vec<u8>,
+}
+
+impl fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("alg", &self.alg).finish_non_exhaustive()
+    }
 }
 
 /// Why text is not a JWS that could be verified here.
@@ -92,7 +99,6 @@ pub(crate) fn header(alg: Alg, typ: &str, kid: &str) -> String {
 }
 
 /// The three parts of a compact JWS; the header as it is written, the others decoded.
-#[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) header: &'a str,
     pub(crate) payload: Vec<u8>,

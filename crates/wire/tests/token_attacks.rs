@@ -7,8 +7,8 @@ mod support;
 
 use aws_lc_rs::hmac;
 use rescind_wire::b64;
-use rescind_wire::jws::{Alg, MAX_TOKEN, Malformed};
-use rescind_wire::token::{InvalidToken, sign};
+use rescind_wire::jws::{self, Alg, MAX_TOKEN, Malformed};
+use rescind_wire::token::{InvalidToken, Unproven, sign};
 use support::{
     Realm, claims, header, key_set, new_key, new_rsa_key, parts, payload, rsa_sign, signed,
     unsigned, with_signature,
@@ -380,4 +380,13 @@ fn a_token_of_the_longest_size_is_accepted_and_one_byte_more_is_not_looked_at() 
     for filler in ["=", ".", "{", "\u{fffd}"] {
         assert_eq!(realm.refusal(&filler.repeat(MAX_TOKEN + 1)), TOO_LONG);
     }
+}
+
+// G02
+#[test]
+fn what_was_taken_apart_shows_nothing_that_could_be_presented() {
+    let token = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.bm90aGluZw.c2lnbmF0dXJl";
+    assert_eq!(format!("{:?}", Unproven::read(token)), "Ok(Unproven)");
+    let parts = jws::split(token).unwrap();
+    assert_eq!(format!("{parts:?}"), "Unverified { alg: Es256, .. }");
 }

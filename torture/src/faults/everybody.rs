@@ -52,14 +52,14 @@ impl Faults {
     pub(super) async fn old_frames(&self) {
         let _alone = self.authority.lock().await;
         let _quiet = self.stage.running.write().await;
-        let recorded = self.recorded.lock().unwrap().clone();
+        let Some(recorded) = self.recorded.lock().unwrap().clone() else { return };
         if !self.all_know(boot()).await {
             return;
         }
         let observer = &self.stage.realm.observer;
         let trouble = observer.trouble("old frames told to everybody", self.everybody(), false);
         let showing = self.show_the_dead();
-        self.each_link(|link| link.replay(recorded.clone()));
+        self.each_link(|link| link.replay(Some(Arc::clone(&recorded))));
         sleep(Duration::from_secs(5)).await;
         drop(showing);
         self.each_link(|link| link.replay(None));

@@ -25,18 +25,19 @@ async fn a_flood_of_sign_ins_gets_503_while_session_checks_and_keys_are_answered
 
     let before = hashes(&authority);
     let turned_away = Arc::new(AtomicU64::new(0));
-    let flood: Vec<_> = (0..40)
-        .map(|n| {
-            let (http, turned_away) = (http.clone(), Arc::clone(&turned_away));
-            tokio::spawn(async move {
-                let answer = attempt(&http, &format!("flood{n}"), "wrong password").await;
-                if answer.status == 503 {
-                    turned_away.fetch_add(1, Ordering::SeqCst);
-                }
-                answer
-            })
+    let sent = |n: usize| {
+        let (http, turned_away) = (http.clone(), Arc::clone(&turned_away));
+        tokio::spawn(async move {
+            let answer = attempt(&http, &format!("flood{n}"), "wrong password").await;
+            if answer.status == 503 {
+                turned_away.fetch_add(1, Ordering::SeqCst);
+            }
+            answer
         })
-        .collect();
+    };
+    let at_work = sent(0);
+    until("the first is at work", || authority.app.authority.hasher().state().busy == 1).await;
+    let flood: Vec<_> = std::iter::once(at_work).chain((1..40).map(sent)).collect();
     // One at work, two waiting, the others turned away.
     until("the others are turned away", || turned_away.load(Ordering::SeqCst) >= 37).await;
     for _ in 0..10 {

@@ -15,6 +15,9 @@ pub const ONE_EACH: [Scope; 8] = [
     Scope::Claims,
 ];
 
+/// The audience is the one scope of which a token may have more names.
+const _: () = assert!(ONE_EACH.len() + 1 == Scope::ALL.len());
+
 /// One thing that a token can be taken back by.
 #[derive(Debug, Clone, Copy)]
 pub struct Name<'a> {
